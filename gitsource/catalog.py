@@ -1,0 +1,239 @@
+"""
+The catalog: kind ↔ collection ↔ body message ↔ schema, as one table.
+
+Rule: everything that differs from kind to kind is a row here plus data files (`proto/`, `schemas/`);
+no other module names a kind. A new built-in kind is one row, its `.proto` and its schema.
+
+A row says which apiVersions are served, under which names sinks may subscribe, which message is the
+body, and its rank in a push: what is referred to has a lower rank than what refers to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from gitsource.errors import ConfigurationError
+
+STRUCT = "google.protobuf.Struct"
+"""Body of user-defined collections that name no message."""
+
+RULES_VERSION = "1"
+"""Raised by hand when judging or encoding changes its answer for unchanged content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One collection: which documents belong to it and what becomes of them."""
+
+    collection: str
+    """The name sinks subscribe to, e.g. ``istio/networking/v1alpha3/virtualservices``."""
+    body: str
+    """Full name of the protobuf message in the body."""
+    kind: str = ""
+    """The document's ``kind``; empty if documents are chosen by `path` alone."""
+    api_versions: tuple[str, ...] = ()
+    """Every served ``group/version``."""
+    path: str = ""
+    """Glob over repository paths (``**`` crosses folders), for collections chosen by path."""
+    aliases: tuple[str, ...] = ()
+    """Other names a sink may subscribe by; it is answered under the name it used."""
+    namespaced: bool = True
+    """Whether a name is ``namespace/name``."""
+    rank: int = 100
+    """Place in a push: lower first (removals: higher first)."""
+    builtin: bool = True
+    schema: str = ""
+    """JSON text of the schema of a user-defined collection; built-in ones are read from schemas/."""
+
+    @property
+    def type_url(self) -> str:
+        """The Any type URL of the body."""
+        return f"type.googleapis.com/{self.body}"
+
+    def schema_text(self) -> str:
+        """Return the JSON Schema that judges a whole document; ``true`` if there is none."""
+        return builtin_schema(self.collection) if self.builtin else (self.schema or "true")
+
+
+def _istio_networking(kind: str, plural: str, rank: int) -> Kind:
+    versions = ("v1", "v1beta1", "v1alpha3")
+    return Kind(
+        collection=f"istio/networking/v1alpha3/{plural}",
+        body=f"istio.networking.v1alpha3.{kind}",
+        kind=kind,
+        api_versions=tuple(f"networking.istio.io/{version}" for version in versions),
+        aliases=tuple(f"networking.istio.io/{version}/{kind}" for version in versions),
+        rank=rank,
+    )
+
+
+BUILTIN: tuple[Kind, ...] = (
+    _istio_networking("ServiceEntry", "serviceentries", 10),
+    _istio_networking("DestinationRule", "destinationrules", 20),
+    _istio_networking("Gateway", "gateways", 30),
+    _istio_networking("VirtualService", "virtualservices", 40),
+)
+"""The built-in kinds. Istio's v1 kinds carry the v1alpha3 message: the packages differ on purpose."""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All collections in force: the built-in rows and the user's own."""
+
+    kinds: tuple[Kind, ...] = BUILTIN
+    default_namespace: str = "default"
+    unknown_kinds: str = "ignore"
+    """``ignore``, ``warn`` or ``error``: what a document of an unknown kind is."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Bounds on a document (`parse.Limits` by name), since they change what is accepted."""
+
+    @cached_property
+    def by_collection(self) -> Mapping[str, Kind]:
+        """Collection names and aliases to kinds."""
+        table: dict[str, Kind] = {}
+        for kind in self.kinds:
+            for name in (kind.collection, *kind.aliases):
+                table.setdefault(name, kind)
+        return table
+
+    @cached_property
+    def by_document(self) -> Mapping[tuple[str, str], Kind]:
+        """(apiVersion, kind) to kinds."""
+        return {
+            (version, kind.kind): kind
+            for kind in self.kinds
+            if kind.kind
+            for version in kind.api_versions
+        }
+
+    @cached_property
+    def _by_path(self) -> Sequence[tuple[Callable[[str], object], Kind]]:
+        return [(_glob(kind.path).fullmatch, kind) for kind in self.kinds if kind.path]
+
+    def route(self, path: str) -> Kind | None:
+        """Return the collection that takes every document of the file at *path*, if one does."""
+        for matches, kind in self._by_path:
+            if matches(path):
+                return kind
+        return None
+
+    def rank(self, collection: str) -> int:
+        """Return the place of *collection* (or an alias of it) in a push."""
+        kind = self.by_collection.get(collection)
+        return kind.rank if kind else 100
+
+    @cached_property
+    def digest(self) -> str:
+        """
+        Digest of everything that changes what a document becomes.
+
+        Part of every cache key: rows, schemas, settings, rules and loader versions.
+        """
+        rows = [
+            [k.collection, k.body, k.kind, k.api_versions, k.path, k.namespaced, k.schema_text()]
+            for k in self.kinds
+        ]
+        told = [
+            RULES_VERSION,
+            self.default_namespace,
+            self.unknown_kinds,
+            sorted(self.limits.items()),
+            rows,
+            library_versions(),
+        ]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
+
+    def extended(self, own: Iterable[Kind]) -> Catalog:
+        """Return this catalog with the user's collections; they may not shadow built-in ones."""
+        kinds = list(self.kinds)
+        taken = set(self.by_collection)
+        documents = set(self.by_document)
+        for kind in own:
+            clash = kind.collection in taken
+            pairs = {(version, kind.kind) for version in kind.api_versions if kind.kind}
+            if clash or pairs & documents:
+                what = kind.collection if clash else f"{kind.kind} ({kind.api_versions[0]})"
+                raise ConfigurationError(
+                    f"collections: {what} is defined twice",
+                    hint="give each collection a name, and each apiVersion and kind, once",
+                )
+            taken.add(kind.collection)
+            documents |= pairs
+            kinds.append(kind)
+        return Catalog(tuple(kinds), self.default_namespace, self.unknown_kinds, self.limits)
+
+
+def _glob(pattern: str) -> re.Pattern[str]:
+    """Compile a path glob: ``*`` and ``?`` stay inside a folder, ``**`` crosses folders."""
+    out, at = [], 0
+    while at < len(pattern):
+        if pattern.startswith("**/", at):
+            out.append("(?:[^/]+/)*")
+            at += 3
+        elif pattern.startswith("**", at):
+            out.append(".*")
+            at += 2
+        elif pattern[at] == "*":
+            out.append("[^/]*")
+            at += 1
+        elif pattern[at] == "?":
+            out.append("[^/]")
+            at += 1
+        else:
+            out.append(re.escape(pattern[at]))
+            at += 1
+    return re.compile("".join(out), re.DOTALL)
+
+
+def data_folder(name: str) -> Path:
+    """Return where *name* (``schemas`` or ``proto``) lies: in the wheel, or beside the package."""
+    package = Path(__file__).parent
+    inside = package / name
+    return inside if inside.is_dir() else package.parent / name
+
+
+@cache
+def builtin_schema(collection: str) -> str:
+    """Return the text of the shipped schema of *collection*."""
+    path = data_folder("schemas") / f"{collection}.json"
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"the schema of {collection} is missing: {path}",
+            hint="the installation is incomplete: install gitsource again",
+        ) from error
+
+
+@cache
+def library_versions() -> str:
+    """Name and version of what reads and judges documents: a new reader may read differently."""
+    from importlib.metadata import version
+
+    names = ("ruamel.yaml", "ruamel.yaml.clib", "jsonschema", "jsonschema-rs", "protobuf")
+    return " ".join(f"{name}={version(name)}" for name in names)
+
+
+def own_kind(row: Mapping[str, Any], schema: str) -> Kind:
+    """
+    Return the catalog row of a user-defined collection.
+
+    *row* has ``name`` and either ``api_version`` and ``kind``, or ``path``; the body is a Struct.
+    """
+    api_version = row.get("api_version") or ""
+    return Kind(
+        collection=row["name"],
+        body=STRUCT,
+        kind=row.get("kind") or "",
+        api_versions=(api_version,) if api_version else (),
+        path=row.get("path") or "",
+        builtin=False,
+        schema=schema,
+    )

@@ -1,0 +1,242 @@
+"""
+The values that travel through gitsource, from a revision in Git to a snapshot on the wire.
+
+Rule: every value here is frozen and knows nothing of files, sockets or clocks; what it says of
+itself is derived from its content. They are handed between threads and processes without locks.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+Severity: TypeAlias = Literal["error", "warning"]
+FieldPath: TypeAlias = tuple[str | int, ...]
+"""Where a value stands inside a document: keys and list indices from the root."""
+
+
+BULK_CHANGE = 1000
+"""From this many changes on, sorting a collection anew is cheaper than placing each one."""
+
+# --------------------------------------------------------------------------- Git
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One commit of the followed ref."""
+
+    commit: str
+    """Full object ID in lower-case hex, 40 (SHA-1) or 64 (SHA-256) digits."""
+    tree: str
+    """Object ID of the commit's tree."""
+    committed_at: int
+    """Committer time in seconds since the epoch."""
+    author: str = ""
+    """``Name <mail>`` as Git has it: text from the repository, so neutralise it before display."""
+    subject: str = ""
+
+    @property
+    def short(self) -> str:
+        """The first twelve digits, for people."""
+        return self.commit[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """A path of a revision that could hold configuration (`*.yaml`, `*.yml`, `*.json`)."""
+
+    path: str
+    mode: str
+    """Git's mode in octal: 100644 and 100755 are files, 120000 a symlink, 160000 a submodule."""
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to one path between two trees; *entry* is None when the path is gone."""
+
+    path: str
+    entry: TreeEntry | None
+
+
+# --------------------------------------------------------------------------- documents and findings
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document, as plain JSON-like values."""
+
+    value: Any
+    index: int
+    """Its place among the documents of the file, from 0; `parse.locate` takes it."""
+    line: int
+    """1-based line of its first node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong inside one document, before anybody knows in which file it stands."""
+
+    code: str
+    message: str
+    """What is wrong and what to do, naming the rule and the value."""
+    path: FieldPath = ()
+    """The value at fault, or its nearest existing parent."""
+    severity: Severity = "error"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """A problem with its place: what the log, the status, the CLI and every report show."""
+
+    file: str
+    line: int
+    """1-based; 0 where the whole file is meant (a symlink, a size)."""
+    column: int
+    severity: Severity
+    code: str
+    message: str
+    resource: str = ""
+    """``Kind/namespace/name`` where known."""
+
+
+# --------------------------------------------------------------------------- resources
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where in the repository a resource comes from."""
+
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One named piece of configuration as every sink gets it."""
+
+    name: str
+    """As in `metadata.name` on the wire, ``namespace/name`` for namespaced kinds."""
+    version: str
+    """Content-derived: changes if and only if spec, labels or annotations do."""
+    wire: bytes = field(repr=False)
+    """A serialized `istio.mcp.v1alpha1.Resource`; shared by every stream."""
+    origin: Origin
+
+    @property
+    def digest_line(self) -> bytes:
+        """This resource's share of its collection's version: both parts length-prefixed."""
+        return _length_prefixed(self.name) + _length_prefixed(self.version)
+
+
+def _length_prefixed(text: str) -> bytes:
+    raw = text.encode()
+    return len(raw).to_bytes(4, "big") + raw
+
+
+def content_digest(lines: Iterable[bytes]) -> str:
+    """Return base64(SHA-256) over *lines* joined: how collections and snapshots get versions."""
+    return base64.b64encode(hashlib.sha256(b"".join(lines)).digest()).decode()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Collection:
+    """
+    All resources of one collection in one snapshot, sorted by name.
+
+    Three parallel tuples instead of a dictionary: a changed copy costs a few pointer moves, so many
+    versions can be kept as diff bases for slow sinks, and the digest is one join away.
+    """
+
+    name: str
+    names: tuple[str, ...] = field(repr=False)
+    resources: tuple[Resource, ...] = field(repr=False)
+    lines: tuple[bytes, ...] = field(repr=False)
+    """Each resource's `digest_line`."""
+    version: str
+    """base64(SHA-256) over the lines; any sink can recompute it from names and versions."""
+
+    @classmethod
+    def of(cls, name: str, resources: Iterable[Resource]) -> Collection:
+        """Return the collection of *resources*, whose names are distinct."""
+        ordered = tuple(sorted(resources, key=lambda resource: resource.name))
+        lines = tuple(resource.digest_line for resource in ordered)
+        return cls(name, tuple(r.name for r in ordered), ordered, lines, content_digest(lines))
+
+    def changed(self, removed: Iterable[str], put: Mapping[str, Resource]) -> Collection:
+        """Return this collection without *removed* and with *put* added or replaced."""
+        removed = tuple(removed)
+        if len(removed) + len(put) > BULK_CHANGE:
+            kept = dict(zip(self.names, self.resources, strict=True))
+            for name in removed:
+                kept.pop(name, None)
+            return Collection.of(self.name, {**kept, **put}.values())
+        names, resources, lines = list(self.names), list(self.resources), list(self.lines)
+        for name in removed:
+            at = bisect_left(names, name)
+            if at < len(names) and names[at] == name:
+                del names[at], resources[at], lines[at]
+        for name, resource in put.items():
+            at = bisect_left(names, name)
+            if at < len(names) and names[at] == name:
+                resources[at], lines[at] = resource, resource.digest_line
+            else:
+                names.insert(at, name)
+                resources.insert(at, resource)
+                lines.insert(at, resource.digest_line)
+        return Collection(
+            self.name, tuple(names), tuple(resources), tuple(lines), content_digest(lines)
+        )
+
+    def get(self, name: str) -> Resource | None:
+        """Return the resource called *name*, if there is one."""
+        at = bisect_left(self.names, name)
+        found = at < len(self.names) and self.names[at] == name
+        return self.resources[at] if found else None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self.resources)
+
+
+def empty_collection(name: str) -> Collection:
+    """Return the collection *name* without resources; its version is the digest of nothing."""
+    return Collection(name, (), (), (), content_digest(()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """One revision, complete and valid, as it is served."""
+
+    revision: Revision
+    version: str
+    """Digest of the names and versions of the collections that hold anything."""
+    collections: Mapping[str, Collection] = field(repr=False)
+    findings: tuple[Finding, ...] = field(default=(), repr=False)
+    """Warnings only: a revision with errors never becomes a snapshot."""
+
+    @classmethod
+    def of(
+        cls,
+        revision: Revision,
+        collections: Mapping[str, Collection],
+        findings: tuple[Finding, ...] = (),
+    ) -> Snapshot:
+        """Return the snapshot of *collections*, dropping empty ones: they answer alike."""
+        kept = {name: collections[name] for name in sorted(collections) if len(collections[name])}
+        lines = (_length_prefixed(c.name) + _length_prefixed(c.version) for c in kept.values())
+        return cls(revision, content_digest(lines), kept, findings)
+
+    def collection(self, name: str) -> Collection:
+        """Return the collection *name*, an empty one if the revision has no such resources."""
+        return self.collections.get(name) or empty_collection(name)
+
+    def at(self, revision: Revision) -> Snapshot:
+        """Return the same content as the snapshot of another revision."""
+        return replace(self, revision=revision)

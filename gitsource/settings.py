@@ -1,0 +1,173 @@
+"""
+Every setting of gitsource: grouped, frozen, plain declarations.
+
+Rule: a setting is declared here once, with unit, default and consequence under it; the config file,
+the flag ``--group-name``, the environment variable ``GITSOURCE_GROUP_NAME``, ``--help`` and
+docs/settings.md all follow from the declaration. Flag wins over environment, environment over file.
+Unknown keys are errors. How values are read and merged is in `gitsource.configuration`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NewType
+
+Seconds = NewType("Seconds", float)
+"""Written ``500ms``, ``30s``, ``5m``, ``1h`` or a plain number of seconds."""
+Bytes = NewType("Bytes", int)
+"""Written ``512KiB``, ``4MiB``, ``1GiB`` or a plain number of bytes."""
+Address = NewType("Address", str)
+"""``host:port``; an IPv6 host in brackets; port 0 takes any free one."""
+FilePath = NewType("FilePath", str)
+"""A path on this machine; a relative one in the config file counts from that file's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """Which configuration is followed."""
+
+    url: str = ""
+    """The repository: `file://`, `https://`, `http://`, `ssh://` or `user@host:path`. Required by
+    `serve`. Whoever may push to it decides what the mesh does."""
+    ref: str = "main"
+    """The ref that is followed: a branch or a full ref name."""
+    path: str = ""
+    """Folder inside the repository to which gitsource keeps; empty: all of it."""
+    timeout: Seconds = Seconds(120.0)
+    """How long one git step may take before its process group is killed and the sync has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """The safety net under all other triggers."""
+
+    interval: Seconds = Seconds(30.0)
+    """How often to look for a new revision. Spread by a tenth so that replicas do not march."""
+    max_backoff: Seconds = Seconds(300.0)
+    """After failures the interval doubles up to this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Noticing at once that a repository on this machine moved."""
+
+    enabled: bool = True
+    """Watch the refs of a `file://` repository with the kernel's file events; others are polled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Looking at once when a Git host says so; the payload is only a hint."""
+
+    listen: Address | None = None
+    """Where deliveries are taken (`POST /webhook`). Absent: off."""
+    secret_file: FilePath | None = None
+    """File with the shared secret, one a line (several while rotating). Required with `listen`."""
+    max_body: Bytes = Bytes(3 * 1024 * 1024)
+    """Larger deliveries are refused with 413 before they are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where sinks and operators reach gitsource."""
+
+    mcp: Address = Address("127.0.0.1:9901")
+    """The gRPC server for sinks. It has no authentication: keep it on loopback or a closed network."""
+    admin: Address = Address("127.0.0.1:9902")
+    """HTTP for operators: health, metrics, status and commands. Keep it on loopback."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRow:
+    """A user-defined collection: its resources are Structs."""
+
+    name: str
+    """The name sinks subscribe to, e.g. `acme/v1/flags`."""
+    api_version: str | None = None
+    """Documents with this apiVersion and `kind` belong to it."""
+    kind: str | None = None
+    """See `api_version`."""
+    path: str | None = None
+    """Instead: every document of the files that match this glob (`flags/**/*.yaml`)."""
+    schema: str | None = None
+    """JSON Schema for the whole document: a file beside the config file, or else in the repository
+    at the revision that is judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that keep a hostile or broken peer from hurting others."""
+
+    file_bytes: Bytes = Bytes(1024 * 1024)
+    """A larger configuration file holds the revision; its size is asked before it is read."""
+    files: int = 200_000
+    """A revision with more configuration files than this is held."""
+    documents: int = 2000
+    """Documents in one file."""
+    depth: int = 64
+    """Nesting of one document."""
+    nodes: int = 200_000
+    """Values in one file, each use of an alias counted again: this is what stops alias bombs."""
+    streams: int = 4096
+    """Open sink streams; one more is refused with RESOURCE_EXHAUSTED."""
+    request_bytes: Bytes = Bytes(32 * 1024 * 1024)
+    """The largest request a sink may send; an incremental sink sends a version per resource it holds."""
+    subscriptions: int = 1024
+    """Collections one stream may ask for."""
+    push_bytes_in_flight: Bytes = Bytes(64 * 1024 * 1024)
+    """Large pushes being written at one time, over all sinks: peak memory follows this."""
+    stalled: Seconds = Seconds(30.0)
+    """A stream whose sink has not taken a push after this long is ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How revisions are judged and encoded."""
+
+    workers: int = 2
+    """Processes for bulk work (a cold start, a changed schema)."""
+    bulk: int = 1000
+    """From this many files on a revision is built by the worker processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What stays on disk."""
+
+    revisions: int = 50
+    """How many published snapshots can be gone back to without building them again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What is written to standard error."""
+
+    format: Literal["text", "json"] = "text"
+    """`json` writes one object a line."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe message that is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one gitsource."""
+
+    repository: Repository = field(default_factory=Repository)
+    state_dir: FilePath = FilePath("/var/lib/gitsource")
+    """Mirror, last good snapshot, history and pins. One gitsource a directory; made with mode 0700."""
+    poll: Poll = field(default_factory=Poll)
+    watch: Watch = field(default_factory=Watch)
+    webhook: Webhook = field(default_factory=Webhook)
+    listen: Listen = field(default_factory=Listen)
+    default_namespace: str = "default"
+    """Namespace of a document that names none."""
+    unknown_kinds: Literal["ignore", "warn", "error"] = "ignore"
+    """What a document of a kind that no collection takes is. Ignored ones are counted in status."""
+    collections: tuple[CollectionRow, ...] = ()
+    """User-defined collections, besides the built-in ones."""
+    limits: Limits = field(default_factory=Limits)
+    build: Build = field(default_factory=Build)
+    keep: Keep = field(default_factory=Keep)
+    log: Log = field(default_factory=Log)
+    drain: Seconds = Seconds(10.0)
+    """On SIGTERM: how long sinks get to finish what is being sent to them."""
