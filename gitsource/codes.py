@@ -1,0 +1,206 @@
+"""
+The table of finding codes: what each one is called, how bad it is and what to do about it.
+
+Rule: a code means the same for ever. A code that is no longer given keeps its row, and a new
+judgement gets a new number: people write codes into their CI scripts. The hundreds say which stage
+speaks: 1 reading bytes, 2 the tree of a revision, 3 documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from gitsource.model import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One kind of finding."""
+
+    code: str
+    """``GS`` and three digits."""
+    severity: Severity
+    """How it counts unless the finding itself says otherwise."""
+    title: str
+    """What is wrong, in a few words, without the value at fault."""
+    advice: str
+    """What the one who wrote the file does next."""
+
+
+def _table(*rows: Code) -> Mapping[str, Code]:
+    return MappingProxyType({row.code: row for row in rows})
+
+
+CODES: Mapping[str, Code] = _table(
+    # ------------------------------------------------------------------- reading bytes
+    Code(
+        "GS101",
+        "error",
+        "not UTF-8",
+        "save the file as UTF-8; UTF-16, UTF-32 and Latin-1 are not read",
+    ),
+    Code(
+        "GS102",
+        "error",
+        "syntax error",
+        "mend the file at this place; indent with spaces, not tabs",
+    ),
+    Code(
+        "GS103",
+        "error",
+        "key given twice",
+        "keep one of the two: readers disagree on which of them counts",
+    ),
+    Code(
+        "GS104",
+        "error",
+        "nested too deep",
+        "flatten the document, or raise limits.depth if it is meant",
+    ),
+    Code(
+        "GS105",
+        "error",
+        "too many values",
+        "split the file or use fewer aliases (each use counts its whole value), "
+        "or raise limits.nodes",
+    ),
+    Code(
+        "GS106",
+        "error",
+        "tag not allowed",
+        "remove the tag; only the core tags are read, on values that fit them (!!str, !!int, "
+        "!!float, !!bool, !!null, !!map, !!seq)",
+    ),
+    Code(
+        "GS107",
+        "error",
+        "file too large",
+        "split the file, move it out of the followed path, or raise limits.file_bytes",
+    ),
+    Code(
+        "GS108",
+        "error",
+        "document is not a mapping",
+        "a document starts with keys such as apiVersion and kind; start each one with ---",
+    ),
+    Code(
+        "GS109",
+        "error",
+        "too many documents",
+        "split the file, or raise limits.documents",
+    ),
+    Code(
+        "GS110",
+        "error",
+        "key is not a string",
+        "put the key in quotes",
+    ),
+    Code(
+        "GS111",
+        "error",
+        "number that JSON cannot carry",
+        "write a finite number, or put the value in quotes if it is text",
+    ),
+    Code(
+        "GS112",
+        "error",
+        "broken anchor, alias or merge",
+        "define an anchor (&name) before it is used (*name), outside of itself; merge (<<) mappings "
+        "only",
+    ),
+    # ------------------------------------------------------------------- the tree
+    Code(
+        "GS201",
+        "error",
+        "symbolic link",
+        "commit the file itself; links are never followed",
+    ),
+    Code(
+        "GS202",
+        "warning",
+        "submodule",
+        "submodules are not read; commit the files themselves or exclude the path",
+    ),
+    Code(
+        "GS203",
+        "error",
+        "Git LFS pointer",
+        "commit the file itself; LFS content is never fetched",
+    ),
+    Code(
+        "GS204",
+        "error",
+        "unsafe path",
+        "rename the file: no control characters, no . or .. parts, nothing that looks like .git",
+    ),
+    Code(
+        "GS205",
+        "error",
+        "too many files",
+        "follow a narrower repository.path, or raise limits.files",
+    ),
+    # ------------------------------------------------------------------- documents
+    Code(
+        "GS301",
+        "error",
+        "value against the schema",
+        "change the value to what the message asks for",
+    ),
+    Code(
+        "GS302",
+        "error",
+        "name missing",
+        "give the resource a metadata.name",
+    ),
+    Code(
+        "GS303",
+        "error",
+        "name or namespace not allowed",
+        "use lower-case letters, digits, - and ., starting and ending with a letter or digit",
+    ),
+    Code(
+        "GS304",
+        "error",
+        "resource defined twice",
+        "keep one of the definitions, or give one another name or namespace",
+    ),
+    Code(
+        "GS305",
+        "error",
+        "unknown kind",
+        "mend kind or apiVersion, add a collection for it, or set unknown_kinds to ignore",
+    ),
+    Code(
+        "GS306",
+        "error",
+        "apiVersion not served for this kind",
+        "use one of the versions named in the message",
+    ),
+    Code(
+        "GS307",
+        "error",
+        "cannot be encoded",
+        "change the value so that it fits the message type of the collection",
+    ),
+    Code(
+        "GS308",
+        "error",
+        "labels or annotations not string to string",
+        "put the value in quotes",
+    ),
+    Code(
+        "GS309",
+        "error",
+        "number loses precision",
+        "write it as a string, or as a number below 2^53",
+    ),
+    Code(
+        "GS310",
+        "error",
+        "unknown field",
+        "mend the spelling, or remove the field",
+    ),
+)
+"""Every code a finding can carry, in order."""
