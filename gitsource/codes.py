@@ -107,8 +107,8 @@ CODES: Mapping[str, Code] = _table(
         "GS112",
         "error",
         "broken anchor, alias or merge",
-        "define an anchor (&name) before it is used (*name), outside of itself; merge (<<) mappings "
-        "only",
+        "define an anchor (&name) before it is used (*name), outside of itself; "
+        "merge (<<) mappings only",
     ),
     # ------------------------------------------------------------------- the tree
     Code(
