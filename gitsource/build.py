@@ -1,0 +1,298 @@
+"""
+From file contents to judged results: parse → validate → encode, each content once.
+
+Rule: `judge` is a pure function of the content, the way the file is routed and the catalog. Its
+result knows neither path nor revision, so it is cached under the blob's ID and those two, in memory
+as long as a build runs and on disk for good (`snapshot.blobs`); paths are joined afterwards, in
+`snapshot.build`. One form (`FileResult`, a protobuf message) serves in memory, between processes and
+on disk.
+
+Small work is done where it is asked for; from `settings.build.bulk` files on, worker processes take
+it in chunks, each reading its own blobs from Git.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeAlias
+
+from gitsource import settings
+from gitsource._proto.gitsource.state.v1.state_pb2 import DocumentResult, FileResult
+from gitsource._proto.gitsource.state.v1.state_pb2 import Finding as FindingMessage
+from gitsource.catalog import Catalog, Kind
+from gitsource.encode import EncodeProblem, encode, frame
+from gitsource.model import Document, Finding, Origin, Problem, Resource, TreeEntry
+from gitsource.parse import Limits, locate, parse
+from gitsource.snapshot.blobs import BlobCache
+from gitsource.snapshot.build import FileState
+from gitsource.validate.metadata import identify
+from gitsource.validate.schema import problems
+
+Read: TypeAlias = Callable[[Sequence[str]], Iterable[tuple[str, bytes | None]]]
+"""Yields each blob's content in turn, None for one above the size limit. Picklable for bulk work."""
+
+CHUNK = 500
+"""Files a worker takes at a time: its own git process costs about as much as twenty files."""
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def judge(data: bytes | None, route: Kind | None, catalog: Catalog, *, json: bool) -> FileResult:
+    """
+    Return what becomes of one file's content.
+
+    *data* is None for a file above the size limit; *route* is the collection that takes the file by
+    its path, if one does. Never raises on account of the content.
+    """
+    result = FileResult()
+    if data is None:
+        limit = catalog.limits.get("file_bytes", 0)
+        _whole_file(result, "GS107", f"the file is larger than {limit} bytes: split it, or raise "
+                    "limits.file_bytes")  # fmt: skip
+        return result
+    if data.startswith(LFS_POINTER):
+        _whole_file(result, "GS203", "the file is a Git LFS pointer and LFS content is never "
+                    "fetched: commit the YAML itself")  # fmt: skip
+        return result
+    bounds = Limits(**{k: v for k, v in catalog.limits.items() if k in Limits.__dataclass_fields__})
+    parsed = parse(data, bounds, json=json)
+    for flaw in parsed.flaws:
+        result.findings.append(
+            FindingMessage(
+                line=flaw.line, column=flaw.column, code=flaw.code, message=flaw.message
+            )
+        )
+    for document in parsed.documents:
+        _judge_document(result, data, document, route, catalog)
+    return result
+
+
+def _whole_file(result: FileResult, code: str, message: str) -> None:
+    result.findings.append(FindingMessage(code=code, message=message))
+
+
+def _judge_document(
+    result: FileResult, data: bytes, document: Document, route: Kind | None, catalog: Catalog
+) -> None:
+    value = document.value
+    named, group_version = value.get("kind"), value.get("apiVersion")
+    kind = route
+    if kind is None and isinstance(named, str) and isinstance(group_version, str):
+        kind = catalog.by_document.get((group_version, named))
+    if kind is None:
+        result.ignored += 1
+        unknown = _unknown(named, group_version, catalog)
+        if unknown is not None:
+            _place(result.findings, data, document, (unknown,), str(named or ""))
+        return
+    identity, found = identify(value, kind, catalog.default_namespace)
+    found = (*found, *problems(value, kind))
+    judged = DocumentResult(
+        collection=kind.collection,
+        name=(identity.name or "") if identity else "",
+        kind=kind.kind or kind.collection,
+        line=document.line,
+    )
+    if identity is not None and not any(problem.severity == "error" for problem in found):
+        try:
+            encoded = encode(value, identity, kind)
+            judged.version, judged.metadata, judged.body = (
+                encoded.version,
+                encoded.metadata,
+                encoded.body,
+            )
+        except EncodeProblem as error:
+            found = (*found, error.problem)
+    if found:
+        label = f"{judged.kind}/{judged.name}" if judged.name else judged.kind
+        _place(judged.findings, data, document, found, label)
+    result.documents.append(judged)
+
+
+def _unknown(named: object, group_version: object, catalog: Catalog) -> Problem | None:
+    """Say whether a document that no collection takes deserves a word."""
+    if not isinstance(named, str) or not isinstance(group_version, str):
+        what = "a document without apiVersion and kind"
+    else:
+        group = group_version.rpartition("/")[0]
+        served = [
+            version
+            for (version, kind) in catalog.by_document
+            if kind == named and version.rpartition("/")[0] == group
+        ]
+        if served:
+            message = (
+                f"{named} is not served as {group_version[:100]}, so this document is not "
+                f"published: write apiVersion {' or '.join(served)}"
+            )
+            severity = "error" if catalog.unknown_kinds == "error" else "warning"
+            return Problem("GS306", message, ("apiVersion",), severity)  # type: ignore[arg-type]
+        what = f"{group_version[:100]} {named[:100]}"
+    if catalog.unknown_kinds == "ignore":
+        return None
+    return Problem(
+        "GS305",
+        f"no collection takes {what}: define one under `collections`, or move the file away",
+        ("kind",),
+        "error" if catalog.unknown_kinds == "error" else "warning",
+    )
+
+
+def _place(
+    into: object, data: bytes, document: Document, found: Iterable[Problem], resource: str
+) -> None:
+    """Add *found* with their positions to the repeated field *into*."""
+    for problem in found:
+        at_key = problem.code == "GS310"
+        line, column = locate(data, document.index, problem.path, at_key=at_key)
+        into.append(  # type: ignore[attr-defined]
+            FindingMessage(
+                line=line,
+                column=column,
+                warning=problem.severity == "warning",
+                code=problem.code,
+                message=problem.message,
+                resource=resource,
+            )
+        )
+
+
+class Builder:
+    """Judges files with one catalog, looking each content up before judging it."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        build: settings.Build,
+        cache: BlobCache | None = None,
+    ) -> None:
+        self.catalog = catalog
+        self._build = build
+        self._cache = cache
+
+    def results(
+        self, files: Sequence[TreeEntry], read: Read, bulk_read: Read
+    ) -> Iterator[tuple[TreeEntry, FileResult]]:
+        """
+        Yield the result of each of *files*.
+
+        *read* serves small work in this process; *bulk_read*, picklable, serves worker processes.
+        """
+        keys = {(entry.blob, *self._routing(entry.path)) for entry in files}
+        known: dict[tuple[str, str, bool], FileResult] = {}
+        if self._cache is not None:
+            known = self._cache.get(self.catalog.digest, keys)
+        missing = sorted(keys - known.keys())
+        fresh = dict(self._judged(missing, read, bulk_read))
+        if self._cache is not None and fresh:
+            self._cache.put(self.catalog.digest, fresh)
+        for entry in files:
+            key = (entry.blob, *self._routing(entry.path))
+            yield entry, (known.get(key) or fresh[key])
+
+    def _routing(self, path: str) -> tuple[str, bool]:
+        kind = self.catalog.route(path)
+        return (kind.collection if kind else "", path.lower().endswith(".json"))
+
+    def _judged(
+        self, keys: Sequence[tuple[str, str, bool]], read: Read, bulk_read: Read
+    ) -> Iterator[tuple[tuple[str, str, bool], FileResult]]:
+        if len(keys) < self._build.bulk or self._build.workers < 2:
+            yield from judge_blobs(keys, read, self.catalog)
+            return
+        chunks = [keys[at : at + CHUNK] for at in range(0, len(keys), CHUNK)]
+        with _pool(min(self._build.workers, len(chunks)), self.catalog, bulk_read) as pool:
+            for chunk, results in zip(chunks, pool.map(_work, chunks), strict=True):
+                for key, raw in zip(chunk, results, strict=True):
+                    yield key, FileResult.FromString(raw)
+
+
+def judge_blobs(
+    keys: Sequence[tuple[str, str, bool]], read: Read, catalog: Catalog
+) -> Iterator[tuple[tuple[str, str, bool], FileResult]]:
+    """Judge each (blob, collection by path, is JSON) of *keys*, in order."""
+    contents = read([blob for blob, _, _ in keys])
+    for key, (blob, data) in zip(keys, contents, strict=True):
+        if blob != key[0]:
+            raise AssertionError(f"asked for {key[0]}, was given {blob}")
+        route = catalog.by_collection[key[1]] if key[1] else None
+        yield key, judge(data, route, catalog, json=key[2])
+
+
+# --------------------------------------------------------------------------- worker processes
+
+_at_work: tuple[Catalog, Read] | None = None
+
+
+def _pool(workers: int, catalog: Catalog, read: Read) -> ProcessPoolExecutor:
+    # A fork of a process that runs gRPC threads is not safe: workers come from a clean forkserver,
+    # which has imported this module once.
+    import multiprocessing
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start_work, initargs=(catalog, read)
+    )
+
+
+def _start_work(catalog: Catalog, read: Read) -> None:
+    global _at_work  # noqa: PLW0603 - a worker process has one job, set once
+    _at_work = (catalog, read)
+
+
+def _work(keys: Sequence[tuple[str, str, bool]]) -> list[bytes]:
+    if _at_work is None:
+        raise AssertionError("worker was not set up")
+    catalog, read = _at_work
+    return [result.SerializeToString() for _, result in judge_blobs(keys, read, catalog)]
+
+
+# --------------------------------------------------------------------------- joining paths
+
+
+def join(entry: TreeEntry, birth: int, result: FileResult) -> tuple[FileState, list[Finding]]:
+    """Return what the file at *entry*'s path has become, and its findings with their file."""
+    findings = [_finding(entry.path, message) for message in result.findings]
+    resources = []
+    for document in result.documents:
+        name = document.name or _named_after(entry.path)
+        for message in document.findings:
+            label = message.resource if document.name else f"{document.kind}/{name}"
+            findings.append(_finding(entry.path, message, label))
+        if not document.name and not _NAME_FROM_PATH.fullmatch(name):
+            findings.append(
+                Finding(
+                    entry.path, document.line, 1, "error", "GS303",
+                    f"the resource would be named {name!r} after its file: rename the file, using "
+                    "letters, digits, '-', '_', '.' and '/'",
+                    document.kind,
+                )  # fmt: skip
+            )
+        elif document.version:
+            wire = frame(name, birth, document.metadata, document.body)
+            origin = Origin(entry.path, document.line)
+            resource = Resource(name, document.version, wire, origin)
+            resources.append((document.collection, resource))
+    return FileState(entry.blob, birth, tuple(resources), result.ignored), findings
+
+
+_NAME_FROM_PATH = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
+
+
+def _named_after(path: str) -> str:
+    return path[: path.rindex(".")]
+
+
+def _finding(path: str, message: FindingMessage, resource: str = "") -> Finding:
+    return Finding(
+        file=path,
+        line=message.line,
+        column=message.column,
+        severity="warning" if message.warning else "error",
+        code=message.code,
+        message=message.message,
+        resource=resource or message.resource,
+    )

@@ -1,0 +1,514 @@
+"""
+The pipeline on one screen: look → judge → decide → keep → publish.
+
+Rule: one look at a time, in one worker thread that owns Git, history and the standing revision; the
+event loop only swaps the finished snapshot in. A look that fails at any step changes nothing of what
+is served. A dry-run is `evaluate`, stopped before publishing.
+
+Each look compares the head with the last good revision, not with the last one looked at: a chain of
+broken commits is judged again as one change, each content still only once (the blob cache).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol, TypeVar
+
+from gitsource import rollout
+from gitsource.build import Builder, join
+from gitsource.catalog import Catalog
+from gitsource.errors import ConfigurationError, GitsourceError, MirrorError, StateError
+from gitsource.git.changes import safe_path
+from gitsource.git.mirror import Mirror
+from gitsource.git.objects import Objects
+from gitsource.model import Finding, Revision, Snapshot, TreeEntry
+from gitsource.settings import Settings
+from gitsource.snapshot.blobs import BlobCache
+from gitsource.snapshot.build import (
+    FileState,
+    Proposal,
+    Standing,
+    accept,
+    nothing,
+    propose,
+)
+from gitsource.snapshot.history import Control, History, Loaded, Pin, Suspension
+
+log = logging.getLogger("gitsource.reconcile")
+
+T = TypeVar("T")
+
+
+# --------------------------------------------------------------------------- judging a revision
+
+
+def evaluate(
+    objects: Objects,
+    base: Standing | None,
+    revision: Revision,
+    builder: Builder,
+    settings: Settings,
+) -> Proposal:
+    """
+    Return what *revision* comes to, judged against *base* (None: from nothing).
+
+    Raises MirrorError if the repository cannot be read.
+    """
+    path, limits = settings.repository.path, settings.limits
+    entries: list[TreeEntry] = []
+    changed: dict[str, FileState | None] = {}
+    if base is None:
+        entries = objects.entries(revision.tree, path)
+        births = objects.births(revision.commit, [entry.path for entry in entries])
+    else:
+        old = base.snapshot.revision
+        births = objects.births_since(old.commit, revision.commit, list(base.files))
+        for change in objects.changes(old.tree, revision.tree, path):
+            if change.entry is None:
+                changed[change.path] = None
+            else:
+                entries.append(change.entry)
+    findings, files = _screen(entries)
+    total = len(files) + (0 if base is None else len(base.files.keys() - changed.keys()))
+    if total > limits.files:
+        findings.append(_too_many(total, limits.files))
+        return propose(base or nothing(), revision, {}, findings, full=base is None)
+    read = partial(objects.read, limit=limits.file_bytes)
+    for entry, result in builder.results(files, read, objects.bulk_reader(limits.file_bytes)):
+        known = base.files.get(entry.path) if base is not None else None
+        birth = births.get(entry.path) or (known.birth if known is not None else 0)
+        changed[entry.path], found = join(entry, birth, result)
+        findings.extend(found)
+    if base is not None:
+        _reborn(base, births, changed, builder, objects, settings)
+    return propose(base or nothing(), revision, changed, findings, full=base is None)
+
+
+def _screen(entries: list[TreeEntry]) -> tuple[list[Finding], list[TreeEntry]]:
+    """Set apart what is no readable file: never followed, never fetched, always named."""
+    findings, files = [], []
+    for entry in entries:
+        shown = entry.path.encode("utf-8", "backslashreplace").decode()
+        reason = safe_path(entry.path)
+        if reason is not None:
+            text = f"the path {shown!r} is refused: {reason}; rename the file"
+            findings.append(Finding(shown, 0, 0, "error", "GS204", text))
+        elif entry.mode == "120000":
+            text = "a symbolic link is never followed: commit the file itself in its place"
+            findings.append(Finding(shown, 0, 0, "error", "GS201", text))
+        elif entry.mode == "160000":
+            text = "a submodule is never fetched: what it holds is not published"
+            findings.append(Finding(shown, 0, 0, "warning", "GS202", text))
+        else:
+            files.append(entry)
+    return findings, files
+
+
+def _too_many(total: int, limit: int) -> Finding:
+    text = f"{total} configuration files are more than limits.files ({limit}) allows"
+    return Finding("", 0, 0, "error", "GS205", text)
+
+
+def _reborn(
+    base: Standing,
+    births: dict[str, int],
+    changed: dict[str, FileState | None],
+    builder: Builder,
+    objects: Objects,
+    settings: Settings,
+) -> None:
+    """Give files that were deleted and added again with the same content their new create_time."""
+    again = [
+        TreeEntry(path, "100644", state.blob)
+        for path, birth in births.items()
+        if path not in changed
+        and (state := base.files.get(path)) is not None
+        and state.birth != birth
+    ]
+    read = partial(objects.read, limit=settings.limits.file_bytes)
+    bulk = objects.bulk_reader(settings.limits.file_bytes)
+    for entry, result in builder.results(again, read, bulk):
+        # Their findings stand already: content and place are the same.
+        changed[entry.path], _ = join(entry, births[entry.path], result)
+
+
+# --------------------------------------------------------------------------- outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A revision that stays back."""
+
+    revision: Revision
+    reason: str
+    since: float
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one look came to."""
+
+    result: str
+    """``published``, ``unchanged``, ``held``, ``suspended`` or ``failed``."""
+    revision: Revision | None
+    error: str = ""
+    hint: str = ""
+    fault: str = ""
+    seconds: float = 0.0
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How things stand, for status and metrics."""
+
+    serving: Snapshot | None = None
+    head: Revision | None = None
+    held: Held | None = None
+    control: Control = Control()
+    last: Outcome | None = None
+    last_at: float = 0.0
+    last_success: float = 0.0
+    stale_since: float | None = None
+    findings: tuple[Finding, ...] = ()
+    ignored: int = 0
+    published: int = 0
+    """Revisions published since the start."""
+    held_count: int = 0
+    """Revisions held since the start."""
+    unsaved: str = ""
+    """Why the newest snapshot is not on disk, if it is not."""
+
+
+class SnapshotSink(Protocol):
+    """Where finished snapshots go: the cache, seen from the write half."""
+
+    def set(self, group: str, snapshot: Snapshot) -> None:
+        """Serve *snapshot* to *group* from now on."""
+
+
+class Reconciler:
+    """Looks at the repository when asked and publishes what is fit."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        mirror: Mirror,
+        history: History,
+        blobs: BlobCache,
+        cache: SnapshotSink,
+        catalog_at: Callable[[Settings, Objects | None, Revision | None], Catalog],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self.condition = Condition()
+        self._mirror = mirror
+        self._history = history
+        self._blobs = blobs
+        self._cache = cache
+        self._catalog_at = catalog_at
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reconcile")
+        self._standing: Standing | None = None
+        self._loaded: Loaded | None = None
+        self._recipe = ""
+        self._judged: tuple[str, str] | None = None
+        self._opened = False
+        self.listeners: list[Callable[[Outcome], None]] = []
+
+    # ------------------------------------------------------------------ starting
+
+    def restore(self) -> Snapshot | None:
+        """Serve what was last good, before anything else; returns it."""
+        control = self._history.control()
+        loaded = self._history.load()
+        if loaded is not None:
+            self._history.resume(loaded)
+            self._loaded, self._recipe = loaded, loaded.recipe
+        serving = loaded.snapshot if loaded is not None else None
+        if control.pin is not None:
+            pinned = self._history.at(control.pin.revision)
+            serving = pinned.snapshot if pinned is not None else serving
+        self.condition = replace(self.condition, control=control, serving=serving)
+        if serving is not None:
+            self._cache.set("default", serving)
+            self.condition = replace(self.condition, findings=serving.findings)
+        return serving
+
+    async def close(self) -> None:
+        """Let the look that is under way end, and let go of everything."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._mirror.close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._blobs.close)
+        self._thread.shutdown()
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    # ------------------------------------------------------------------ looking
+
+    async def sync(self) -> Outcome:
+        """
+        Look once: publish the head, hold it, or find it unchanged.
+
+        Never raises for what the repository, the network or the disk did: that is the outcome.
+        """
+        if self.condition.control.suspension is not None:
+            return Outcome("suspended", self.condition.head)
+        began = time.perf_counter()
+        try:
+            outcome = await self._in_thread(self._look)
+        except GitsourceError as error:
+            outcome = Outcome(
+                "failed", self.condition.head, str(error), error.hint, fault=error.fault
+            )
+        outcome = replace(outcome, seconds=time.perf_counter() - began)
+        self._note(outcome)
+        return outcome
+
+    def _look(self) -> Outcome:
+        if not self._opened:
+            self._mirror.open()
+            self._opened = True
+        failure: MirrorError | None = None
+        try:
+            self._mirror.fetch()
+        except MirrorError as error:
+            failure = error  # what the mirror has already is still worth judging
+        outcome = self._judge_head(failure)
+        if failure is not None:
+            raise failure
+        return outcome
+
+    def _judge_head(self, failure: MirrorError | None) -> Outcome:
+        try:
+            revision = self._mirror.head()
+        except MirrorError:
+            if failure is not None:
+                raise failure from None
+            raise
+        objects = self._mirror.objects
+        catalog = self._catalog_at(self.settings, objects, revision)
+        if self._judged == (revision.commit, catalog.digest):
+            held = self.condition.held
+            if held is not None:
+                return Outcome("held", revision, held.reason, findings=held.findings)
+            return Outcome("unchanged", revision)
+        standing = self._base(catalog)
+        builder = Builder(catalog, self.settings.build, self._blobs)
+        proposal = evaluate(objects, standing, revision, builder, self.settings)
+        decision = rollout.decide(proposal, self.condition.control)
+        self._judged = (revision.commit, catalog.digest)
+        if isinstance(decision, rollout.Hold):
+            return Outcome("held", revision, decision.reason, findings=proposal.findings)
+        self._publish(decision.proposal, catalog)
+        return Outcome("published", revision, findings=proposal.findings)
+
+    def _base(self, catalog: Catalog) -> Standing | None:
+        """Return what the head is compared with, or None if everything has to be judged anew."""
+        if self._recipe != catalog.digest:
+            return None
+        if self._standing is None and self._loaded is not None:
+            self._standing, self._loaded = self._loaded.standing(), None
+        return self._standing
+
+    def _publish(self, proposal: Proposal, catalog: Catalog) -> None:
+        standing = self._standing or nothing()
+        unsaved = ""
+        try:
+            self._history.append(standing, proposal, catalog.digest, self._clock())
+            self._mirror.keep(proposal.snapshot.revision.commit)
+        except StateError as error:
+            # Serving what is right now beats being able to serve it after a crash; status says so.
+            unsaved = str(error)
+            log.error("published, but not kept on disk: %s", error)
+        accept(standing, proposal)
+        self._standing, self._loaded, self._recipe = standing, None, catalog.digest
+        snapshot = proposal.snapshot
+        self._on_loop(lambda: self._cache.set("default", snapshot))
+        self.condition = replace(
+            self.condition, serving=snapshot, unsaved=unsaved, ignored=standing.ignored
+        )
+
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def _on_loop(self, act: Callable[[], None]) -> None:
+        if self._loop is None:
+            raise AssertionError("attach() was not called")
+        self._loop.call_soon_threadsafe(act)
+
+    def attach(self) -> None:
+        """Name the running loop as the one that serves."""
+        self._loop = asyncio.get_running_loop()
+
+    def _note(self, outcome: Outcome) -> None:
+        """Take the outcome of a look into the condition, the log and the listeners."""
+        now, before = self._clock(), self.condition
+        again = before.last is not None and (
+            (outcome.result, outcome.revision, outcome.error)
+            == (before.last.result, before.last.revision, before.last.error)
+        )
+        changes: dict[str, object] = {
+            "last": outcome,
+            "last_at": now,
+            "head": outcome.revision or before.head,
+        }
+        if outcome.result == "failed":
+            changes["stale_since"] = before.stale_since or now
+        else:
+            changes |= {"stale_since": None, "last_success": now}
+        if outcome.result == "held" and outcome.revision is not None:
+            known = before.held is not None and before.held.revision == outcome.revision
+            if not known:
+                changes["held_count"] = before.held_count + 1
+            since = before.held.since if known and before.held else now
+            changes["held"] = Held(outcome.revision, outcome.error, since, outcome.findings)
+            changes["findings"] = outcome.findings
+        elif outcome.result == "published":
+            changes |= {
+                "held": None,
+                "findings": outcome.findings,
+                "published": before.published + 1,
+            }
+        elif outcome.result == "unchanged":
+            changes["held"] = None
+        self.condition = replace(before, **changes)  # type: ignore[arg-type]
+        _tell(outcome, again=again)
+        for listener in self.listeners:
+            listener(outcome)
+
+    # ------------------------------------------------------------------ operators
+
+    async def pin(self, spec: str, reason: str, who: str) -> Snapshot:
+        """
+        Serve the earlier revision *spec* until `unpin`; returns its snapshot.
+
+        Raises ConfigurationError if it is unknown or not fit to serve, StateError if the pin cannot
+        be kept on disk (nothing is changed then).
+        """
+        snapshot = await self._in_thread(lambda: self._earlier(spec))
+        pin = Pin(snapshot.revision.commit, reason, who, self._clock())
+        await self._control(replace(self.condition.control, pin=pin), snapshot)
+        self.condition = replace(self.condition, serving=snapshot)
+        self._cache.set("default", snapshot)
+        log.warning("pinned %s: %s (%s)", snapshot.revision.short, reason, who)
+        return snapshot
+
+    def _earlier(self, spec: str) -> Snapshot:
+        kept = {entry.revision.commit: entry for entry in self._history.entries()}
+        matching = [commit for commit in kept if len(spec) >= 7 and commit.startswith(spec)]
+        if len(matching) == 1:
+            found = self._history.at(matching[0])
+            if found is not None:
+                return found.snapshot
+        if not self._opened:
+            self._mirror.open()
+            self._opened = True
+        try:
+            revision = self._mirror.resolve(spec)
+        except MirrorError as error:
+            raise ConfigurationError(
+                f"there is no revision {spec}: {error}",
+                hint="`gitsource snapshot list` shows what was published",
+            ) from error
+        found = self._history.at(revision.commit)
+        if found is not None:
+            return found.snapshot
+        objects = self._mirror.objects
+        catalog = self._catalog_at(self.settings, objects, revision)
+        builder = Builder(catalog, self.settings.build, self._blobs)
+        proposal = evaluate(objects, None, revision, builder, self.settings)
+        if not proposal.acceptable:
+            raise ConfigurationError(
+                f"revision {revision.short} does not validate, so it cannot be served",
+                hint=f"`gitsource validate --repo MIRROR --revision {revision.short}` says why",
+            )
+        return proposal.snapshot
+
+    async def previous(self) -> str:
+        """Return the commit published before the one that is served: where a rollback goes."""
+        entries = await self._in_thread(self._history.entries)
+        serving = self.condition.serving
+        commits = [entry.revision.commit for entry in entries]
+        if serving is None or serving.revision.commit not in commits:
+            raise ConfigurationError("there is no earlier revision to go back to")
+        at = commits.index(serving.revision.commit)
+        if at == 0:
+            raise ConfigurationError("there is no earlier revision to go back to")
+        return commits[at - 1]
+
+    async def unpin(self, reason: str, who: str) -> None:
+        """Release the pin: the last good revision is served again, then the head is looked at."""
+        await self._control(replace(self.condition.control, pin=None), None)
+        log.warning("unpinned: %s (%s)", reason, who)
+        self._judged = None
+        last = self._standing.snapshot if self._standing else None
+        last = last or (self._loaded.snapshot if self._loaded else None)
+        if last is not None:
+            self.condition = replace(self.condition, serving=last)
+            self._cache.set("default", last)
+
+    async def suspend(self, reason: str, who: str) -> None:
+        """Stop looking for new revisions until `resume`."""
+        suspension = Suspension(reason, who, self._clock())
+        await self._control(replace(self.condition.control, suspension=suspension), None)
+        log.warning("suspended: %s (%s)", reason, who)
+
+    async def resume(self, reason: str, who: str) -> None:
+        """Look for new revisions again."""
+        await self._control(replace(self.condition.control, suspension=None), None)
+        log.warning("resumed: %s (%s)", reason, who)
+
+    async def _control(self, control: Control, pinned: Snapshot | None) -> None:
+        await self._in_thread(lambda: self._history.set_control(control, pinned))
+        self.condition = replace(self.condition, control=control)
+
+    async def reconfigure(self, settings: Settings, mirror: Mirror) -> None:
+        """Go on with other settings; everything they touch is judged anew at the next look."""
+
+        def swap() -> None:
+            self._mirror.close()
+            self._mirror, self._opened = mirror, False
+            self.settings = settings
+
+        await self._in_thread(swap)
+
+
+def _tell(outcome: Outcome, *, again: bool) -> None:
+    revision = outcome.revision.short if outcome.revision else "-"
+    fields = {"outcome": outcome.result, "revision": revision, "seconds": round(outcome.seconds, 4)}
+    if again:
+        log.debug("%s %s", outcome.result, revision, extra=fields)
+    elif outcome.result == "failed":
+        fields["fault"] = outcome.fault
+        log.error("sync failed: %s (next: %s)", outcome.error, outcome.hint or "-", extra=fields)
+    elif outcome.result == "held":
+        log.error("held %s: %s", revision, outcome.error, extra=fields)
+        for finding in outcome.findings[:20]:
+            log.error(
+                "%s:%d:%d: %s: %s %s: %s",
+                finding.file,
+                finding.line,
+                finding.column,
+                finding.severity,
+                finding.code,
+                finding.resource,
+                finding.message,
+                extra=fields,
+            )
+    elif outcome.result == "published":
+        log.info("published %s in %.3f s", revision, outcome.seconds, extra=fields)
+
+
+def rfc3339(seconds: float | None) -> str | None:
+    """Return *seconds* since the epoch as text, None for none."""
+    if not seconds:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
