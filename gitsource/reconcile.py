@@ -91,6 +91,20 @@ def evaluate(
     return propose(base or nothing(), revision, changed, findings, full=base is None)
 
 
+def schema_reader(
+    objects: Objects | None, revision: Revision | None, settings: Settings
+) -> Callable[[str], str | None]:
+    """Return how a collection's schema is read from *revision*: None where there is no such file."""
+
+    def read(name: str) -> str | None:
+        if objects is None or revision is None:
+            return None
+        data = objects.file(revision.tree, name, settings.limits.file_bytes)
+        return None if data is None else data.decode("utf-8", "replace")
+
+    return read
+
+
 def _screen(entries: list[TreeEntry]) -> tuple[list[Finding], list[TreeEntry]]:
     """Set apart what is no readable file: never followed, never fetched, always named."""
     findings, files = [], []

@@ -138,6 +138,12 @@ def accept(base: Standing, proposal: Proposal) -> None:
     base.snapshot = proposal.snapshot
 
 
+def standing_of(proposal: Proposal) -> Standing:
+    """Return a base that is *proposal*, fit or not: what a dry-run compares the next one with."""
+    files = {path: state for path, state in proposal.changed.items() if state is not None}
+    return Standing(proposal.snapshot, files)
+
+
 @dataclass(frozen=True, slots=True)
 class CollectionDelta:
     """What turns one version of a collection into another."""

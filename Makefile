@@ -1,0 +1,67 @@
+# The one definition of every check. `.ci/run`, the pre-commit hook and people call this.
+#
+#   make demo       set up, then show the main job on an embedded repository
+#   make test       set up, then every check; ends well within 20 minutes on 2 cores
+#   make test-full  the same and the long crash, stress and soak runs
+#   make bench      the table of docs/benchmarks.md on this machine
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-full lint types imports docs generated unit full bench wheel clean
+
+help:
+	@sed -n '3,6s/^# *//p' $(MAKEFILE_LIST)
+
+# Made anew when what is declared changes; no tool beyond python3 and its venv is needed.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "gitsource needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+demo: $(STAMP)
+	@$(BIN)/python demo/run.py
+
+test: $(STAMP) lint types imports generated docs unit
+
+test-full: test full
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+imports: $(STAMP)
+	$(BIN)/lint-imports
+
+generated: $(STAMP)
+	$(BIN)/python proto/generate.py --check
+	$(BIN)/python schemas/generate.py --check
+
+docs: $(STAMP)
+	$(BIN)/pytest tests/docs
+
+unit: $(STAMP)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not full" --ignore tests/docs
+
+full: $(STAMP)
+	$(BIN)/pytest -m full --timeout 5400
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/table.py
+
+wheel: $(STAMP)
+	$(BIN)/python -m build --outdir dist
+
+clean:
+	rm -rf $(VENV) dist build .demo benchmarks/.work

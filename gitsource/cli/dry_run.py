@@ -1,0 +1,65 @@
+"""`gitsource dry-run`: what a commit would push, without pushing it. Translation only."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from gitsource.cli.output import colours
+
+
+@click.command("dry-run")
+@click.option("--repo", default=".", show_default=True, help="Repository to look into.")
+@click.option("--base", help="Revision sinks have now.  [default: merge-base with the ref]")
+@click.option("--head", default="HEAD", show_default=True, help="Revision to try.")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings (collections and so on).")
+@click.option("--path", help="Folder of the repository to keep to.")
+@click.option("--strict", is_flag=True, help="Warnings count as errors for the exit code.")
+@click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+def dry_run(
+    repo: str,
+    base: str | None,
+    head: str,
+    config: Path | None,
+    path: str | None,
+    output: str,
+    *,
+    strict: bool,
+) -> None:
+    """
+    Say what the revision HEAD would push to sinks that have BASE.
+
+    Runs the pipeline of `serve` on a local repository, stopped before publishing. Nothing is
+    fetched or written.
+
+    Exit codes: 0 clean or warnings only, 1 the revision would be held (with --strict also for
+    warnings), 2 usage or environment.
+    """
+    from gitsource.cli.offline import judge, kept_to, settings_for
+    from gitsource.git.mirror import LocalRepository
+    from gitsource.plan import plan
+    from gitsource.report import machine, text
+    from gitsource.snapshot.build import standing_of
+
+    settings = kept_to(settings_for(config), path)
+    with LocalRepository(Path(repo)) as repository:
+        new = repository.objects.revision(head)
+        old = repository.base_of(new, base, settings.repository.ref)
+        before = judge(repository, old, settings) if old is not None else None
+        standing = standing_of(before) if before is not None else None
+        proposal = judge(repository, new, settings, standing)
+    from gitsource.snapshot.build import nothing
+
+    planned = plan((standing or nothing()).snapshot, proposal)
+    if output == "json":
+        json.dump(machine.plan(planned), sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        sys.stdout.write(text.plan(planned, colour=colours(sys.stdout)))
+    failed = planned.held or (strict and bool(planned.findings))
+    raise SystemExit(1 if failed else 0)

@@ -1,0 +1,185 @@
+"""`gitsource snapshot`: look at snapshots offline, in a state directory or a repository."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gitsource.cli.output import colours
+from gitsource.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from gitsource.model import Snapshot
+
+_output = click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+_state = click.option(
+    "--state-dir", type=click.Path(path_type=Path), help="State directory of a gitsource."
+)
+_repo = click.option(
+    "--repo", type=click.Path(path_type=Path), help="Build from this repository instead."
+)
+_config = click.option(
+    "--config", type=click.Path(path_type=Path), help="Settings (collections, state_dir and so on)."
+)
+
+
+@click.group("snapshot")
+def snapshot() -> None:
+    """
+    Look at snapshots without a server: what was published, what a revision holds, what differs.
+
+    Reads the history in a state directory, or builds from a repository (--repo).
+    """
+
+
+@snapshot.command("list")
+@_state
+@_config
+@_output
+def list_(state_dir: Path | None, config: Path | None, output: str) -> None:
+    """List the revisions that were published and are kept, newest first."""
+    from gitsource.observe.neutral import neutral
+    from gitsource.report import machine
+
+    history = _history(state_dir, config)
+    entries = list(reversed(history.entries()))
+    pin = history.control().pin
+    if output == "json":
+        rows = [
+            machine.revision(entry.revision)
+            | {
+                "version": entry.version,
+                "published_at": datetime.fromtimestamp(entry.published_at, UTC).isoformat(),
+                "pinned": pin is not None and pin.revision == entry.revision.commit,
+                "collections": {
+                    name: {"version": version, "count": count}
+                    for name, (version, count) in entry.collections.items()
+                },
+            }
+            for entry in entries
+        ]
+        json.dump({"snapshots": rows}, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    for entry in entries:
+        at = datetime.fromtimestamp(entry.published_at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        count = sum(count for _, count in entry.collections.values())
+        mark = "pinned " if pin is not None and pin.revision == entry.revision.commit else ""
+        subject = neutral(entry.revision.subject)
+        line = f"{entry.revision.short}  {at}  {count:>6} resources  {mark}{subject}"
+        sys.stdout.write(line[:80].rstrip() + "\n")
+
+
+@snapshot.command("show")
+@click.argument("revision", required=False)
+@_state
+@_repo
+@_config
+@_output
+def show(
+    revision: str | None, state_dir: Path | None, repo: Path | None, config: Path | None, output: str
+) -> None:
+    """Show what a revision holds: by default the last good one."""
+    from gitsource.observe.neutral import neutral
+    from gitsource.report import machine
+
+    found = _snapshot(revision, state_dir, repo, config)
+    if output == "json":
+        json.dump(machine.snapshot(found), sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    told = found.revision
+    sys.stdout.write(f"revision  {told.commit}  {neutral(told.subject)}\nversion   {found.version}\n")
+    for name, content in found.collections.items():
+        sys.stdout.write(f"\n{name}  {content.version[:12]}  ({len(content)})\n")
+        for each in content:
+            origin = f"{neutral(each.origin.path)}:{each.origin.line}"
+            sys.stdout.write(f"  {neutral(each.name):<40} {each.version[:12]}  {origin}\n")
+
+
+@snapshot.command("diff")
+@click.argument("before")
+@click.argument("after", required=False)
+@_state
+@_repo
+@_config
+@_output
+def diff(
+    before: str,
+    after: str | None,
+    state_dir: Path | None,
+    repo: Path | None,
+    config: Path | None,
+    output: str,
+) -> None:
+    """Show what sinks would see go from BEFORE to AFTER (by default the last good one)."""
+    from gitsource.plan import Plan, compare
+    from gitsource.report import machine, text
+
+    old = _snapshot(before, state_dir, repo, config)
+    new = _snapshot(after, state_dir, repo, config)
+    planned = Plan(
+        old.revision, new.revision, old.version, new.version, (), tuple(compare(old, new))
+    )
+    if output == "json":
+        json.dump(machine.plan(planned), sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        sys.stdout.write(text.plan(planned, colour=colours(sys.stdout)))
+
+
+def _history(state_dir: Path | None, config: Path | None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - imported lazily
+    from gitsource.cli.offline import settings_for
+    from gitsource.snapshot.history import History
+
+    folder = state_dir or Path(settings_for(config).state_dir)
+    if not (folder / "history").is_dir():
+        raise ConfigurationError(
+            f"{folder} is no state directory of gitsource",
+            hint="name it with --state-dir, or a repository with --repo",
+        )
+    return History(folder / "history", readonly=True)
+
+
+def _snapshot(
+    revision: str | None, state_dir: Path | None, repo: Path | None, config: Path | None
+) -> Snapshot:
+    if repo is not None:
+        from gitsource.cli.offline import judge, settings_for
+        from gitsource.errors import RevisionRejected
+        from gitsource.git.mirror import LocalRepository
+
+        with LocalRepository(repo) as repository:
+            told = repository.objects.revision(revision or "HEAD")
+            proposal = judge(repository, told, settings_for(config))
+        if not proposal.acceptable:
+            raise RevisionRejected(
+                f"revision {told.short} does not validate",
+                proposal.findings,
+                hint=f"gitsource validate --repo {repo} --revision {told.short}",
+            )
+        return proposal.snapshot
+    history = _history(state_dir, config)
+    if revision is None:
+        loaded = history.load()
+    else:
+        matching = [
+            entry.revision.commit
+            for entry in history.entries()
+            if entry.revision.commit.startswith(revision)
+        ]
+        loaded = history.at(matching[0]) if len(matching) == 1 else None
+    if loaded is None:
+        raise ConfigurationError(
+            f"no snapshot of {revision or 'any revision'} is kept",
+            hint="`gitsource snapshot list` shows what there is",
+        )
+    found: Snapshot = loaded.snapshot
+    return found

@@ -1,0 +1,66 @@
+"""`gitsource validate`: judge files, or a revision, without a server. Translation only."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from gitsource.cli.output import colours
+
+
+@click.command("validate")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--repo", type=click.Path(path_type=Path), help="Judge a revision of this repository.")
+@click.option("--revision", help="The revision to judge, with --repo.  [default: HEAD]")
+@click.option("--isolated", is_flag=True, help="Judge each file as if no other existed.")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings (collections and so on).")
+@click.option("--strict", is_flag=True, help="Warnings count as errors for the exit code.")
+@click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+def validate(
+    paths: tuple[Path, ...],
+    repo: Path | None,
+    revision: str | None,
+    config: Path | None,
+    output: str,
+    *,
+    isolated: bool,
+    strict: bool,
+) -> None:
+    """
+    Judge configuration files as the server would.
+
+    PATHS are files, or folders searched for *.yaml, *.yml and *.json; or name a revision of a
+    repository with --repo and --revision.
+
+    Exit codes: 0 clean or warnings only, 1 errors (with --strict also warnings), 2 usage or
+    environment.
+    """
+    from gitsource.cli.offline import judge, settings_for
+    from gitsource.report import machine, text
+
+    if bool(paths) == (repo is not None) or (revision is not None and repo is None):
+        raise click.UsageError("name either PATHS, or --repo with --revision")
+    settings = settings_for(config)
+    if repo is not None:
+        from gitsource.git.mirror import LocalRepository
+
+        with LocalRepository(repo) as repository:
+            proposal = judge(repository, repository.objects.revision(revision or "HEAD"), settings)
+        found, files = proposal.findings, len(proposal.changed)
+    else:
+        from gitsource.files import judge_files
+
+        found, files = judge_files(paths, settings, isolated=isolated)
+    if output == "json":
+        json.dump(machine.findings(found), sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        sys.stdout.write(text.findings(found, colour=colours(sys.stdout)))
+        sys.stdout.write(text.summary(found, files))
+    failed = any(strict or finding.severity == "error" for finding in found)
+    raise SystemExit(1 if failed else 0)
