@@ -1,10 +1,10 @@
 """
-Compile every `.proto` below this folder into `gitsource/_proto`, and prove that what is committed is it.
+Compile every `.proto` below this folder into `gitsource/_proto`, or prove that this was done.
 
-Rule: the committed modules are exactly what this script writes; ``--check`` writes nothing and fails
-on any difference. Imports between generated modules are moved under `gitsource._proto`, so that the
-package never meets another copy of the same names on the Python path. Packages that protobuf and
-googleapis-common-protos ship themselves (`google.*`) are imported from there.
+Rule: the committed modules are exactly what this script writes; ``--check`` writes nothing and
+fails on any difference. Imports between generated modules are moved under `gitsource._proto`, so
+that the package never meets another copy of the same names on the Python path. What protobuf and
+googleapis-common-protos ship themselves (`google.*`) is imported from there.
 
     python proto/generate.py            write
     python proto/generate.py --check    compare
@@ -18,6 +18,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import google.rpc.status_pb2
+import grpc_tools
+from grpc_tools import protoc
+
 HERE = Path(__file__).resolve().parent
 OUTPUT = HERE.parent / "gitsource" / "_proto"
 IMPORT = re.compile(r"^from (istio|gitsource)\.(\S+) import ", re.MULTILINE)
@@ -28,10 +32,6 @@ SERVED = ("istio/mcp/v1alpha1/mcp.proto",)
 
 def compiled() -> dict[str, str]:
     """Return what belongs into the output folder: relative path to text."""
-    import google.rpc.status_pb2
-    import grpc_tools
-    from grpc_tools import protoc
-
     files = sorted(path.relative_to(HERE).as_posix() for path in HERE.rglob("*.proto"))
     common = Path(google.rpc.status_pb2.__file__).parents[2]
     well_known = Path(grpc_tools.__file__).parent / "_proto"
