@@ -171,3 +171,5 @@ class Settings:
     log: Log = field(default_factory=Log)
     drain: Seconds = Seconds(10.0)
     """On SIGTERM: how long sinks get to finish what is being sent to them."""
+    folder: FilePath = field(default=FilePath("."), metadata={"derived": True})
+    """Not a setting: the config file's folder, from which relative schema paths count."""

@@ -1,0 +1,330 @@
+"""
+Reading the settings: flag over environment over file, typed, checked, all mistakes told at once.
+
+Rule: a `Settings` that `load` returns is sound as a whole. Everything that is wrong is collected
+first and raised as one ConfigurationError: a line for each mistake with its place, what was
+expected and, for a key that does not exist, the nearest one that does.
+
+    gitsource.yaml:3:12: poll.interval: expected a duration such as 30s, found "soon"
+    gitsource.yaml:5:1: unknown key "listn": did you mean "listen"?
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from gitsource.catalog import Catalog, own_kind
+from gitsource.declarations import Row, declared, groups, is_setting, read, row_fields
+from gitsource.errors import ConfigurationError
+from gitsource.model import FieldPath
+from gitsource.settings import CollectionRow, FilePath, Settings
+from gitsource.settings_checks import Fault, Found, Place, check
+
+LARGEST_FILE = 1024 * 1024
+"""Bytes; nobody's settings are longer, and the wrong file may be."""
+
+OTHER_VARIABLES = frozenset({"GITSOURCE_CONFIG", "GITSOURCE_ADMIN"})
+"""Variables of ours that are no settings: they stand for flags of some commands."""
+
+SERVICE_LINK = re.compile(r"GITSOURCE_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_[0-9]+_.*)?)")
+"""What Kubernetes puts into every pod beside a Service called gitsource(-something): not ours."""
+
+
+def load(self) -> Settings:
+    """Return the settings as they stand now; raises ConfigurationError."""
+    return load(self.file, self.environ, self.flags)
+
+
+def load(
+    file: Path | None, environ: Mapping[str, str], flags: Mapping[str, str | None]
+) -> Settings:
+    """Return the settings from all three sources; raises one error for all mistakes."""
+    faults: list[Fault] = []
+    found: dict[str, Found] = {}
+    if file is not None:
+        found |= _from_file(file, faults)
+    found |= _from_environment(environ, faults)
+    given = {key: text for key, text in flags.items() if text is not None}
+    found |= _from_texts(given, {key: row.flag for key, row in declared().items()}, faults)
+    settings: Settings = _assemble(Settings, "", {key: one.value for key, one in found.items()})
+    if file is not None:
+        settings = replace(settings, folder=FilePath(str(file.parent)))
+    if not faults:  # a value that could not be read would only raise more, misleading ones
+        faults.extend(check(settings, found))
+    if faults:
+        raise ConfigurationError(
+            "\n".join(fault.line() for fault in sorted(faults, key=lambda fault: fault.place)),
+            hint="every setting is described in docs/settings.md and by `gitsource serve --help`",
+        )
+    return settings
+
+
+def catalog_for(settings: Settings, read_schema: Callable[[str], str | None]) -> Catalog:
+    """
+    Return the built-in collections together with the user's own, each with its schema.
+
+    A row's schema is the file beside the config file if there is one, else what *read_schema* has
+    under that path: the repository at the revision that is judged. Raises ConfigurationError for a
+    schema that is in neither place or is no sound schema.
+    """
+    limits = settings.limits
+    base = Catalog(
+        default_namespace=settings.default_namespace,
+        unknown_kinds=settings.unknown_kinds,
+        limits={
+            "documents": limits.documents,
+            "depth": limits.depth,
+            "nodes": limits.nodes,
+            "file_bytes": limits.file_bytes,
+        },
+    )
+    own = []
+    for row in settings.collections:
+        schema = _schema(row, Path(settings.folder), read_schema) if row.schema else ""
+        own.append(own_kind(asdict(row), schema))
+    return base.extended(own)
+
+
+def _schema(row: CollectionRow, folder: Path, read_schema: Callable[[str], str | None]) -> str:
+    from gitsource.validate.schema import check_schema
+
+    name = row.schema or ""
+    beside = folder / name
+    text: str | None
+    if beside.is_file():
+        where = str(beside)
+        try:
+            text = beside.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(
+                f"collections: {row.name}: the schema {where} cannot be read: {error}",
+                hint="make it a UTF-8 file that gitsource may read",
+            ) from error
+    else:
+        where = f"{name} in the repository"
+        inside = not Path(name).is_absolute() and ".." not in Path(name).parts
+        text = read_schema(name) if inside else None
+    if text is None:
+        raise ConfigurationError(
+            f"collections: {row.name}: there is no schema {name}, neither beside the config file "
+            f"({beside}) nor in the repository",
+            hint="add the file in one of the two places, or correct `schema`",
+        )
+    check_schema(text, where)
+    return text
+
+
+# --------------------------------------------------------------------------- the three sources
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A flag or a variable: it has no inside."""
+
+    name: str
+
+    def place(self, _path: FieldPath, *, at_key: bool = False) -> Place:  # noqa: ARG002 - see Source
+        return Place(self.name)
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A YAML text that knows where its values stand."""
+
+    name: str
+    data: bytes
+    shift: int = 0
+    """Columns (and half as many lines) put before what the user wrote: see `_from_texts`."""
+    json: bool = False
+
+    def place(self, path: FieldPath, *, at_key: bool = False) -> Place:
+        from gitsource.parse import locate
+
+        return self._place(*locate(self.data, 0, path, at_key=at_key))
+
+    def _place(self, line: int, column: int) -> Place:
+        return Place(self.name, max(1, line - self.shift // 2), max(1, column - self.shift))
+
+    def value(self, faults: list[Fault]) -> dict[str, Any]:
+        """Return the mapping that the text is; an empty text is an empty one."""
+        from gitsource.parse import parse
+
+        parsed = parse(self.data, json=self.json)
+        for flaw in parsed.flaws:
+            place = self._place(flaw.line, flaw.column)
+            faults.append(Fault(place, "", f"{flaw.code}: {flaw.message}"))
+        if parsed.flaws or not parsed.documents:
+            return {}
+        if len(parsed.documents) > 1:
+            place = self._place(parsed.documents[1].line, 1)
+            faults.append(Fault(place, "", "expected one document, found a second one"))
+        value: dict[str, Any] = parsed.documents[0].value
+        return value
+
+
+def _from_file(file: Path, faults: list[Fault]) -> dict[str, Found]:
+    hint = "name an existing file with --config, or leave the flag out"
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the config file {file} cannot be read: {error.strerror}", hint=hint
+        ) from error
+    if len(data) > LARGEST_FILE:
+        raise ConfigurationError(f"the config file {file} is larger than 1 MiB", hint=hint)
+    text = _Text(str(file), data, json=file.suffix == ".json")
+    found: dict[str, Found] = {}
+    _walk(text, text.value(faults), (), found, faults)
+    for key, one in found.items():
+        if declared()[key].type is FilePath and one.value:
+            found[key] = replace(one, value=FilePath(str(file.parent / one.value)))
+    return found
+
+
+def _walk(
+    text: _Text,
+    mapping: Mapping[str, Any],
+    path: tuple[str, ...],
+    found: dict[str, Found],
+    faults: list[Fault],
+) -> None:
+    """Read the settings of *mapping*, which stands at *path*, into *found*."""
+    for name, value in mapping.items():
+        here = (*path, name)
+        key = ".".join(here)
+        if key in declared() and "." not in name:
+            _take(declared()[key], Found(value, text, here), found, faults)
+        elif key in groups() and "." not in name:
+            if isinstance(value, dict):
+                _walk(text, value, here, found, faults)
+            elif value is not None:
+                message = f"expected a mapping, found {_show(value)}"
+                faults.append(Fault(text.place(here), key, message))
+        else:
+            faults.append(Fault(text.place(here, at_key=True), "", _unknown(name, path)))
+
+
+def _from_environment(environ: Mapping[str, str], faults: list[Fault]) -> dict[str, Found]:
+    names = {row.variable: key for key, row in declared().items()}
+    texts = {}
+    for variable, text in environ.items():
+        if variable in names:
+            texts[names[variable]] = text
+        elif (
+            variable.startswith("GITSOURCE_")
+            and variable not in OTHER_VARIABLES
+            and not SERVICE_LINK.fullmatch(variable)
+        ):
+            message = f"there is no such setting{_guess(variable, list(names))}"
+            faults.append(Fault(Place(variable), "", message))
+    return _from_texts(texts, {key: row.variable for key, row in declared().items()}, faults)
+
+
+def _from_texts(
+    texts: Mapping[str, str], names: Mapping[str, str], faults: list[Fault]
+) -> dict[str, Found]:
+    """Read settings given as text each, as flags and variables are; *names* are their places."""
+    found: dict[str, Found] = {}
+    for key, given in texts.items():
+        one = Found(given or None if declared()[key].optional else given, _Named(names[key]), ())
+        if key == "collections":
+            # NB: a document is a mapping, so the list is put under its key; JSON is YAML too.
+            body = "".join(f"  {line}\n" for line in given.splitlines())
+            text = _Text(names[key], f"collections:\n{body}".encode(), shift=2)
+            one = Found(text.value(faults).get("collections"), text, ("collections",))
+        _take(declared()[key], one, found, faults)
+    return found
+
+
+def _take(row: Row, given: Found, found: dict[str, Found], faults: list[Fault]) -> None:
+    """Put *given* into *found* as the type of *row*, or a fault into *faults*."""
+    if row.key == "collections":
+        found[row.key] = replace(given, value=_rows(given, faults))
+    elif given.value is None and row.optional:
+        found[row.key] = given
+    else:
+        try:
+            found[row.key] = replace(given, value=read(row.type, given.value))
+        except ValueError as error:
+            # A URL may carry a password: it is never repeated.
+            shown = "" if row.key == "repository.url" else f", found {_show(given.value)}"
+            faults.append(Fault(given.place(), row.key, f"expected {error}{shown}"))
+
+
+def _rows(given: Found, faults: list[Fault]) -> tuple[CollectionRow, ...]:
+    entries = [] if given.value is None else given.value
+    if not isinstance(entries, list):
+        message = f"expected a list of collections, found {_show(entries)}"
+        faults.append(Fault(given.place(), "collections", message))
+        return ()
+    rows = []
+    for index, entry in enumerate(entries):
+        key = f"collections[{index}]"
+        if not isinstance(entry, dict):
+            message = f"expected a mapping with {', '.join(row_fields())}, found {_show(entry)}"
+            faults.append(Fault(given.place(index), key, message))
+            continue
+        before = len(faults)
+        for name, told in entry.items():
+            if name not in row_fields():
+                message = f"unknown key {_show(name)}{_guess(name, list(row_fields()))}"
+                faults.append(Fault(given.place(index, name, at_key=True), key, message))
+            elif told is not None and not (isinstance(told, str) and told.isprintable() and told):
+                message = f"expected text, found {_show(told)}"
+                faults.append(Fault(given.place(index, name), f"{key}.{name}", message))
+        if entry.get("name") is None:
+            faults.append(Fault(given.place(index), key, "expected a name such as acme/v1/flags"))
+        if len(faults) == before:
+            rows.append(CollectionRow(**entry))
+    return tuple(rows)
+
+
+# --------------------------------------------------------------------------- words and assembly
+
+
+def _unknown(name: str, path: tuple[str, ...]) -> str:
+    """Say that *name* is no key at *path*, and which one may have been meant."""
+    here = "".join(f"{part}." for part in path)
+    near = {key.removeprefix(here).partition(".")[0] for key in declared() if key.startswith(here)}
+    inside = f' in "{path[0]}"' if path else ""
+    guess = _guess(name, sorted(near)) or _guess(
+        name, [key for key in declared() if key.endswith(f".{name}")] or list(declared())
+    )
+    return f"unknown key {_show(name)}{inside}{guess or ': here belong ' + ', '.join(sorted(near))}"
+
+
+def _guess(name: str, known: list[str]) -> str:
+    if len(known) == 1:
+        return f': did you mean "{known[0]}"?'
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    return f': did you mean "{near[0]}"?' if near else ""
+
+
+def _show(value: Any) -> str:
+    """Return *value* as JSON on one line, cut short: enough to find it again."""
+    if value is None:
+        return "nothing"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _assemble(group: type, prefix: str, values: Mapping[str, Any]) -> Any:
+    """Return *group* with the *values* given by dotted key, and its defaults for the rest."""
+    given: dict[str, Any] = {}
+    default = group()
+    for one in filter(is_setting, fields(group)):
+        key = prefix + one.name
+        inner = getattr(default, one.name)
+        if is_dataclass(inner):
+            given[one.name] = _assemble(type(inner), f"{key}.", values)
+        elif key in values:
+            given[one.name] = values[key]
+    return group(**given)

@@ -1,0 +1,244 @@
+"""
+The declarations of `gitsource.settings`, read back as rows: key, type, default, words.
+
+Rule: nothing about a setting is written down twice. Flags, environment variables, `--help` and
+docs/settings.md all come from these rows, and so do the forms a value may be written in.
+
+    poll.interval   --poll-interval   GITSOURCE_POLL_INTERVAL   duration   30s
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from gitsource import settings as module
+from gitsource.settings import Address, Bytes, CollectionRow, FilePath, Seconds, Settings
+
+SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+BYTES = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+LARGEST = 2**53
+"""Larger numbers are not exact in every reader of JSON and YAML; none is a sensible setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting as users meet it."""
+
+    key: str
+    """Dotted, as nested in the config file: ``poll.interval``."""
+    type: Any
+    """The declared type without ``| None``: a NewType of settings, a Literal, bool, int, str."""
+    optional: bool
+    """Whether the setting may be absent altogether (None)."""
+    default: Any
+    doc: str
+    """The words under the declaration, on one line."""
+
+    @property
+    def flag(self) -> str:
+        """The command-line flag: ``--poll-interval``."""
+        return "--" + re.sub(r"[._]", "-", self.key)
+
+    @property
+    def variable(self) -> str:
+        """The environment variable: ``GITSOURCE_POLL_INTERVAL``."""
+        return "GITSOURCE_" + self.key.upper().replace(".", "_")
+
+    @property
+    def type_text(self) -> str:
+        """How the type is called in help and documentation."""
+        if typing.get_origin(self.type) is typing.Literal:
+            return " | ".join(typing.get_args(self.type))
+        return TYPE_NAMES.get(self.type, "list of collections")
+
+    @property
+    def default_text(self) -> str:
+        """The default as it would be written in the config file; empty if there is none."""
+        return "" if self.default is None else write(self.type, self.default)
+
+
+TYPE_NAMES: Mapping[Any, str] = {
+    Seconds: "duration",
+    Bytes: "size",
+    Address: "host:port",
+    FilePath: "path",
+    bool: "true | false",
+    int: "number",
+    str: "text",
+}
+
+
+def describe() -> tuple[Row, ...]:
+    """Return every setting, in the order of declaration, with the words under each."""
+    return tuple(_rows(Settings, "", _docstrings()))
+
+
+@cache
+def declared() -> Mapping[str, Row]:
+    """Return every setting by dotted key, without its words: cheaper, for reading values."""
+    return {row.key: row for row in _rows(Settings, "", {})}
+
+
+@cache
+def row_fields() -> Mapping[str, str]:
+    """Return the keys of one entry of `collections`, with their words."""
+    docs = _docstrings()
+    return {f.name: docs[CollectionRow.__name__, f.name] for f in fields(CollectionRow)}
+
+
+def groups() -> tuple[str, ...]:
+    """Return the names of the groups: keys whose value is a mapping of settings."""
+    return tuple(dict.fromkeys(key.partition(".")[0] for key in declared() if "." in key))
+
+
+def is_setting(field: Field[Any]) -> bool:
+    """Tell settings from what only travels with them (`Settings.folder`)."""
+    return not field.metadata.get("derived")
+
+
+def _rows(group: type, prefix: str, docs: Mapping[tuple[str, str], str]) -> Iterator[Row]:
+    hints = typing.get_type_hints(group)
+    for field in filter(is_setting, fields(group)):
+        hint = hints[field.name]
+        if is_dataclass(hint):
+            yield from _rows(cast("type", hint), f"{prefix}{field.name}.", docs)
+            continue
+        optional = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+        if optional:
+            (hint,) = (kind for kind in typing.get_args(hint) if kind is not types.NoneType)
+        doc = docs.get((group.__name__, field.name), "")
+        default = None if field.default is MISSING else field.default
+        yield Row(prefix + field.name, hint, optional, default, doc)
+
+
+def _docstrings() -> Mapping[tuple[str, str], str]:
+    """Return the string under each field of settings.py, by class and field."""
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    found: dict[tuple[str, str], str] = {}
+    for group in tree.body:
+        if not isinstance(group, ast.ClassDef):
+            continue
+        for field, words in zip(group.body, group.body[1:], strict=False):
+            if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
+                continue
+            if isinstance(words, ast.Expr) and isinstance(words.value, ast.Constant):
+                found[group.name, field.target.id] = " ".join(str(words.value.value).split())
+    return found
+
+
+# --------------------------------------------------------------------------- the forms of a value
+
+
+def seconds(value: Any) -> Seconds:
+    """Read a duration: ``500ms``, ``30s``, ``5m``, ``1h`` or a plain number of seconds."""
+    return Seconds(_quantity(value, SECONDS, "a duration such as 500ms, 30s, 5m or 1h"))
+
+
+def size(value: Any) -> Bytes:
+    """Read a size: ``512KiB``, ``4MiB``, ``1GiB`` or a plain number of bytes."""
+    number = _quantity(value, BYTES, "a size such as 512KiB, 4MiB or 1GiB")
+    if number != int(number):
+        raise ValueError("a whole number of bytes")
+    return Bytes(int(number))
+
+
+def _quantity(value: Any, units: Mapping[str, float], expected: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(expected)  # noqa: TRY004 - one exception says "not this form"
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]*)", str(value).strip())
+    if isinstance(value, int | float):
+        number, unit = float(value), ""
+    elif found and found[2] in units:
+        number, unit = float(found[1]), found[2]
+    else:
+        raise ValueError(expected)
+    if not 0 <= number * units[unit] <= LARGEST:
+        raise ValueError(expected)
+    return number * units[unit]
+
+
+def address(value: Any) -> Address:
+    """Read ``host:port``: an IPv6 host in brackets, a port from 0 to 65535."""
+    expected = "host:port, such as 127.0.0.1:9901 or [::1]:9901"
+    if not isinstance(value, str):
+        raise ValueError(expected)  # noqa: TRY004 - one exception says "not this form"
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})", value)
+    if not found or int(found[2]) > 65535:
+        raise ValueError(f"{expected} (0.0.0.0:9901 listens everywhere)")
+    return Address(value)
+
+
+def boolean(value: Any) -> bool:
+    """Read true or false; flags and variables may also say yes, no, on, off, 1, 0."""
+    if isinstance(value, bool):
+        return value
+    words = {"true": True, "yes": True, "on": True, "1": True}
+    words |= {"false": False, "no": False, "off": False, "0": False}
+    if not isinstance(value, str) or value.lower() not in words:
+        raise ValueError("true or false")
+    return words[value.lower()]
+
+
+def integer(value: Any) -> int:
+    """Read a whole number that is not negative."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,16}", value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
+        raise ValueError("a whole number")
+    return value
+
+
+def text(value: Any) -> str:
+    """Read text that can be shown: no control characters."""
+    if not isinstance(value, str):
+        raise ValueError("text (put it in quotes)")  # noqa: TRY004 - see seconds
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        raise ValueError("text without control characters")
+    return value
+
+
+READERS: Mapping[Any, Callable[[Any], Any]] = {
+    Seconds: seconds,
+    Bytes: size,
+    Address: address,
+    bool: boolean,
+    int: integer,
+    str: text,
+    FilePath: text,
+}
+
+
+def read(kind: Any, value: Any) -> Any:
+    """Return *value* as the declared type *kind*; ValueError says what was expected instead."""
+    if typing.get_origin(kind) is typing.Literal:
+        choices = typing.get_args(kind)
+        if value not in choices:
+            raise ValueError("one of " + ", ".join(choices))
+        return value
+    return READERS[kind](value)
+
+
+def write(kind: Any, value: Any) -> str:
+    """Return *value* in the form it is written in, the shortest that is exact."""
+    if kind is Seconds:
+        return _in_units(value, {k: v for k, v in SECONDS.items() if k}, "s")
+    if kind is Bytes:
+        return _in_units(value, {k: v for k, v in BYTES.items() if k != "B"}, "")
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "[]" if value == () else str(value)
+
+
+def _in_units(value: float, units: Mapping[str, float], least: str) -> str:
+    for unit, worth in sorted(units.items(), key=lambda item: -item[1]):
+        if value and value % worth == 0:
+            return f"{value / worth:g}{unit}"
+    return f"{value:g}{least}"

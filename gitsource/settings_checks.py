@@ -1,0 +1,159 @@
+"""
+What must hold of settings beyond their types: bounds, and one setting's claim on another.
+
+Rule: pure. Each rule is told the settings and where each given one stands, and yields faults; it
+never raises. Defaults are sound by themselves, so every fault has a place that somebody wrote.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gitsource.catalog import Catalog
+from gitsource.declarations import declared
+from gitsource.model import FieldPath
+from gitsource.settings import Bytes, CollectionRow, Seconds, Settings
+
+MAY_BE_ZERO = frozenset({"drain"})
+URL = re.compile(r"(file|https?|ssh)://\S+|[^\s/:@-][^\s/:@]*@[^\s/:]+:\S+")
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+COLLECTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*)(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where somebody wrote a value: a file with line and column, a flag or a variable."""
+
+    name: str
+    line: int = 0
+    """1-based; 0 where lines mean nothing."""
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.line}:{self.column}" if self.line else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One mistake in the settings."""
+
+    place: Place
+    key: str
+    """Dotted; empty if the mistake is not about the value of one setting."""
+    message: str
+
+    def line(self) -> str:
+        """Return the mistake as the operator reads it."""
+        return ": ".join(filter(None, (str(self.place), self.key, self.message)))
+
+
+class Source(Protocol):
+    """Something settings are written in that knows where in it a value stands."""
+
+    def place(self, path: FieldPath, *, at_key: bool = False) -> Place:
+        """Return the place of the value (or its key) at *path*."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A setting that somebody gave: its value, typed, and where it was written."""
+
+    value: Any
+    source: Source
+    path: FieldPath
+
+    def place(self, *below: str | int, at_key: bool = False) -> Place:
+        """Return the place of the value, or of something *below* it."""
+        return self.source.place((*self.path, *below), at_key=at_key)
+
+
+def check(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
+    """Yield what is wrong with *settings*; *found* were given, the rest are defaults."""
+    yield from _bounds(found)
+    yield from _repository(found)
+    yield from _together(settings, found)
+    if (namespace := found.get("default_namespace")) and not LABEL.fullmatch(namespace.value):
+        text = "expected a namespace: lower-case letters, digits and dashes, at most 63"
+        yield Fault(namespace.place(), "default_namespace", text)
+    if rows := found.get("collections"):
+        yield from _collections(settings.collections, rows)
+
+
+def _bounds(found: Mapping[str, Found]) -> Iterator[Fault]:
+    for key, one in found.items():
+        counted = declared()[key].type in {Seconds, Bytes, int}
+        if counted and one.value == 0 and key not in MAY_BE_ZERO:
+            yield Fault(one.place(), key, "expected more than 0")
+
+
+def _repository(found: Mapping[str, Found]) -> Iterator[Fault]:
+    url, ref, path = (found.get(f"repository.{name}") for name in ("url", "ref", "path"))
+    if url and url.value and not URL.fullmatch(url.value):
+        text = "expected a file://, https://, http:// or ssh:// URL, or user@host:path"
+        yield Fault(url.place(), "repository.url", text)
+    if ref and not re.fullmatch(r"[^\s-]\S*", ref.value):
+        text = "expected a branch or a full ref name, such as main or refs/heads/main"
+        yield Fault(ref.place(), "repository.ref", text)
+    if path and (path.value.startswith("/") or ".." in path.value.split("/")):
+        text = "expected a folder inside the repository, such as mesh/config"
+        yield Fault(path.place(), "repository.path", text)
+
+
+def _together(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
+    listens = found.get("webhook.listen")
+    if listens and listens.value and not settings.webhook.secret_file:
+        text = "needs webhook.secret_file: deliveries that nobody signed are not taken"
+        yield Fault(listens.place(), "webhook.listen", text)
+    poll = settings.poll
+    if poll.max_backoff < poll.interval:
+        one = found.get("poll.max_backoff") or found["poll.interval"]
+        text = f"poll.max_backoff ({poll.max_backoff:g}s) is shorter than poll.interval"
+        yield Fault(one.place(), "", f"{text} ({poll.interval:g}s)")
+    addresses = {
+        "listen.mcp": settings.listen.mcp,
+        "listen.admin": settings.listen.admin,
+        "webhook.listen": settings.webhook.listen,
+    }
+    taken: dict[str, str] = {}
+    for key, address in addresses.items():
+        if not address or address.endswith(":0"):
+            continue
+        other = taken.setdefault(address, key)
+        if other != key:
+            one = found.get(key) or found[other]
+            yield Fault(one.place(), key, f"{address} is the address of {other} too")
+
+
+def _collections(rows: tuple[CollectionRow, ...], found: Found) -> Iterator[Fault]:
+    builtin = Catalog()
+    names = dict.fromkeys(builtin.by_collection, "a built-in collection")
+    documents = dict.fromkeys(builtin.by_document, "a built-in collection")
+    for index, row in enumerate(rows):
+        key, me = f"collections[{index}]", f"collections[{index}]"
+        if not COLLECTION.fullmatch(row.name):
+            text = "expected a name such as acme/v1/flags: letters, digits, dots, dashes, slashes"
+            yield Fault(found.place(index, "name"), f"{key}.name", text)
+        elif row.name in names:
+            text = f"the name {row.name} belongs to {names[row.name]}"
+            yield Fault(found.place(index, "name"), f"{key}.name", text)
+        names.setdefault(row.name, me)
+        if row.path is None and not (row.api_version and row.kind):
+            text = f"{row.name}: expected either api_version and kind, or path"
+            yield Fault(found.place(index), key, text)
+        elif row.path is not None and (row.api_version or row.kind):
+            text = (
+                f"{row.name}: api_version and kind choose documents, path chooses files: give one"
+            )
+            yield Fault(found.place(index, "path", at_key=True), key, text)
+        elif row.api_version and row.kind:
+            pair = (row.api_version, row.kind)
+            if pair in documents:
+                text = f"{row.kind} of {row.api_version} belongs to {documents[pair]}"
+                yield Fault(found.place(index, "kind"), f"{key}.kind", text)
+            documents.setdefault(pair, me)
+        if row.path is not None and (row.path.startswith("/") or ".." in row.path.split("/")):
+            text = "expected a glob inside the repository, such as flags/**/*.yaml"
+            yield Fault(found.place(index, "path"), f"{key}.path", text)
