@@ -9,7 +9,8 @@ Everything gitsource raises on purpose, and whose fault each branch is.
     │   ├── RefMissing         the repository answers, but the ref that is followed is not in it
     │   └── GitFailed          git itself refused or died
     ├── RevisionRejected       the repository: a revision was read and is not fit to publish
-    └── ExchangeError          a sink broke the protocol: its stream ends, nobody else is affected
+    ├── ExchangeError          a sink broke the protocol: its stream ends, nobody else is affected
+    └── NotASource             the operator: what a sink of ours dialled does not speak MCP
 
 Rule: foreign errors are translated once, at the edge where they appear, ``from`` the original. The
 message says what happened and to what; `hint` says what to do next.
@@ -78,3 +79,9 @@ class ExchangeError(GitsourceError):
     """A sink sent what the protocol does not allow; its stream is closed, others go on."""
 
     fault = "sink"
+
+
+class NotASource(GitsourceError):
+    """A sink reached a server that is no MCP source, so trying again would not help."""
+
+    fault = "operator"

@@ -1,0 +1,83 @@
+"""
+The bodies of resources: from an Any's type URL and bytes to a message, and to JSON.
+
+Rule: no kind is named here. The messages of package ``a.b`` are looked for in ``_proto/a/b``, so a
+kind that has its `.proto` is known; what is not known is passed on as bytes, never dropped.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from base64 import b64encode
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import descriptor_pool, json_format, message_factory, struct_pb2
+from google.protobuf.message import DecodeError, Message
+
+from gitsource import _proto
+
+STRUCT = struct_pb2.Struct.DESCRIPTOR.full_name
+"""Naming it loads the message of all user-defined collections into the pool."""
+
+
+def message(type_url: str, body: bytes) -> Message | None:
+    """
+    Return *body* as the message that *type_url* names, None if there is no such message here.
+
+    Raises ValueError if the bytes are not such a message.
+    """
+    kind = _message_class(type_url.rpartition("/")[2])
+    if kind is None:
+        return None
+    try:
+        return kind.FromString(body)
+    except DecodeError as error:
+        raise ValueError(f"the body is no {kind.DESCRIPTOR.full_name}: {error}") from error
+
+
+def as_json(type_url: str, body: bytes) -> Any:
+    """
+    Return *body* as plain JSON values by the rules of protobuf's JSON form.
+
+    What has no such form (an unknown or broken message, a NaN in a Struct) is given as its type and
+    its bytes in base64.
+    """
+    try:
+        found = message(type_url, body)
+        if found is not None:
+            return _whole(json_format.MessageToDict(found))
+    except (ValueError, TypeError, json_format.SerializeToJsonError):
+        pass
+    return {"@type": type_url, "value": b64encode(body).decode()}
+
+
+def _whole(value: Any) -> Any:
+    """Write whole numbers as such: a Struct knows only doubles, and 3 went in."""
+    if isinstance(value, dict):
+        return {key: _whole(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    exact = isinstance(value, float) and value.is_integer() and abs(value) <= 2**53
+    return int(value) if exact else value
+
+
+@lru_cache(maxsize=256)  # the names come from the source: bounded
+def _message_class(name: str) -> type[Message] | None:
+    pool = descriptor_pool.Default()
+    try:
+        return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
+    except KeyError:
+        pass
+    package = name.rpartition(".")[0]
+    if not re.fullmatch(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*", package):
+        return None
+    folder = Path(_proto.__file__).parent.joinpath(*package.split("."))
+    for module in sorted(folder.glob("*_pb2.py")):
+        importlib.import_module(f"{_proto.__name__}.{package}.{module.stem}")
+    try:
+        return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
+    except KeyError:
+        return None
