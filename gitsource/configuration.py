@@ -36,11 +36,6 @@ SERVICE_LINK = re.compile(r"GITSOURCE_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|POR
 """What Kubernetes puts into every pod beside a Service called gitsource(-something): not ours."""
 
 
-def load(self) -> Settings:
-    """Return the settings as they stand now; raises ConfigurationError."""
-    return load(self.file, self.environ, self.flags)
-
-
 def load(
     file: Path | None, environ: Mapping[str, str], flags: Mapping[str, str | None]
 ) -> Settings:
