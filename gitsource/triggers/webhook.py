@@ -12,7 +12,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,22 +35,19 @@ COMPLAINTS_EVERY = 10.0
 """Seconds between log lines about refused deliveries: anybody can send those, and many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
-    """What the webhook needs from its surroundings."""
-
-    poke: Callable[[str], None]
-    """Asks for a look and returns at once."""
-    ref: str
-    """The ref that is followed, as configured."""
-    count: Callable[[str], None] = lambda _verdict: None
-    """Told each verdict's label."""
-    deadline: float = DEADLINE
-
-
-async def serve_webhook(settings: Webhook, door: Door) -> Listener:
+async def serve_webhook(
+    settings: Webhook,
+    ref: str,
+    poke: Callable[[str], None],
+    count: Callable[[str], None],
+    *,
+    deadline: float = DEADLINE,
+) -> Listener:
     """
     Open the door that *settings* describe; close the listener that is returned to shut it.
+
+    *poke* asks for a look and returns at once; *count* is told each verdict's label; *ref* is the
+    one that is followed, as configured.
 
     Raises ConfigurationError if there is no secret, or the address cannot be bound.
     """
@@ -62,20 +58,28 @@ async def serve_webhook(settings: Webhook, door: Door) -> Listener:
         )
     secrets = SecretsFile(Path(settings.secret_file))
     await load("aiohttp.web")
-    receiver = _Receiver(door, secrets, settings.max_body)
-    listener = await listen(receiver.app(), settings.listen, "webhook.listen")
-    log.info("webhook is listening", extra={"address": listener.address})
-    return listener
+    receiver = _Receiver(ref, poke, count, secrets, settings.max_body, deadline)
+    return await listen(receiver.app(), settings.listen, "webhook.listen")
 
 
 class _Receiver:
     """Reads deliveries, has them judged, and answers."""
 
-    def __init__(self, door: Door, secrets: SecretsFile, max_body: int) -> None:
-        self._door = door
-        self._ref = full_ref(door.ref)
+    def __init__(
+        self,
+        ref: str,
+        poke: Callable[[str], None],
+        count: Callable[[str], None],
+        secrets: SecretsFile,
+        max_body: int,
+        deadline: float,
+    ) -> None:
+        self._ref = full_ref(ref)
+        self._poke = poke
+        self._count = count
         self._secrets = secrets
         self._max_body = max_body
+        self._deadline = deadline
         self._seen = Seen()
         self._complained = float("-inf")
         self._unreported = 0
@@ -96,11 +100,11 @@ class _Receiver:
 
         headers = {key.lower(): tuple(request.headers.getall(key)) for key in request.headers}
         delivery, verdict = await self._judge(request, Delivery(headers, b""))
-        self._door.count(verdict.label)
+        self._count(verdict.label)
         self._report(delivery, verdict, request.remote or "")
         if verdict is Verdict.ACCEPTED:
             self._seen.add(delivery.id)
-            self._door.poke("webhook")
+            self._poke("webhook")
         key = "error" if verdict.status >= 400 else "message"
         response = web.json_response(
             {"verdict": verdict.label, key: verdict.text}, status=verdict.status
@@ -115,7 +119,7 @@ class _Receiver:
         if (request.content_length or 0) > self._max_body:
             return head, Verdict.TOO_LARGE
         try:
-            async with asyncio.timeout(self._door.deadline):
+            async with asyncio.timeout(self._deadline):
                 body = await self._read(request)
         except TimeoutError:
             return head, Verdict.TOO_SLOW

@@ -1,0 +1,42 @@
+"""
+What the admin door needs from the program behind it.
+
+Rule: admin decides nothing about revisions and sinks; it asks these callables, which app passes in.
+They raise `GitsourceError`s, whose fault and hint reach the caller.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Operations(Protocol):
+    """Everything an operator may ask; docs/operations.md tells what is in each answer."""
+
+    async def status(self) -> dict[str, Any]:
+        """Return how things stand."""
+
+    async def wait(self, revision: str, sinks: int, timeout: float) -> dict[str, Any]:  # noqa: ASYNC109 - the caller's own bound
+        """Return when the connected sinks, at least *sinks*, have accepted *revision*."""
+
+    async def sync(self, reason: str) -> dict[str, Any]:
+        """Look at the repository now; return what that came to."""
+
+    async def pin(self, revision: str, reason: str, who: str) -> dict[str, Any]:
+        """Serve *revision* (empty: the one before) until `unpin`."""
+
+    async def unpin(self, reason: str, who: str) -> dict[str, Any]:
+        """Release the pin."""
+
+    async def suspend(self, reason: str, who: str) -> dict[str, Any]:
+        """Look for no new revisions."""
+
+    async def resume(self, reason: str, who: str) -> dict[str, Any]:
+        """Look for new revisions again."""
+
+
+class Metrics(Protocol):
+    """What can be scraped."""
+
+    def render(self) -> bytes:
+        """Return all metrics in Prometheus' text format."""

@@ -1,0 +1,30 @@
+"""
+Whether gitsource is ready for sinks, as said by its status.
+
+Rule: ready means that a snapshot is served, however old: a sink is better off with the last good
+configuration than with none, so an unreachable repository or a broken head does not unready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def readiness(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``ready`` and, in ``reasons``, what stands in the way or should be known."""
+    ready = bool(status.get("ready"))
+    reasons = [] if ready else ["no snapshot is served yet"]
+    last, held = status.get("last_sync") or {}, status.get("held") or {}
+    if last.get("error"):
+        reasons.append(f"the last look failed: {last['error']}")
+    if held:
+        reasons.append(f"revision {str(held.get('revision'))[:12]} is held: {held.get('reason')}")
+    if status.get("suspended"):
+        reasons.append("looking for new revisions is suspended")
+    return {
+        "ready": ready,
+        "reasons": reasons,
+        "revision": status.get("revision"),
+        "stale_since": status.get("stale_since"),
+    }
