@@ -60,9 +60,7 @@ def judge(data: bytes | None, route: Kind | None, catalog: Catalog, *, json: boo
     parsed = parse(data, bounds, json=json)
     for flaw in parsed.flaws:
         result.findings.append(
-            FindingMessage(
-                line=flaw.line, column=flaw.column, code=flaw.code, message=flaw.message
-            )
+            FindingMessage(line=flaw.line, column=flaw.column, code=flaw.code, message=flaw.message)
         )
     for document in parsed.documents:
         _judge_document(result, data, document, route, catalog)
@@ -265,7 +263,11 @@ def join(entry: TreeEntry, birth: int, result: FileResult) -> tuple[FileState, l
         if not document.name and not _NAME_FROM_PATH.fullmatch(name):
             findings.append(
                 Finding(
-                    entry.path, document.line, 1, "error", "GS303",
+                    entry.path,
+                    document.line,
+                    1,
+                    "error",
+                    "GS303",
                     f"the resource would be named {name!r} after its file: rename the file, using "
                     "letters, digits, '-', '_', '.' and '/'",
                     document.kind,

@@ -62,9 +62,7 @@ def judge_files(
     return tuple(sorted(_shown(finding, shown_as) for finding in everything)), len(files)
 
 
-def read_files(
-    paths: Sequence[str], limit: int
-) -> Iterator[tuple[str, bytes | None]]:
+def read_files(paths: Sequence[str], limit: int) -> Iterator[tuple[str, bytes | None]]:
     """Yield each file's content, None for one above *limit* bytes: its size is asked first."""
     for path in paths:
         try:

@@ -446,6 +446,29 @@ class Reconciler:
             )
         return proposal.snapshot
 
+    async def known(self, spec: str) -> str | None:
+        """Return the commit that *spec* (a full or shortened ID, a ref) names, if it is known."""
+
+        def find() -> str | None:
+            if not self._opened:
+                return None
+            try:
+                return self._mirror.resolve(spec).commit
+            except GitsourceError:
+                return None
+
+        now = self.condition
+        for revision in (now.head, now.serving.revision if now.serving else None):
+            if revision is not None and len(spec) >= 7 and revision.commit.startswith(spec):
+                return revision.commit
+        return await self._in_thread(find)
+
+    async def contains(self, head: str, commit: str) -> bool:
+        """Whether *commit* is *head* or one of its ancestors."""
+        if head == commit:
+            return True
+        return await self._in_thread(lambda: self._mirror.objects.contains(head, commit))
+
     async def previous(self) -> str:
         """Return the commit published before the one that is served: where a rollback goes."""
         entries = await self._in_thread(self._history.entries)

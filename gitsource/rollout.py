@@ -45,7 +45,5 @@ def decide(proposal: Proposal, control: Control) -> Decision:
         )
     if control.pin is not None:
         pin = control.pin
-        return Hold(
-            proposal, f"revision {pin.revision[:12]} is pinned by {pin.who}: {pin.reason}"
-        )
+        return Hold(proposal, f"revision {pin.revision[:12]} is pinned by {pin.who}: {pin.reason}")
     return Publish(proposal)

@@ -18,9 +18,7 @@ from gitsource.cli.output import colours
 @click.option("--config", type=click.Path(path_type=Path), help="Settings (collections and so on).")
 @click.option("--path", help="Folder of the repository to keep to.")
 @click.option("--strict", is_flag=True, help="Warnings count as errors for the exit code.")
-@click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def dry_run(
     repo: str,
     base: str | None,

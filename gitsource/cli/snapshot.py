@@ -84,7 +84,11 @@ def list_(state_dir: Path | None, config: Path | None, output: str) -> None:
 @_config
 @_output
 def show(
-    revision: str | None, state_dir: Path | None, repo: Path | None, config: Path | None, output: str
+    revision: str | None,
+    state_dir: Path | None,
+    repo: Path | None,
+    config: Path | None,
+    output: str,
 ) -> None:
     """Show what a revision holds: by default the last good one."""
     from gitsource.observe.neutral import neutral
@@ -96,7 +100,9 @@ def show(
         sys.stdout.write("\n")
         return
     told = found.revision
-    sys.stdout.write(f"revision  {told.commit}  {neutral(told.subject)}\nversion   {found.version}\n")
+    sys.stdout.write(
+        f"revision  {told.commit}  {neutral(told.subject)}\nversion   {found.version}\n"
+    )
     for name, content in found.collections.items():
         sys.stdout.write(f"\n{name}  {content.version[:12]}  ({len(content)})\n")
         for each in content:

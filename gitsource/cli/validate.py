@@ -13,14 +13,14 @@ from gitsource.cli.output import colours
 
 @click.command("validate")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--repo", type=click.Path(path_type=Path), help="Judge a revision of this repository.")
+@click.option(
+    "--repo", type=click.Path(path_type=Path), help="Judge a revision of this repository."
+)
 @click.option("--revision", help="The revision to judge, with --repo.  [default: HEAD]")
 @click.option("--isolated", is_flag=True, help="Judge each file as if no other existed.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings (collections and so on).")
 @click.option("--strict", is_flag=True, help="Warnings count as errors for the exit code.")
-@click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def validate(
     paths: tuple[Path, ...],
     repo: Path | None,

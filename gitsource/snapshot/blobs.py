@@ -67,7 +67,9 @@ class BlobCache:
         if not self._path.exists() and self._connection is None:
             return {}
         connection = self._open()
-        number = self._recipe(connection, recipe)
+        number = self._known(connection, recipe)
+        if number is None:
+            return {}
         if len(keys) > 5000:
             everything = dict(
                 connection.execute("SELECT key, result FROM results WHERE recipe = ?", (number,))
@@ -98,11 +100,15 @@ class BlobCache:
             self._connection = connection
         return self._connection
 
-    def _recipe(self, connection: sqlite3.Connection, digest: str) -> int:
+    def _known(self, connection: sqlite3.Connection, digest: str) -> int | None:
         row = connection.execute("SELECT number FROM recipes WHERE digest = ?", (digest,))
         found = row.fetchone()
-        if found is not None:
-            return int(found[0])
+        return int(found[0]) if found is not None else None
+
+    def _recipe(self, connection: sqlite3.Connection, digest: str) -> int:
+        known = self._known(connection, digest)
+        if known is not None:
+            return known
         with connection:
             cursor = connection.execute("INSERT INTO recipes (digest) VALUES (?)", (digest,))
             number = int(cursor.lastrowid or 0)

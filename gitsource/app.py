@@ -1,0 +1,310 @@
+"""
+The composition root: settings become named parts, started in order.
+
+Rule: everything is made and wired here and nowhere else. What serves comes first: the last good
+snapshot is on the wire before Git is looked at, and what is slow to import (HTTP, watchdog, metrics)
+is loaded in a thread after that. Stopping goes the other way round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import gc
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import fields, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from gitsource.catalog import Catalog
+from gitsource.configuration import catalog_for
+from gitsource.errors import ConfigurationError, GitsourceError, StateError
+from gitsource.git.mirror import Mirror
+from gitsource.git.objects import Objects
+from gitsource.model import Revision
+from gitsource.observe import logs
+from gitsource.observe.telemetry import Telemetry
+from gitsource.operations import Operations
+from gitsource.reconcile import Outcome, Reconciler, schema_reader
+from gitsource.settings import Settings
+from gitsource.snapshot.blobs import BlobCache
+from gitsource.snapshot.cache import SnapshotCache
+from gitsource.snapshot.history import History
+from gitsource.triggers.coalesce import Coalescer
+
+log = logging.getLogger("gitsource.app")
+
+FIXED = ("state_dir", "listen", "webhook")
+"""Settings that only a restart changes; a reload says so."""
+
+
+class App:
+    """One running gitsource."""
+
+    def __init__(self, settings: Settings, reload: Callable[[], Settings]) -> None:
+        self._settings = settings
+        self._reload = reload
+        self._stop = asyncio.Event()
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
+        self._catalogs: dict[tuple[int, tuple[str | None, ...]], Catalog] = {}
+        self._schemas: tuple[str, dict[str, str | None]] = ("", {})
+        self.catalog = Catalog()
+
+    async def run(self) -> None:
+        """
+        Serve until SIGTERM or SIGINT.
+
+        Raises ConfigurationError for an address that is taken and StateError for a state directory
+        that cannot be used; nothing is served then.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            await self._start(stack)
+            self._loops()
+            self._signals()
+            await self._stop.wait()
+            log.info("draining")
+
+    # ------------------------------------------------------------------ starting, in order
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        settings = self._settings
+        state = Path(settings.state_dir)
+        stack.enter_context(_locked(state))
+        self.cache = SnapshotCache()
+        self.telemetry = Telemetry(self._gauges, version=version("gitsource"))
+        self.cache.listen(self._count)
+        history = History(state / "history", keep=settings.keep.revisions)
+        self.reconciler = Reconciler(
+            settings,
+            self._mirror(settings),
+            history,
+            BlobCache(state / "blobs.sqlite"),
+            self.cache,
+            self._catalog_at,
+        )
+        self.reconciler.attach()
+        self.reconciler.listeners.append(self._looked)
+        self.looks: Coalescer[Outcome] = Coalescer(self.reconciler.sync)
+        self.operations = Operations(self.reconciler, self.cache, self.looks.request)
+        stack.push_async_callback(self.reconciler.close)
+        self.catalog = self._catalog_at(settings, None, None)
+
+        serving = self.reconciler.restore()
+        if serving is None:
+            # Nothing to serve yet: the first look is what everybody waits for.
+            self.looks.poke("start")
+        stack.push_async_callback(self.looks.close)
+        await self._serve_sinks(stack)
+        if serving is not None:
+            log.info("serving %s from disk", serving.revision.short)
+            # What was loaded stays: keep the collector from walking it again and again.
+            gc.collect()
+            gc.freeze()
+            self.looks.poke("start")
+        self._tasks["admin"] = asyncio.create_task(self._serve_http(), name="admin")
+        stack.push_async_callback(self._end_tasks)
+
+    async def _serve_sinks(self, stack: contextlib.AsyncExitStack) -> None:
+        from gitsource.publish.server import McpServer
+
+        settings = self._settings
+        self.server = McpServer(
+            self.cache, lambda: self.catalog, settings.listen.mcp, settings.limits
+        )
+        port = await self.server.start()
+        stack.push_async_callback(self.server.drain, settings.drain)
+        log.info("listening for sinks on port %d", port, extra={"port": port, "door": "mcp"})
+
+    async def _serve_http(self) -> None:
+        from gitsource.admin.server import serve_admin
+
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                admin = await serve_admin(
+                    self.operations, self.telemetry, self._settings.listen.admin
+                )
+                stack.push_async_callback(admin.close)
+                log.info(
+                    "listening for operators on %s",
+                    admin.address,
+                    extra={"port": admin.port, "door": "admin"},
+                )
+                if self._settings.webhook.listen:
+                    from gitsource.triggers.webhook import serve_webhook
+
+                    hook = await serve_webhook(
+                        self._settings.webhook,
+                        self._settings.repository.ref,
+                        self.looks.poke,
+                        self.telemetry.delivered,
+                    )
+                    stack.push_async_callback(hook.close)
+                    log.info(
+                        "listening for webhooks on %s",
+                        hook.address,
+                        extra={"port": hook.port, "door": "webhook"},
+                    )
+            except GitsourceError as error:
+                self._failure = error
+                self._stop.set()
+                raise
+            await asyncio.Event().wait()
+
+    _failure: GitsourceError | None = None
+
+    def _loops(self) -> None:
+        settings = self._settings
+        self._task(
+            "poll",
+            lambda: _poll(self.looks.request, settings.poll.interval, settings.poll.max_backoff),
+        )
+        if settings.watch.enabled:
+            self._task("watch", self._watch)
+
+    def _task(self, name: str, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._tasks[name] = asyncio.create_task(make(), name=name)
+
+    async def _watch(self) -> None:
+        from gitsource.triggers.watch import local_folder, watch
+
+        folder = local_folder(self._settings.repository.url)
+        if folder is not None:
+            await watch(folder, self._settings.repository.ref, self.looks.poke)
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        done = await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        for name, ended in zip(self._tasks, done, strict=True):
+            if isinstance(ended, Exception) and ended is not self._failure:
+                log.error("%s died: %r", name, ended)
+
+    @property
+    def failure(self) -> GitsourceError | None:
+        """What made it stop by itself, if anything did."""
+        return self._failure
+
+    # ------------------------------------------------------------------ signals
+
+    def _signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+
+    def _hang_up(self) -> None:
+        self._task("reload", self._reloaded)
+
+    async def _reloaded(self) -> None:
+        """Take changed settings over; what cannot change now is said, what is wrong is left out."""
+        try:
+            new = await asyncio.to_thread(self._reload)
+            catalog_for(new, lambda _name: "true")
+            mirror = self._mirror(new)
+        except GitsourceError as error:
+            log.error("settings not reloaded, the old ones stay: %s (next: %s)", error, error.hint)
+            return
+        old = self._settings
+        for name in FIXED:
+            if getattr(new, name) != getattr(old, name):
+                log.warning("%s changes with the next restart only", name)
+        new = replace(new, **{name: getattr(old, name) for name in FIXED})
+        changed = [f.name for f in fields(new) if getattr(new, f.name) != getattr(old, f.name)]
+        self._settings = new
+        logs.set_up(new.log)
+        await self.reconciler.reconfigure(new, mirror)
+        for name in ("poll", "watch"):
+            task = self._tasks.pop(name, None)
+            if task is not None:
+                task.cancel()
+        self._loops()
+        log.info("settings reloaded: %s", ", ".join(changed) or "nothing changed")
+        self.looks.poke("reload")
+
+    # ------------------------------------------------------------------ wiring
+
+    def _mirror(self, settings: Settings) -> Mirror:
+        return Mirror(Path(settings.state_dir) / "mirror.git", settings.repository)
+
+    def _catalog_at(
+        self, settings: Settings, objects: Objects | None, revision: Revision | None
+    ) -> Catalog:
+        """Return the catalog at *revision*, made anew only when a schema in the repository differs."""
+        read = schema_reader(objects, revision, settings)
+        rows = [row.schema for row in settings.collections if row.schema]
+        tree = revision.tree if revision is not None else ""
+        if self._schemas[0] != tree or not tree:
+            self._schemas = (tree, {name: read(name) for name in rows})
+        told = self._schemas[1]
+        key = (id(settings), tuple(told[name] for name in rows))
+        if key not in self._catalogs:
+            catalog = catalog_for(settings, read)
+            self._catalogs = {key: catalog}
+            self.catalog = catalog
+        return self._catalogs[key]
+
+    def _gauges(self) -> Any:
+        return self.operations.gauges()
+
+    def _looked(self, outcome: Outcome) -> None:
+        self.telemetry.synced(outcome.result, outcome.seconds, failed=outcome.result == "failed")
+
+    def _count(self, report: Any) -> None:
+        kind = report.kind
+        if kind == "sent":
+            self.telemetry.pushed(report.collection)
+        elif kind == "acked":
+            self.telemetry.acked(report.collection, report.seconds)
+        elif kind == "nacked":
+            self.telemetry.nacked(report.collection)
+
+
+async def _poll(
+    look: Callable[[str], Awaitable[Outcome]], interval: float, max_backoff: float
+) -> None:
+    from gitsource.triggers.poll import poll
+
+    await poll(look, interval, max_backoff, failed=lambda outcome: outcome.result == "failed")
+
+
+@contextlib.contextmanager
+def _locked(state: Path) -> Any:
+    """Hold *state* for this process alone."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StateError(
+            f"the state directory {state} cannot be used: {error.strerror}",
+            hint="make it writable for this user, or name another with --state-dir",
+        ) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StateError(
+                f"another gitsource uses {state}",
+                hint="give each instance a state directory of its own",
+            ) from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
+    """Run a gitsource with *settings* until it is told to stop; *reload* reads them again."""
+    if not settings.repository.url:
+        raise ConfigurationError(
+            "repository.url is not set",
+            hint="set it in the config file, with --repository-url or GITSOURCE_REPOSITORY_URL",
+        )
+    logs.set_up(settings.log)
+    app = App(settings, reload)
+    asyncio.run(app.run())
+    if app.failure is not None:
+        raise app.failure

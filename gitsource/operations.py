@@ -1,0 +1,242 @@
+"""
+What an operator can ask of a running gitsource: how things stand, and the commands.
+
+Rule: this is the one answer to each; HTTP, the CLI and signals only carry it. Every command names
+who gave it and why, and is kept across restarts before it takes effect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from gitsource.errors import ConfigurationError
+from gitsource.observe.telemetry import Gauges
+from gitsource.reconcile import Condition, Outcome, Reconciler, rfc3339
+from gitsource.report import machine
+from gitsource.snapshot.cache import SnapshotCache
+
+MOST_FINDINGS = 1000
+"""Findings told in one status; the rest is only counted."""
+
+
+class Operations:
+    """Status and commands of one gitsource; lives on the event loop."""
+
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        cache: SnapshotCache,
+        look: Callable[[str], Awaitable[Outcome]],
+    ) -> None:
+        self._reconciler = reconciler
+        self._cache = cache
+        self._look = look
+
+    # ------------------------------------------------------------------ reading
+
+    async def status(self) -> dict[str, Any]:
+        """Return how things stand; docs/operations.md explains each field."""
+        now, settings = self._reconciler.condition, self._reconciler.settings
+        serving, held, control = now.serving, now.held, now.control
+        return {
+            "revision": serving.revision.commit if serving else None,
+            "version": serving.version if serving else None,
+            "ready": serving is not None,
+            "stale_since": rfc3339(now.stale_since),
+            "head": now.head.commit if now.head else None,
+            "held": None
+            if held is None
+            else {
+                "revision": held.revision.commit,
+                "reason": held.reason,
+                "since": rfc3339(held.since),
+                "findings_count": len(held.findings),
+            },
+            "pin": None
+            if control.pin is None
+            else {
+                "revision": control.pin.revision,
+                "reason": control.pin.reason,
+                "who": control.pin.who,
+                "at": rfc3339(control.pin.at),
+            },
+            "suspended": None
+            if control.suspension is None
+            else {
+                "reason": control.suspension.reason,
+                "who": control.suspension.who,
+                "at": rfc3339(control.suspension.at),
+            },
+            "last_sync": None
+            if now.last is None
+            else {
+                "at": rfc3339(now.last_at),
+                "outcome": now.last.result,
+                "error": now.last.error or None,
+                "hint": now.last.hint or None,
+                "fault": now.last.fault or None,
+            },
+            "unsaved": now.unsaved or None,
+            "ignored": {"documents": now.ignored},
+            "repository": {
+                "url": _without_secret(settings.repository.url),
+                "ref": settings.repository.ref,
+                "path": settings.repository.path,
+            },
+            "findings": [machine.finding(each) for each in now.findings[:MOST_FINDINGS]],
+            "collections": {
+                name: {"version": content.version, "count": len(content)}
+                for name, content in (serving.collections.items() if serving else ())
+            },
+            "sinks": self._cache.sinks(),
+        }
+
+    def gauges(self) -> Gauges:
+        """Return the same in numbers, for a scrape."""
+        now: Condition = self._reconciler.condition
+        serving = now.serving
+        sinks = len(self._cache.sinks())
+        findings = {"error": 0, "warning": 0}
+        for finding in now.findings:
+            findings[finding.severity] += 1
+        return Gauges(
+            sinks=sinks,
+            streams=sinks,
+            revision=serving.revision.commit if serving else "",
+            version=serving.version if serving else "",
+            committed_at=serving.revision.committed_at if serving else 0,
+            published=now.published,
+            held_revisions=now.held_count,
+            held=now.held is not None,
+            pinned=now.control.pin is not None,
+            suspended=now.control.suspension is not None,
+            unsaved=bool(now.unsaved),
+            resources={
+                name: len(content)
+                for name, content in (serving.collections.items() if serving else ())
+            },
+            findings=findings,
+            ignored=now.ignored,
+        )
+
+    # ------------------------------------------------------------------ waiting
+
+    async def wait(self, revision: str, sinks: int, timeout: float) -> dict[str, Any]:  # noqa: ASYNC109 - the caller's own bound is what is carried out
+        """
+        Return when the connected sinks (at least *sinks* of them) have accepted *revision*.
+
+        The answer's ``outcome`` is ``accepted``, ``held`` or ``timeout``; a revision that a later
+        one contains counts as accepted with that one. Raises ConfigurationError for what is no
+        revision.
+        """
+        deadline = time.monotonic() + timeout
+        changed = asyncio.Event()
+        cancel = self._cache.watch(changed.set)
+        listen = self._cache.listen(lambda _report: changed.set())
+        self._reconciler.listeners.append(lambda _outcome: changed.set())
+        try:
+            while True:
+                changed.clear()
+                answer = await self._waited(revision, sinks)
+                left = deadline - time.monotonic()
+                if answer["outcome"] != "waiting":
+                    return answer
+                if left <= 0:
+                    return answer | {"outcome": "timeout"}
+                # The repository may learn of the revision without any of these firing.
+                try:
+                    await asyncio.wait_for(changed.wait(), min(left, 0.5))
+                except TimeoutError:
+                    continue
+        finally:
+            cancel()
+            listen()
+            self._reconciler.listeners.pop()
+
+    async def _waited(self, revision: str, sinks: int) -> dict[str, Any]:
+        now = self._reconciler.condition
+        commit = await self._reconciler.known(revision)
+        held, serving = now.held, now.serving
+        if held is not None and commit == held.revision.commit:
+            return {
+                "outcome": "held",
+                "revision": commit,
+                "reason": held.reason,
+                "findings": [machine.finding(each) for each in held.findings],
+            }
+        reached = (
+            commit is not None
+            and serving is not None
+            and await self._reconciler.contains(serving.revision.commit, commit)
+        )
+        accepted, connected = self._cache.accepted(serving) if serving else (0, 0)
+        done = reached and accepted == connected and connected >= sinks
+        return {
+            "outcome": "accepted" if done else "waiting",
+            "revision": commit or revision,
+            "serving": serving.revision.commit if serving else None,
+            "accepted": accepted if reached else 0,
+            "connected": connected,
+        }
+
+    # ------------------------------------------------------------------ commands
+
+    async def sync(self, reason: str) -> dict[str, Any]:
+        """Look now; return what that came to once the head is published or held."""
+        return _told(await self._look(reason))
+
+    async def pin(self, revision: str, reason: str, who: str) -> dict[str, Any]:
+        """Serve *revision* (empty: the one before) until `unpin`."""
+        _reasoned(reason)
+        spec = revision or await self._reconciler.previous()
+        snapshot = await self._reconciler.pin(spec, reason, who)
+        return {
+            "pinned": snapshot.revision.commit,
+            "version": snapshot.version,
+            "reason": reason,
+            "who": who,
+        }
+
+    async def unpin(self, reason: str, who: str) -> dict[str, Any]:
+        """Release the pin and look at the head."""
+        await self._reconciler.unpin(reason, who)
+        return _told(await self._look("unpin"))
+
+    async def suspend(self, reason: str, who: str) -> dict[str, Any]:
+        """Look for no new revisions until `resume`."""
+        _reasoned(reason)
+        await self._reconciler.suspend(reason, who)
+        return {"suspended": True, "reason": reason, "who": who}
+
+    async def resume(self, reason: str, who: str) -> dict[str, Any]:
+        """Look for new revisions again, at once."""
+        await self._reconciler.resume(reason, who)
+        return _told(await self._look("resume"))
+
+
+def _reasoned(reason: str) -> None:
+    if not reason.strip():
+        raise ConfigurationError("a reason is required", hint="say why: --reason '...'")
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "outcome": outcome.result,
+        "revision": outcome.revision.commit if outcome.revision else None,
+        "error": outcome.error or None,
+        "hint": outcome.hint or None,
+        "fault": outcome.fault or None,
+        "seconds": round(outcome.seconds, 6),
+        "findings": [machine.finding(each) for each in outcome.findings[:MOST_FINDINGS]],
+    }
+
+
+def _without_secret(url: str) -> str:
+    scheme, found, rest = url.partition("://")
+    if not found or "@" not in rest.partition("/")[0]:
+        return url
+    host = rest.partition("/")[0].rpartition("@")[2]
+    return f"{scheme}://***@{host}{rest[len(rest.partition('/')[0]) :]}"
