@@ -2,8 +2,8 @@
 The composition root: settings become named parts, started in order.
 
 Rule: everything is made and wired here and nowhere else. What serves comes first: the last good
-snapshot is on the wire before Git is looked at, and what is slow to import (HTTP, watchdog, metrics)
-is loaded in a thread after that. Stopping goes the other way round.
+snapshot is on the wire before Git is looked at, and what is slow to import (HTTP, watchdog,
+metrics) is loaded in a thread after that. Stopping goes the other way round.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ class App:
     def _catalog_at(
         self, settings: Settings, objects: Objects | None, revision: Revision | None
     ) -> Catalog:
-        """Return the catalog at *revision*, made anew only when a schema in the repository differs."""
+        """Return the catalog at *revision*; made anew only when a schema in the repository differs."""
         read = schema_reader(objects, revision, settings)
         rows = [row.schema for row in settings.collections if row.schema]
         tree = revision.tree if revision is not None else ""

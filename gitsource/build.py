@@ -2,8 +2,8 @@
 From file contents to judged results: parse → validate → encode, each content once.
 
 Rule: `judge` is a pure function of the content, the way the file is routed and the catalog. Its
-result knows neither path nor revision, so it is cached under the blob's ID and those two, in memory
-as long as a build runs and on disk for good (`snapshot.blobs`); paths are joined afterwards, in
+result knows neither path nor revision, so it is cached under the blob's ID and those two, in
+memory as long as a build runs and on disk for good (`snapshot.blobs`); paths are joined afterwards, in
 `snapshot.build`. One form (`FileResult`, a protobuf message) serves in memory, between processes and
 on disk.
 
@@ -31,7 +31,7 @@ from gitsource.validate.metadata import identify
 from gitsource.validate.schema import problems
 
 Read: TypeAlias = Callable[[Sequence[str]], Iterable[tuple[str, bytes | None]]]
-"""Yields each blob's content in turn, None for one above the size limit. Picklable for bulk work."""
+"""Yields each blob's content in turn, None above the size limit. Picklable for bulk work."""
 
 CHUNK = 500
 """Files a worker takes at a time: its own git process costs about as much as twenty files."""
@@ -91,6 +91,7 @@ def _judge_document(
         collection=kind.collection,
         name=(identity.name or "") if identity else "",
         kind=kind.kind or kind.collection,
+        named_by_path=identity is not None and identity.name is None,
         line=document.line,
     )
     if identity is not None and not any(problem.severity == "error" for problem in found):
@@ -256,29 +257,27 @@ def join(entry: TreeEntry, birth: int, result: FileResult) -> tuple[FileState, l
     findings = [_finding(entry.path, message) for message in result.findings]
     resources = []
     for document in result.documents:
-        name = document.name or _named_after(entry.path)
+        named_by_path = document.named_by_path
+        name = _named_after(entry.path) if named_by_path else document.name
         for message in document.findings:
-            label = message.resource if document.name else f"{document.kind}/{name}"
+            label = f"{document.kind}/{name}" if named_by_path else message.resource
             findings.append(_finding(entry.path, message, label))
-        if not document.name and not _NAME_FROM_PATH.fullmatch(name):
-            findings.append(
-                Finding(
-                    entry.path,
-                    document.line,
-                    1,
-                    "error",
-                    "GS303",
-                    f"the resource would be named {name!r} after its file: rename the file, using "
-                    "letters, digits, '-', '_', '.' and '/'",
-                    document.kind,
-                )  # fmt: skip
-            )
+        if named_by_path and not _NAME_FROM_PATH.fullmatch(name):
+            findings.append(_unnameable(entry.path, name, document))
         elif document.version:
             wire = frame(name, birth, document.metadata, document.body)
             origin = Origin(entry.path, document.line)
             resource = Resource(name, document.version, wire, origin)
             resources.append((document.collection, resource))
     return FileState(entry.blob, birth, tuple(resources), result.ignored), findings
+
+
+def _unnameable(path: str, name: str, document: DocumentResult) -> Finding:
+    text = (
+        f"the resource would be named {name!r} after its file: rename the file, using "
+        "letters, digits, '-', '_', '.' and '/'"
+    )
+    return Finding(path, document.line, 1, "error", "GS303", text, document.kind)
 
 
 _NAME_FROM_PATH = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")

@@ -1,8 +1,8 @@
 """
 The pipeline on one screen: look → judge → decide → keep → publish.
 
-Rule: one look at a time, in one worker thread that owns Git, history and the standing revision; the
-event loop only swaps the finished snapshot in. A look that fails at any step changes nothing of what
+Rule: one look at a time, in one worker thread that owns Git, history and the standing revision;
+the event loop only swaps the finished snapshot in. A look that fails at any step changes nothing of what
 is served. A dry-run is `evaluate`, stopped before publishing.
 
 Each look compares the head with the last good revision, not with the last one looked at: a chain of
@@ -16,7 +16,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol, TypeVar
@@ -94,7 +94,7 @@ def evaluate(
 def schema_reader(
     objects: Objects | None, revision: Revision | None, settings: Settings
 ) -> Callable[[str], str | None]:
-    """Return how a collection's schema is read from *revision*: None where there is no such file."""
+    """Return how a collection's schema is read from *revision*: None where there is no file."""
 
     def read(name: str) -> str | None:
         if objects is None or revision is None:
@@ -187,7 +187,7 @@ class Condition:
     serving: Snapshot | None = None
     head: Revision | None = None
     held: Held | None = None
-    control: Control = Control()
+    control: Control = field(default_factory=Control)
     last: Outcome | None = None
     last_at: float = 0.0
     last_success: float = 0.0

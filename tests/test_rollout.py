@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from gitsource.model import Finding, Revision
 from gitsource.rollout import Hold, Publish, decide
 from gitsource.snapshot.build import nothing, propose

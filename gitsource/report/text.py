@@ -1,8 +1,8 @@
 """
 Findings and plans for people, at most 80 columns where the content lets us.
 
-Rule: text that comes from the repository is neutralised before it is printed: a control character in
-a file name or a message must not drive the reader's terminal.
+Rule: text that comes from the repository is neutralised before it is printed: a control character
+in a file name or a message must not drive the reader's terminal.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 From the resources of changed files to a proposed snapshot, and the delta of two snapshots.
 
-Rule: a proposal is computed from what stands (the last good revision) and the files that differ from
-it, never from the whole repository; it becomes what stands only when `accept` is called. A proposal
+Rule: a proposal is computed from what stands (the last good revision) and the files that differ
+from it, never from the whole repository; it becomes what stands only when `accept` is called. A proposal
 with an error in it is never a snapshot, whole or in part.
 """
 
@@ -30,7 +30,7 @@ class FileState:
 
 @dataclass(slots=True)
 class Standing:
-    """The last good revision with all its files: the base of every proposal. One owner changes it."""
+    """The last good revision with its files, the base of every proposal. One owner changes it."""
 
     snapshot: Snapshot
     files: dict[str, FileState] = field(repr=False)

@@ -17,7 +17,7 @@ class FileResult(_message.Message):
     def __init__(self, documents: _Optional[_Iterable[_Union[DocumentResult, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., ignored: _Optional[int] = ...) -> None: ...
 
 class DocumentResult(_message.Message):
-    __slots__ = ("collection", "name", "kind", "line", "version", "metadata", "body", "findings")
+    __slots__ = ("collection", "name", "kind", "line", "version", "metadata", "body", "findings", "named_by_path")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,7 @@ class DocumentResult(_message.Message):
     METADATA_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    NAMED_BY_PATH_FIELD_NUMBER: _ClassVar[int]
     collection: str
     name: str
     kind: str
@@ -34,7 +35,8 @@ class DocumentResult(_message.Message):
     metadata: bytes
     body: bytes
     findings: _containers.RepeatedCompositeFieldContainer[Finding]
-    def __init__(self, collection: _Optional[str] = ..., name: _Optional[str] = ..., kind: _Optional[str] = ..., line: _Optional[int] = ..., version: _Optional[str] = ..., metadata: _Optional[bytes] = ..., body: _Optional[bytes] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ...) -> None: ...
+    named_by_path: bool
+    def __init__(self, collection: _Optional[str] = ..., name: _Optional[str] = ..., kind: _Optional[str] = ..., line: _Optional[int] = ..., version: _Optional[str] = ..., metadata: _Optional[bytes] = ..., body: _Optional[bytes] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., named_by_path: _Optional[bool] = ...) -> None: ...
 
 class Finding(_message.Message):
     __slots__ = ("line", "column", "warning", "code", "message", "resource", "file")
