@@ -89,7 +89,7 @@ class App:
         )
         self.reconciler.attach()
         self.reconciler.listeners.append(self._looked)
-        self.looks: Coalescer[Outcome] = Coalescer(self.reconciler.sync)
+        self.looks: Coalescer[Outcome] = Coalescer(lambda: self.reconciler.sync(self.looks.reasons))
         self.operations = Operations(self.reconciler, self.cache, self.looks.request)
         stack.push_async_callback(self.reconciler.close)
         self.catalog = self._catalog_at(settings, None, None)
@@ -234,7 +234,7 @@ class App:
     def _catalog_at(
         self, settings: Settings, objects: Objects | None, revision: Revision | None
     ) -> Catalog:
-        """Return the catalog at *revision*; made anew only when a schema in the repository differs."""
+        """Return the catalog at *revision*, made anew when a schema in the repository differs."""
         read = schema_reader(objects, revision, settings)
         rows = [row.schema for row in settings.collections if row.schema]
         tree = revision.tree if revision is not None else ""

@@ -3,9 +3,8 @@ From file contents to judged results: parse → validate → encode, each conten
 
 Rule: `judge` is a pure function of the content, the way the file is routed and the catalog. Its
 result knows neither path nor revision, so it is cached under the blob's ID and those two, in
-memory as long as a build runs and on disk for good (`snapshot.blobs`); paths are joined afterwards, in
-`snapshot.build`. One form (`FileResult`, a protobuf message) serves in memory, between processes and
-on disk.
+memory as long as a build runs and on disk for good (`snapshot.blobs`); paths are joined afterwards.
+One form (`FileResult`, a protobuf message) serves in memory, between processes and on disk.
 
 Small work is done where it is asked for; from `settings.build.bulk` files on, worker processes take
 it in chunks, each reading its own blobs from Git.

@@ -46,6 +46,10 @@ class Operations:
             "version": serving.version if serving else None,
             "ready": serving is not None,
             "stale_since": rfc3339(now.stale_since),
+            "published": {
+                "at": rfc3339(now.published_at),
+                "triggers": list(now.published_by),
+            },
             "head": now.head.commit if now.head else None,
             "held": None
             if held is None

@@ -2,8 +2,8 @@
 The pipeline on one screen: look → judge → decide → keep → publish.
 
 Rule: one look at a time, in one worker thread that owns Git, history and the standing revision;
-the event loop only swaps the finished snapshot in. A look that fails at any step changes nothing of what
-is served. A dry-run is `evaluate`, stopped before publishing.
+the event loop only swaps the finished snapshot in. A look that fails at any step changes nothing of
+what is served. A dry-run is `evaluate`, stopped before publishing.
 
 Each look compares the head with the last good revision, not with the last one looked at: a chain of
 broken commits is judged again as one change, each content still only once (the blob cache).
@@ -178,6 +178,8 @@ class Outcome:
     fault: str = ""
     seconds: float = 0.0
     findings: tuple[Finding, ...] = ()
+    triggers: tuple[str, ...] = ()
+    """What made gitsource look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,10 @@ class Condition:
     stale_since: float | None = None
     findings: tuple[Finding, ...] = ()
     ignored: int = 0
+    published_at: float | None = None
+    """When this instance published what it serves; None if it came from disk."""
+    published_by: tuple[str, ...] = ()
+    """What made gitsource look for it."""
     published: int = 0
     """Revisions published since the start."""
     held_count: int = 0
@@ -268,9 +274,9 @@ class Reconciler:
 
     # ------------------------------------------------------------------ looking
 
-    async def sync(self) -> Outcome:
+    async def sync(self, triggers: tuple[str, ...] = ()) -> Outcome:
         """
-        Look once: publish the head, hold it, or find it unchanged.
+        Look once, because of *triggers*: publish the head, hold it, or find it unchanged.
 
         Never raises for what the repository, the network or the disk did: that is the outcome.
         """
@@ -283,7 +289,8 @@ class Reconciler:
             outcome = Outcome(
                 "failed", self.condition.head, str(error), error.hint, fault=error.fault
             )
-        outcome = replace(outcome, seconds=time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        outcome = replace(outcome, seconds=seconds, triggers=triggers)
         self._note(outcome)
         return outcome
 
@@ -390,6 +397,8 @@ class Reconciler:
                 "held": None,
                 "findings": outcome.findings,
                 "published": before.published + 1,
+                "published_at": now,
+                "published_by": outcome.triggers,
             }
         elif outcome.result == "unchanged":
             changes["held"] = None
@@ -520,7 +529,12 @@ class Reconciler:
 
 def _tell(outcome: Outcome, *, again: bool) -> None:
     revision = outcome.revision.short if outcome.revision else "-"
-    fields = {"outcome": outcome.result, "revision": revision, "seconds": round(outcome.seconds, 4)}
+    fields = {
+        "outcome": outcome.result,
+        "revision": revision,
+        "seconds": round(outcome.seconds, 4),
+        "triggers": ",".join(outcome.triggers),
+    }
     if again:
         log.debug("%s %s", outcome.result, revision, extra=fields)
     elif outcome.result == "failed":

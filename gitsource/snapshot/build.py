@@ -2,8 +2,8 @@
 From the resources of changed files to a proposed snapshot, and the delta of two snapshots.
 
 Rule: a proposal is computed from what stands (the last good revision) and the files that differ
-from it, never from the whole repository; it becomes what stands only when `accept` is called. A proposal
-with an error in it is never a snapshot, whole or in part.
+from it, never from the whole repository; it becomes what stands only when `accept` is called. A
+proposal with an error in it is never a snapshot, whole or in part.
 """
 
 from __future__ import annotations
