@@ -1,8 +1,9 @@
 """
 The catalog: kind ↔ collection ↔ body message ↔ schema, as one table.
 
-Rule: everything that differs from kind to kind is a row here plus data files (`proto/`, `schemas/`);
-no other module names a kind. A new built-in kind is one row, its `.proto` and its schema.
+Rule: everything that differs from kind to kind is a row here plus data files (`proto/`,
+`schemas/`); no other module names a kind. A new built-in kind is one row, its `.proto` and its
+schema.
 
 A row says which apiVersions are served, under which names sinks may subscribe, which message is the
 body, and its rank in a push: what is referred to has a lower rank than what refers to it.
@@ -11,15 +12,20 @@ body, and its rank in a push: what is referred to has a lower rank than what ref
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
+import pkgutil
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitsource.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 STRUCT = "google.protobuf.Struct"
 """Body of user-defined collections that name no message."""
@@ -50,7 +56,7 @@ class Kind:
     """Place in a push: lower first (removals: higher first)."""
     builtin: bool = True
     schema: str = ""
-    """JSON text of the schema of a user-defined collection; built-in ones are read from schemas/."""
+    """JSON text of a user-defined collection's schema; built-in ones are read from schemas/."""
 
     @property
     def type_url(self) -> str:
@@ -80,7 +86,7 @@ BUILTIN: tuple[Kind, ...] = (
     _istio_networking("Gateway", "gateways", 30),
     _istio_networking("VirtualService", "virtualservices", 40),
 )
-"""The built-in kinds. Istio's v1 kinds carry the v1alpha3 message: the packages differ on purpose."""
+"""The built-in kinds. Istio's v1 documents carry v1alpha3 messages: that is no mistake."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +203,35 @@ def data_folder(name: str) -> Path:
     package = Path(__file__).parent
     inside = package / name
     return inside if inside.is_dir() else package.parent / name
+
+
+def spellings(field: FieldDescriptor) -> tuple[str, ...]:
+    """Return the names a document may write *field* by: lowerCamelCase first, then as declared."""
+    return tuple(dict.fromkeys((field.json_name, field.name)))
+
+
+@cache
+def body_descriptor(body: str) -> Descriptor:
+    """
+    Return the descriptor of the message *body*.
+
+    Its package's compiled modules are loaded on first use: serving needs none of them.
+    """
+    from google.protobuf import descriptor_pool, struct_pb2
+
+    if body == STRUCT:
+        return struct_pb2.Struct.DESCRIPTOR
+    package = "gitsource._proto." + body.rpartition(".")[0]
+    try:
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+            if module.name.endswith("_pb2"):
+                importlib.import_module(f"{package}.{module.name}")
+        return descriptor_pool.Default().FindMessageTypeByName(body)
+    except (ImportError, KeyError) as error:
+        raise ConfigurationError(
+            f"no message {body} is known",
+            hint="built-in bodies are the messages of proto/; compile them with proto/generate.py",
+        ) from error
 
 
 @cache

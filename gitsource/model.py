@@ -19,6 +19,30 @@ FieldPath: TypeAlias = tuple[str | int, ...]
 """Where a value stands inside a document: keys and list indices from the root."""
 
 
+SHOWN = 80
+"""Characters of a value that a message quotes at most."""
+
+
+def shown(value: Any) -> str:
+    """
+    Return *value* as messages quote it: on one line, short, and harmless on a terminal.
+
+    Whatever cannot be seen (controls, bidirectional overrides, half a surrogate pair) is escaped.
+    """
+    if isinstance(value, dict):
+        return f"a mapping ({', '.join(map(shown, [*value][:3]))}{', …' * (len(value) > 3)})"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if isinstance(value, str):
+        cut = value if len(value) <= SHOWN else value[: SHOWN - 1] + "…"
+        return f"'{''.join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)}'"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int) and value.bit_length() > 4 * SHOWN:
+        return f"a number of {value.bit_length()} bits"
+    return str(value)[:SHOWN]
+
+
 BULK_CHANGE = 1000
 """From this many changes on, sorting a collection anew is cheaper than placing each one."""
 

@@ -1,0 +1,228 @@
+"""
+A document's mapping → the keyword arguments of a message's constructor, by a table per message.
+
+Each message descriptor is compiled once into a closure over ``{spelling: (field, conversion)}``;
+a document then costs one dictionary look-up a key. Beside the plain ones stand the messages that
+protobuf's JSON form writes in their own way (durations, wrappers, Struct, Any and so on).
+
+Rule: nothing is lost in silence. An unknown field, a field given in both spellings, two members of
+one oneof and a null where a value has to stand are refused; a null field is an unset one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any
+
+from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.struct_pb2 import ListValue, Struct, Value
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gitsource.catalog import spellings
+from gitsource.encode.scalars import Change, Refused, duration, expected, scalar, text
+from gitsource.encode.struct import list_bytes, struct_bytes, value_bytes
+from gitsource.model import shown
+
+Entry = tuple[str, Change, str | None, bool]
+"""A field's name, the conversion of its value, its oneof, and whether null is a value of it."""
+
+
+_TEXTS = frozenset((str,))
+
+
+class Compiler:
+    """Compiles conversions; keeps one for each message it has met."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Change] = {}
+
+    def message(self, descriptor: Descriptor) -> Change:
+        """Return the conversion from a mapping to the fields of *descriptor*."""
+        special = _SPECIAL.get(descriptor.full_name)
+        if special is not None:
+            return special(descriptor)
+        name = descriptor.full_name
+        if name not in self._known:
+            table: dict[str, Entry] = {}
+            self._known[name] = _fields(descriptor.name, table)
+            for field in descriptor.fields:
+                entry = self._entry(field)
+                for spelling in spellings(field):
+                    table[spelling] = entry
+        return self._known[name]
+
+    def _entry(self, field: FieldDescriptor) -> Entry:
+        kind = field.message_type
+        oneof = field.containing_oneof
+        group = oneof.name if oneof is not None and len(oneof.fields) > 1 else None
+        if kind is not None and kind.GetOptions().map_entry:
+            members = kind.fields_by_name
+            item = self._single(members["value"])
+            return field.name, _mapping(_map_key(members["key"]), item), group, False
+        change = self._single(field)
+        if field.is_repeated:
+            return field.name, _sequence(change, nulls=_takes_null(field)), group, False
+        return field.name, change, group, _takes_null(field)
+
+    def _single(self, field: FieldDescriptor) -> Change:
+        return scalar(field) if field.message_type is None else self.message(field.message_type)
+
+
+def _fields(name: str, table: dict[str, Entry]) -> Change:
+    def change(value: Any) -> dict[str, Any]:
+        if type(value) is not dict:
+            raise expected(f"a mapping ({name})", value)
+        out: dict[str, Any] = {}
+        claimed: dict[str, str] | None = None
+        key: Any = None
+        try:
+            for key, item in value.items():
+                entry = table.get(key)
+                if entry is None:
+                    raise _unknown(name, key, table)
+                field, convert, oneof, null = entry
+                if item is None and not null:
+                    continue
+                if field in out:
+                    raise Refused(f"{name}.{field} is given in two spellings: keep one of them")
+                if oneof is not None:
+                    claimed = _claim(claimed, oneof, key)
+                out[field] = item if convert is text and type(item) is str else convert(item)
+        except Refused as refused:
+            raise refused.under(key) from None
+        return out
+
+    return change
+
+
+def _claim(claimed: dict[str, str] | None, oneof: str, key: str) -> dict[str, str]:
+    """Note that *key* fills *oneof*; refuse if another member does."""
+    if claimed is None:
+        return {oneof: key}
+    other = claimed.setdefault(oneof, key)
+    if other != key:
+        raise Refused(f"{key} cannot stand beside {other}: only one of them may be set")
+    return claimed
+
+
+def _unknown(name: str, key: Any, table: dict[str, Entry]) -> Refused:
+    near = get_close_matches(str(key), [known for known in table if "_" not in known], 1)
+    hint = f": did you mean {near[0]}?" if near else ""
+    return Refused(f"{name} has no field {shown(key)}{hint}", "GS310")
+
+
+def _takes_null(field: FieldDescriptor) -> bool:
+    kind, enum = field.message_type, field.enum_type
+    return (kind is not None and kind.full_name == "google.protobuf.Value") or (
+        enum is not None and enum.full_name == "google.protobuf.NullValue"
+    )
+
+
+def _sequence(change: Change, *, nulls: bool) -> Change:
+    def convert(value: Any) -> list[Any]:
+        if type(value) is not list:
+            raise expected("a list", value)
+        if change is text and _TEXTS.issuperset(map(type, value)):
+            return value
+        out: list[Any] = []
+        try:
+            for item in value:
+                if item is None and not nulls:
+                    raise Refused("expected a value: null cannot stand in this list")
+                out.append(change(item))
+        except Refused as refused:
+            raise refused.under(len(out)) from None
+        return out
+
+    return convert
+
+
+def _mapping(of_key: Change, of_value: Change) -> Change:
+    def convert(value: Any) -> dict[Any, Any]:
+        if type(value) is not dict:
+            raise expected("a mapping", value)
+        if of_value is text and of_key is text:
+            told = (*value, *value.values())
+            if _TEXTS.issuperset(map(type, told)):
+                return value
+        out: dict[Any, Any] = {}
+        key: Any = None
+        try:
+            for key, item in value.items():
+                if item is None:
+                    raise Refused("expected a value: null cannot stand in this mapping")
+                out[of_key(key)] = of_value(item)
+        except Refused as refused:
+            raise refused.under(key) from None
+        return out
+
+    return convert
+
+
+def _map_key(field: FieldDescriptor) -> Change:
+    change = scalar(field)
+    if field.type != FieldDescriptor.TYPE_BOOL:
+        return change
+
+    def switch(key: Any) -> bool:
+        if key in ("true", "false"):
+            return bool(key == "true")
+        return bool(change(key))
+
+    return switch
+
+
+# --------------------------------------------------------------------------- written otherwise
+
+
+def _wrapper(descriptor: Descriptor) -> Change:
+    change = scalar(descriptor.fields_by_name["value"])
+    return lambda value: {"value": change(value)}
+
+
+def _parsed(kind: type[Duration | Timestamp | FieldMask], what: str) -> Change:
+    def change(value: Any) -> Any:
+        message = kind()
+        try:
+            message.FromJsonString(value)
+        except (ValueError, TypeError, AttributeError, OverflowError):
+            raise expected(what, value) from None
+        return message
+
+    return change
+
+
+def _any(descriptor: Descriptor) -> Change:
+    """Any is rare and needs the type it names: protobuf's own reader does it."""
+    kind = GetMessageClass(descriptor)
+
+    def change(value: Any) -> Any:
+        try:
+            return json_format.ParseDict(value, kind())
+        except (json_format.ParseError, TypeError, ValueError, AttributeError) as error:
+            raise Refused(f"this Any cannot be read: {shown(str(error))}") from None
+
+    return change
+
+
+_SPECIAL: dict[str, Callable[[Descriptor], Change]] = {
+    **{
+        f"google.protobuf.{name}Value": _wrapper
+        for name in ("Bool", "Bytes", "Double", "Float", "Int32", "Int64", "String", "UInt32")
+    },
+    "google.protobuf.UInt64Value": _wrapper,
+    "google.protobuf.Duration": lambda _: duration,
+    "google.protobuf.Timestamp": lambda _: _parsed(
+        Timestamp, "a time such as 2024-05-01T10:00:00Z"
+    ),
+    "google.protobuf.FieldMask": lambda _: _parsed(FieldMask, "field paths joined by commas"),
+    "google.protobuf.Struct": lambda _: lambda value: Struct.FromString(struct_bytes(value)),
+    "google.protobuf.ListValue": lambda _: lambda value: ListValue.FromString(list_bytes(value)),
+    "google.protobuf.Value": lambda _: lambda value: Value.FromString(value_bytes(value)),
+    "google.protobuf.Any": _any,
+}
