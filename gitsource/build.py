@@ -21,7 +21,7 @@ from gitsource import settings
 from gitsource._proto.gitsource.state.v1.state_pb2 import DocumentResult, FileResult
 from gitsource._proto.gitsource.state.v1.state_pb2 import Finding as FindingMessage
 from gitsource.catalog import Catalog, Kind
-from gitsource.encode import EncodeProblem, encode, frame
+from gitsource.encode.resource import EncodeProblem, encode, frame
 from gitsource.model import Document, Finding, Origin, Problem, Resource, TreeEntry
 from gitsource.parse import Limits, locate, parse
 from gitsource.snapshot.blobs import BlobCache
