@@ -1,1 +1,47 @@
-"""Being here puts tests/ on the import path, so that every test can use the shared test support."""
+"""
+What tests of several folders share.
+
+Being here also puts tests/ on the import path, so that every test can use the shared test support.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """
+    Return a folder with the sdist of this checkout and the wheel that was built from it.
+
+    Built once however many workers run the tests, without an isolated environment: the build back
+    end is installed with the tests, so no network is asked.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder /= "distributions"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not list(folder.glob("*.whl")):
+            command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT]
+            told = subprocess.run(command, check=False, capture_output=True, text=True)
+            if told.returncode:
+                pytest.fail(f"the build failed:\n{told.stdout[-4000:]}{told.stderr}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wheel(distributions: Path) -> Path:
+    """Return the wheel, built from the sdist of this checkout."""
+    (found,) = distributions.glob("*.whl")
+    return found
