@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from gitsource.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+log = logging.getLogger("gitsource.http")
 
 CONNECTIONS = 256
 """Open connections a door; one more is closed at once."""
@@ -61,6 +64,15 @@ def is_loopback(host: str) -> bool:
 async def load(module: str) -> None:
     """Import *module*, which costs time, without keeping the event loop from serving."""
     await asyncio.to_thread(importlib.import_module, module)
+
+
+def _ours(record: logging.LogRecord) -> bool:
+    """Whether a record of the HTTP library is about us: anybody can send broken HTTP, and often."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, ConnectionError) or type(error).__module__.startswith("aiohttp."))
+
+
+log.addFilter(_ours)
 
 
 class _Refused(asyncio.Protocol):
@@ -111,6 +123,7 @@ async def listen(
     runner = web.AppRunner(
         app,
         access_log=None,
+        logger=log,
         handler_cancellation=True,
         shutdown_timeout=GRACE,
         keepalive_timeout=idle,
