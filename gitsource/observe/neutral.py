@@ -15,8 +15,8 @@ import re
 _HARMFUL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
-_HTTP_USER = re.compile(r"(?i)\b(https?://)[^/@\s?#]+@")
-_PASSWORD = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/@:\s]*:[^/@\s]+@")
+_HTTP_USER = re.compile(r"(?i)\b(https?://)[^/\s?#]+@")
+_PASSWORD = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/@:\s]*:[^/\s]+@")
 
 
 def neutral(text: str) -> str:
