@@ -20,11 +20,13 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Self
+
+from google.protobuf.message import DecodeError
 
 from gitsource._proto.istio.mcp.v1alpha1.mcp_pb2 import RequestResources, Resources, SinkNode
 from gitsource.errors import NotASource
@@ -120,7 +122,7 @@ class Sink:
         """Return the version of what is held of *collection*; empty before its first push."""
         return self._versions.get(collection, "")
 
-    async def updates(self) -> AsyncIterator[Update]:
+    async def updates(self) -> AsyncGenerator[Update, None]:
         """
         Yield every push, for ever: a broken stream is replaced by a new one.
 
@@ -147,6 +149,8 @@ class Sink:
                 reason = f"{error.code().name}: {error.details()}"
             except asyncio.InvalidStateError:  # a write met the end of the stream
                 reason = "it ended the stream"
+            except DecodeError as error:  # of which collection, or nonce, cannot be told
+                reason = f"it sent what is no push: {error}"
             finally:
                 self._open.clear()
                 await self._hang_up()
@@ -183,14 +187,19 @@ class Sink:
         return True
 
     async def close(self) -> None:
-        """Leave: half-close, let the source take the last answers, hang up."""
+        """
+        Leave: half-close, let the source take the last answers, hang up.
+
+        Not while `updates` is being awaited elsewhere: cancel that first.
+        """
         import grpc
 
-        if self._call is not None:
+        call = self._call
+        if call is not None:
             try:
                 async with asyncio.timeout(GOODBYE):
-                    await self._call.done_writing()
-                    while await self._call.read() is not grpc.aio.EOF:
+                    await call.done_writing()
+                    while await call.read() is not grpc.aio.EOF:
                         pass  # NB: the end of a stream stands behind what was not read yet
             except (TimeoutError, asyncio.InvalidStateError, grpc.aio.AioRpcError):
                 pass  # it is gone already, or too busy to say goodbye
@@ -216,22 +225,21 @@ class Sink:
         self._call = self._channel.stream_stream(
             METHOD,
             request_serializer=RequestResources.SerializeToString,
-            response_deserializer=Resources.FromString,
-        )()
+        )()  # NB: no deserializer: gRPC would turn an error in it into None
         for collection, held in self._held.items():
             known = {name: item.version for name, item in held.items()} if self.incremental else {}
             await self._send(
                 RequestResources(collection=collection, initial_resource_versions=known)
             )
 
-    async def _stream(self) -> AsyncIterator[Update]:
+    async def _stream(self) -> AsyncGenerator[Update, None]:
         import grpc
 
         while True:
-            push = await self._call.read()
-            if push is grpc.aio.EOF:
+            data = await self._call.read()
+            if data is grpc.aio.EOF:
                 return
-            update = received(push, datetime.now(UTC))
+            update = received(Resources.FromString(data), datetime.now(UTC))
             if update.collection not in self._held:
                 log.warning("a push of %r, which nobody asked for, is refused", update.collection)
                 await self._answer(update, UNASKED, "not subscribed to this collection")
