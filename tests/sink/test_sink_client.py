@@ -12,12 +12,12 @@ from typing import Any
 
 import grpc
 import pytest
-from scripted_source import FLAGS, TUNES, ScriptedSource, resource, scripted_source
 
 from gitsource._proto.istio.mcp.v1alpha1.mcp_pb2 import RequestResources
 from gitsource.errors import NotASource
 from gitsource.sink.client import Sent, Sink, pause
 from gitsource.sink.state import Update
+from scripted_source import FLAGS, TUNES, ScriptedSource, resource, scripted_source
 
 
 class Attached:
@@ -63,7 +63,7 @@ async def test_a_new_stream_asks_for_each_collection_once_with_the_node_and_no_n
         scripted_source() as source,
         attached(source, FLAGS, TUNES, annotations={"foo": "bar"}) as one,
     ):
-        reading = one.reading()
+        one.reading()
         asked = await source.subscriptions(2)
 
     assert asked.keys() == {FLAGS, TUNES}
@@ -312,7 +312,7 @@ async def test_a_sink_waits_for_a_source_that_is_not_there_yet():
 
 async def test_bytes_that_are_no_push_end_the_stream_and_the_sink_comes_back():
     async with scripted_source() as source, attached(source) as one:
-        reading = one.reading()
+        one.reading()
         await source.request()
         await source.push_bytes(b"\xff\xff\xff\xff")
         again = await source.request()
@@ -357,10 +357,8 @@ async def test_a_version_that_does_not_match_the_content_is_reported(caplog):
             await reading
 
         own = content_version(("a", "v1"))
-        assert caplog.messages == [
-            f"{FLAGS}: the source announced version {right}, but what is held has {own} "
-            "(1 resources)"
-        ]
+        told = f"{FLAGS}: the source announced version {right}, but what is held has {own}"
+        assert caplog.messages == [f"{told} (1 resources)"]
 
 
 async def test_versions_of_sources_that_count_are_not_checked(caplog):
