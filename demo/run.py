@@ -1,9 +1,9 @@
 """
 The main job, shown on an embedded repository: `make demo` runs this.
 
-Rule: it prints only what a real sink and the status endpoint really said, with the time each took,
-and it judges the run by the same. Everything is real: a bare upstream repository on disk, `gitsource
-serve`, `gitsource sink`, a signed webhook over HTTP. It needs what gitsource needs and nothing else,
+Rule: it prints only what a real sink and the status endpoint really said, with the time each
+took, and it judges the run by the same. Everything is real: a bare upstream repository on disk,
+`gitsource serve`, `gitsource sink`, a signed webhook over HTTP. It needs what gitsource needs and nothing else,
 and leaves nothing behind outside its folder.
 
 Each step folder of the history is one commit. What is expected of the whole run is counted from the
@@ -311,7 +311,7 @@ def reload(demo: Demo, server: subprocess.Popen[str], **changes: Any) -> None:
     demo.admin("sync")
 
 
-def run(demo: Demo) -> None:
+def run(demo: Demo) -> None:  # noqa: PLR0915 - a story reads best from top to bottom
     """Go through the history, one commit after the other."""
     short = {name.rsplit("/", 1)[-1]: name for name in COLLECTIONS}
     (demo.work / "upstream.git").mkdir(parents=True)

@@ -87,7 +87,6 @@ class App:
             self.cache,
             self._catalog_at,
         )
-        self.reconciler.attach()
         self.reconciler.listeners.append(self._looked)
         self.looks: Coalescer[Outcome] = Coalescer(lambda: self.reconciler.sync(self.looks.reasons))
         self.operations = Operations(self.reconciler, self.cache, self.looks.request)

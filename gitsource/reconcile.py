@@ -12,6 +12,7 @@ broken commits is judged again as one change, each content still only once (the 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -24,7 +25,13 @@ from typing import Protocol, TypeVar
 from gitsource import rollout
 from gitsource.build import Builder, join
 from gitsource.catalog import Catalog
-from gitsource.errors import ConfigurationError, GitsourceError, MirrorError, StateError
+from gitsource.errors import (
+    ConfigurationError,
+    GitFailed,
+    GitsourceError,
+    MirrorError,
+    StateError,
+)
 from gitsource.git.changes import safe_path
 from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
@@ -174,6 +181,7 @@ class Outcome:
     """``published``, ``unchanged``, ``held``, ``suspended`` or ``failed``."""
     revision: Revision | None
     error: str = ""
+    """What failed, or why it is held."""
     hint: str = ""
     fault: str = ""
     seconds: float = 0.0
@@ -206,6 +214,27 @@ class Condition:
     """Revisions held since the start."""
     unsaved: str = ""
     """Why the newest snapshot is not on disk, if it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What the worker thread hands back to the event loop."""
+
+    outcome: Outcome
+    snapshot: Snapshot | None = None
+    """To be served from now on, if there is news."""
+    unsaved: str = ""
+    ignored: int = 0
+
+
+def _failed(error: GitsourceError, head: Revision | None) -> Outcome:
+    return Outcome("failed", head, str(error), error.hint, error.fault)
+
+
+def _recipe(catalog: Catalog, settings: Settings) -> str:
+    """Return what a standing revision was made by, beside its commit."""
+    told = f"{catalog.digest}\n{settings.repository.url}\n{settings.repository.path}"
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
 class SnapshotSink(Protocol):
@@ -284,92 +313,87 @@ class Reconciler:
             return Outcome("suspended", self.condition.head)
         began = time.perf_counter()
         try:
-            outcome = await self._in_thread(self._look)
+            look = await self._in_thread(self._look)
         except GitsourceError as error:
-            outcome = Outcome(
-                "failed", self.condition.head, str(error), error.hint, fault=error.fault
-            )
+            look = _Look(_failed(error, self.condition.head))
+        if look.snapshot is not None:
+            self._cache.set("default", look.snapshot)
         seconds = time.perf_counter() - began
-        outcome = replace(outcome, seconds=seconds, triggers=triggers)
-        self._note(outcome)
+        outcome = replace(look.outcome, seconds=seconds, triggers=triggers)
+        self._note(outcome, look)
         return outcome
 
-    def _look(self) -> Outcome:
+    def _look(self) -> _Look:
         if not self._opened:
             self._mirror.open()
             self._opened = True
-        failure: MirrorError | None = None
         try:
             self._mirror.fetch()
         except MirrorError as error:
-            failure = error  # what the mirror has already is still worth judging
-        outcome = self._judge_head(failure)
-        if failure is not None:
-            raise failure
-        return outcome
+            # What the mirror has already is still worth judging: after a restart, say.
+            try:
+                look = self._judge_head()
+            except MirrorError:
+                raise error from None
+            return replace(look, outcome=_failed(error, look.outcome.revision))
+        return self._judge_head()
 
-    def _judge_head(self, failure: MirrorError | None) -> Outcome:
-        try:
-            revision = self._mirror.head()
-        except MirrorError:
-            if failure is not None:
-                raise failure from None
-            raise
+    def _judge_head(self) -> _Look:
+        revision = self._mirror.head()
         objects = self._mirror.objects
         catalog = self._catalog_at(self.settings, objects, revision)
-        if self._judged == (revision.commit, catalog.digest):
+        recipe = _recipe(catalog, self.settings)
+        if self._judged == (revision.commit, recipe):
             held = self.condition.held
             if held is not None:
-                return Outcome("held", revision, held.reason, findings=held.findings)
-            return Outcome("unchanged", revision)
-        standing = self._base(catalog)
+                return _Look(Outcome("held", revision, held.reason, findings=held.findings))
+            return _Look(Outcome("unchanged", revision))
+        base = self._base(recipe)
         builder = Builder(catalog, self.settings.build, self._blobs)
-        proposal = evaluate(objects, standing, revision, builder, self.settings)
+        try:
+            proposal = evaluate(objects, base, revision, builder, self.settings)
+        except GitFailed as error:
+            if base is None:
+                raise
+            log.warning(
+                "the last good revision is no longer in the mirror, starting over: %s", error
+            )
+            proposal = evaluate(objects, None, revision, builder, self.settings)
         decision = rollout.decide(proposal, self.condition.control)
-        self._judged = (revision.commit, catalog.digest)
+        self._judged = (revision.commit, recipe)
+        findings = proposal.findings
         if isinstance(decision, rollout.Hold):
-            return Outcome("held", revision, decision.reason, findings=proposal.findings)
-        self._publish(decision.proposal, catalog)
-        return Outcome("published", revision, findings=proposal.findings)
+            return _Look(Outcome("held", revision, decision.reason, findings=findings))
+        unsaved = self._keep(decision.proposal, recipe)
+        outcome = Outcome("published", revision, findings=findings)
+        standing = self._standing
+        ignored = standing.ignored if standing is not None else 0
+        return _Look(outcome, proposal.snapshot, unsaved, ignored)
 
-    def _base(self, catalog: Catalog) -> Standing | None:
+    def _base(self, recipe: str) -> Standing | None:
         """Return what the head is compared with, or None if everything has to be judged anew."""
-        if self._recipe != catalog.digest:
+        if self._recipe != recipe:
             return None
         if self._standing is None and self._loaded is not None:
             self._standing, self._loaded = self._loaded.standing(), None
         return self._standing
 
-    def _publish(self, proposal: Proposal, catalog: Catalog) -> None:
+    def _keep(self, proposal: Proposal, recipe: str) -> str:
+        """Make *proposal* what stands, on disk first; returns why that failed, if it did."""
         standing = self._standing or nothing()
         unsaved = ""
         try:
-            self._history.append(standing, proposal, catalog.digest, self._clock())
+            self._history.append(standing, proposal, recipe, self._clock())
             self._mirror.keep(proposal.snapshot.revision.commit)
         except StateError as error:
             # Serving what is right now beats being able to serve it after a crash; status says so.
             unsaved = str(error)
             log.error("published, but not kept on disk: %s", error)
         accept(standing, proposal)
-        self._standing, self._loaded, self._recipe = standing, None, catalog.digest
-        snapshot = proposal.snapshot
-        self._on_loop(lambda: self._cache.set("default", snapshot))
-        self.condition = replace(
-            self.condition, serving=snapshot, unsaved=unsaved, ignored=standing.ignored
-        )
+        self._standing, self._loaded, self._recipe = standing, None, recipe
+        return unsaved
 
-    _loop: asyncio.AbstractEventLoop | None = None
-
-    def _on_loop(self, act: Callable[[], None]) -> None:
-        if self._loop is None:
-            raise AssertionError("attach() was not called")
-        self._loop.call_soon_threadsafe(act)
-
-    def attach(self) -> None:
-        """Name the running loop as the one that serves."""
-        self._loop = asyncio.get_running_loop()
-
-    def _note(self, outcome: Outcome) -> None:
+    def _note(self, outcome: Outcome, look: _Look) -> None:
         """Take the outcome of a look into the condition, the log and the listeners."""
         now, before = self._clock(), self.condition
         again = before.last is not None and (
@@ -402,6 +426,12 @@ class Reconciler:
             }
         elif outcome.result == "unchanged":
             changes["held"] = None
+        if look.snapshot is not None:
+            changes |= {
+                "serving": look.snapshot,
+                "unsaved": look.unsaved,
+                "ignored": look.ignored,
+            }
         self.condition = replace(before, **changes)  # type: ignore[arg-type]
         _tell(outcome, again=again)
         for listener in self.listeners:
@@ -494,12 +524,16 @@ class Reconciler:
         """Release the pin: the last good revision is served again, then the head is looked at."""
         await self._control(replace(self.condition.control, pin=None), None)
         log.warning("unpinned: %s (%s)", reason, who)
-        self._judged = None
-        last = self._standing.snapshot if self._standing else None
-        last = last or (self._loaded.snapshot if self._loaded else None)
+        last = await self._in_thread(self._forget_judgement)
         if last is not None:
             self.condition = replace(self.condition, serving=last)
             self._cache.set("default", last)
+
+    def _forget_judgement(self) -> Snapshot | None:
+        """Have the head judged anew at the next look; returns the last good snapshot."""
+        self._judged = None
+        last = self._standing or self._loaded
+        return last.snapshot if last is not None else None
 
     async def suspend(self, reason: str, who: str) -> None:
         """Stop looking for new revisions until `resume`."""

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import grpc
 
@@ -131,7 +131,7 @@ class Gitsource:
         self.process.kill()
         self.process.wait(PATIENCE)
 
-    def __enter__(self) -> Gitsource:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:

@@ -47,7 +47,7 @@ def test_what_a_sink_gets_says_where_it_is_from_and_when_it_was_born(
 
 @pytest.mark.parametrize("incremental", [False, True])
 def test_edit_addition_and_deletion_arrive_in_turn(
-    server: Gitsource, upstream: Upstream, incremental: bool
+    server: Gitsource, upstream: Upstream, *, incremental: bool
 ) -> None:
     with closing(server.sink(incremental=incremental)) as sink:
         sink.next()
