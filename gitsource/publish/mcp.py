@@ -1,0 +1,215 @@
+"""
+The words of classic MCP on the wire: request bytes → `Request`, `Push` → bytes.
+
+Rule: what many sinks get is encoded once. A message is a short head (version, collection, nonce)
+and a body (resources, removed names), and Protobuf lets fields come in any order: so the body is
+joined once for each version of a collection, or each step between two, and shared by every stream;
+a whole message is shared by all sinks whose nonces coincide. Bytes nobody needs any more are let
+go.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Container, Hashable, Iterable, Iterator, Sized
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
+
+from google.protobuf.message import DecodeError
+
+from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
+from gitsource.errors import ExchangeError
+from gitsource.model import Collection
+from gitsource.publish.words import Delta, Error, Full, Push, Request
+
+COLLECTION_BYTES = 512
+"""A longer collection name is refused: it is kept for each subscription and echoed in each push."""
+NODE_ID_CHARACTERS = 256
+"""A longer node ID is cut: it is who the sink is, in memory, in status and in the log."""
+ERROR_CHARACTERS = 2000
+"""A longer error text is cut."""
+
+BODIES = 128
+"""Bodies kept besides those of whole collections that are served."""
+BODY_BYTES = 32 * 1024 * 1024
+"""The most they may take up together, but for one."""
+MESSAGES = 256
+"""Whole messages kept for sinks whose nonces coincide."""
+MESSAGE_BYTES = 16 * 1024 * 1024
+"""The most they may take up together, but for one."""
+
+# Tags of istio.mcp.v1alpha1.Resources: field number << 3 | wire type (2: with a length, 0: varint).
+_VERSION, _COLLECTION, _RESOURCE, _REMOVED, _NONCE = b"\x0a", b"\x12", b"\x1a", b"\x22", b"\x2a"
+_INCREMENTAL = b"\x30\x01"
+
+
+# --------------------------------------------------------------------------- from the sink
+
+
+def decode(data: bytes) -> Request:
+    """Return what a sink sent; raises ExchangeError if it is no request."""
+    try:
+        message = mcp_pb2.RequestResources.FromString(data)
+    except DecodeError as error:
+        raise ExchangeError(
+            "the message is no istio.mcp.v1alpha1.RequestResources",
+            hint="gitsource speaks Istio's Mesh Configuration Protocol on this method",
+        ) from error
+    if not message.collection:
+        raise ExchangeError("a request names no collection")
+    if len(message.collection.encode()) > COLLECTION_BYTES:
+        raise ExchangeError(f"a collection's name is longer than {COLLECTION_BYTES} bytes")
+    refusal = None
+    if message.HasField("error_detail"):
+        detail = message.error_detail
+        refusal = Error(detail.code, detail.message[:ERROR_CHARACTERS])
+    return Request(
+        collection=message.collection,
+        nonce=message.response_nonce,
+        error=refusal,
+        incremental=message.incremental,
+        initial_versions=dict(message.initial_resource_versions),
+        node_id=message.sink_node.id[:NODE_ID_CHARACTERS],
+        annotations=dict(message.sink_node.annotations),
+    )
+
+
+# --------------------------------------------------------------------------- to the sink
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V", bound=Sized)
+
+_BodyKey: TypeAlias = tuple[str, str | None, str]
+"""Collection, version it starts from (None: the whole collection), version it leads to."""
+
+
+_Told: TypeAlias = tuple[_BodyKey, str, str]
+"""A whole message: its body, nonce and requested name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A body inside the first message that carried it, so that those bytes serve twice."""
+
+    told: _Told
+    message: bytes = field(repr=False)
+    start: int
+
+    def __len__(self) -> int:
+        return len(self.message) - self.start
+
+
+class Encoder:
+    """Turns pushes into bytes, for all streams of a server."""
+
+    def __init__(self) -> None:
+        self._served: set[_BodyKey] = set()
+        self._bodies: OrderedDict[_BodyKey, _Body] = OrderedDict()
+        self._messages: OrderedDict[_Told, bytes] = OrderedDict()
+
+    def __repr__(self) -> str:
+        size = sum(map(len, self._bodies.values()))
+        return f"<Encoder bodies={len(self._bodies)} bytes={size} messages={len(self._messages)}>"
+
+    def serve(self, collections: Iterable[Collection]) -> None:
+        """Learn what is served now; bytes that lead to other versions are let go."""
+        self._served = {(collection.name, None, collection.version) for collection in collections}
+        for key in [key for key in self._bodies if (key[0], None, key[2]) not in self._served]:
+            del self._bodies[key]
+        for told in [told for told in self._messages if told[0] not in self._bodies]:
+            del self._messages[told]
+
+    def size(self, push: Push) -> int:
+        """Return about how many bytes `encode` comes to; what is shared is made ready for it."""
+        key = _key(push)
+        if key is None:
+            return sum(map(len, _parts(push)))
+        body = self._bodies.get(key)
+        return len(body) if body is not None else len(self.encode(push))
+
+    def encode(self, push: Push) -> bytes:
+        """Return *push* as a serialized `istio.mcp.v1alpha1.Resources`."""
+        key = _key(push)
+        if key is None:
+            return b"".join((_head(push), *_parts(push)))
+        told = (key, push.nonce, push.requested)
+        body = self._bodies.get(key)
+        if body is None:
+            return self._first(push, told)
+        self._bodies.move_to_end(key)
+        if body.told == told:
+            return body.message
+        message = self._messages.get(told)
+        if message is None:
+            message = b"".join((_head(push), memoryview(body.message)[body.start :]))
+            self._messages[told] = message
+            _shrink(self._messages, MESSAGES, MESSAGE_BYTES)
+        return message
+
+    def _first(self, push: Push, told: _Told) -> bytes:
+        head = _head(push)
+        message = b"".join((head, *_parts(push)))
+        self._bodies[told[0]] = _Body(told, message, len(head))
+        _shrink(self._bodies, BODIES, BODY_BYTES, keep=self._served)
+        return message
+
+
+def _shrink(
+    kept: OrderedDict[K, V], most: int, most_bytes: int, keep: Container[K] = frozenset()
+) -> None:
+    """Drop the oldest of *kept*, but for those to *keep* and the newest, until both bounds hold."""
+    loose = [key for key in kept if key not in keep]
+    size = sum(len(kept[key]) for key in loose)
+    for number, key in enumerate(loose[:-1]):
+        if len(loose) - number <= most and size <= most_bytes:
+            return
+        size -= len(kept.pop(key))
+
+
+def _key(push: Push) -> _BodyKey | None:
+    """Return what the body is shared under; None for what only this sink gets."""
+    if isinstance(push.content, Full):
+        return push.collection, None, push.version
+    if push.content.base is None:
+        return None
+    return push.collection, push.content.base, push.version
+
+
+def _head(push: Push) -> bytes:
+    parts = (
+        *_field(_VERSION, push.version.encode()),
+        *_field(_COLLECTION, push.requested.encode()),
+        *_field(_NONCE, push.nonce.encode()),
+        _INCREMENTAL if push.incremental else b"",
+    )
+    return b"".join(parts)
+
+
+def _parts(push: Push) -> Iterator[bytes]:
+    if isinstance(push.content, Delta):
+        yield from _delta_parts(push.content)
+    else:
+        for resource in push.content.collection.resources:
+            yield from _field(_RESOURCE, resource.wire)
+
+
+def _delta_parts(delta: Delta) -> Iterator[bytes]:
+    for resource in delta.put:
+        yield from _field(_RESOURCE, resource.wire)
+    for name in delta.removed:
+        yield from _field(_REMOVED, name.encode())
+
+
+def _field(tag: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:
+    return tag, _varint(len(value)), value
+
+
+def _varint(number: int) -> bytes:
+    if number < 0x80:
+        return bytes((number,))
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)

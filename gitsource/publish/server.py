@@ -1,0 +1,277 @@
+"""
+The gRPC server that sinks dial: one method of MCP, health and reflection.
+
+Rule: bytes go through untouched (no serializers); what a stream says is decided elsewhere, and here
+it is only carried. A broken or hostile sink costs its own stream. A stream that is over is really
+over: gRPC keeps the bytes of a write for as long as its sink does not read, so where saying goodbye
+does not get through, the connection is shut down underneath it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import grpc
+import grpc.aio
+
+from gitsource.catalog import Catalog
+from gitsource.errors import ConfigurationError
+from gitsource.publish.services import Health, reflection
+from gitsource.publish.session import GOING_AWAY, End, Ending, Session, Shared
+from gitsource.settings import Address, Limits
+from gitsource.snapshot.cache import DEFAULT, SnapshotCache
+
+log = logging.getLogger("gitsource.publish")
+
+SERVICE = "istio.mcp.v1alpha1.ResourceSource"
+METHOD = "EstablishResourceStream"
+
+FAREWELL = 1.0
+"""Seconds in which the status of an ended stream has to get through to its sink."""
+SPARE_STREAMS = 256
+"""Calls besides sink streams (health, reflection, refusals) that may be open."""
+
+_STATUS = {
+    End.PROTOCOL: grpc.StatusCode.INVALID_ARGUMENT,
+    End.LIMIT: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    End.STALLED: grpc.StatusCode.UNAVAILABLE,
+    End.GOING_AWAY: grpc.StatusCode.UNAVAILABLE,
+    End.FAULT: grpc.StatusCode.INTERNAL,
+}
+
+
+def server_options(limits: Limits) -> list[tuple[str, int]]:
+    """Return the gRPC channel arguments, each with its reason."""
+    return [
+        # Istio's clients ping every 30 s (some users' every 10 s) whether anything moves or not;
+        # by default gRPC calls that too many pings and hangs up. The similarly named
+        # min_recv_ping_interval_without_data_ms has no effect.
+        ("grpc.http2.min_ping_interval_without_data_ms", 1000),
+        ("grpc.http2.max_ping_strikes", 0),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # Our own pings find half-open connections: a sink that vanished without a word.
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_receive_message_length", limits.request_bytes),
+        # With it a second gitsource would share the port in silence and get half of the sinks.
+        ("grpc.so_reuseport", 0),
+    ]
+
+
+class McpServer:
+    """Serves the snapshots of one group of *cache* at *address*."""
+
+    def __init__(
+        self,
+        cache: SnapshotCache,
+        catalog: Callable[[], Catalog],
+        address: Address,
+        limits: Limits,
+        *,
+        group: str = DEFAULT,
+    ) -> None:
+        self.port = 0
+        """The port that is really bound, once started."""
+        self._shared = Shared(cache, catalog, limits, group)
+        self._address = address
+        self._sessions: dict[Session, asyncio.Task[Any]] = {}
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._draining = False
+        self._server: grpc.aio.Server | None = None
+        self._health = Health(SERVICE)
+        self._unwatch: Callable[[], None] = lambda: None
+        self._metadata: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<McpServer port={self.port} streams={len(self._sessions)} {self._shared.gate!r}>"
+
+    # ------------------------------------------------------------------ life
+
+    async def start(self) -> int:
+        """Take sinks; returns the port. Raises ConfigurationError if the address is taken."""
+        from importlib.metadata import version
+
+        self._metadata = (("config.source.version", version("gitsource")),)
+        streams = self._shared.limits.streams + SPARE_STREAMS
+        server = grpc.aio.server(
+            options=server_options(self._shared.limits), maximum_concurrent_rpcs=streams
+        )
+        method = grpc.stream_stream_rpc_method_handler(self._serve)
+        server.add_generic_rpc_handlers(
+            (
+                grpc.method_handlers_generic_handler(SERVICE, {METHOD: method}),
+                self._health,
+                reflection(SERVICE),
+            )
+        )
+        self.port = _bound(server, self._address)
+        await server.start()
+        self._server = server
+        self._unwatch = self._shared.cache.watch(self._served, self._shared.group)
+        self._served()
+        return self.port
+
+    def _served(self) -> None:
+        """Take in that another snapshot (or none) is served."""
+        snapshot = self._shared.cache.get(self._shared.group)
+        self._shared.encoder.serve(snapshot.collections.values() if snapshot else ())
+        self._health.show(serving=snapshot is not None and not self._draining)
+
+    async def drain(self, seconds: float) -> None:
+        """
+        Refuse new streams, end the open ones as soon as nothing is half-sent, and stop.
+
+        Sinks that have not let go after *seconds* are cut off.
+        """
+        if self._server is None:
+            return
+        self._draining = True
+        self._health.show(serving=False)
+        for session in tuple(self._sessions):
+            session.end(Ending(End.GOING_AWAY, GOING_AWAY))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        await self.stop()
+
+    async def stop(self) -> None:
+        """End everything now."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        self._draining = True
+        self._unwatch()
+        self._health.stop()
+        # Handlers have to be over first: gRPC prints a traceback for each one it finds running.
+        for task in self._sessions.values():
+            task.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                await self._empty.wait()
+        await server.stop(0)
+
+    # ------------------------------------------------------------------ one stream
+
+    async def _serve(self, _: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+        limits = self._shared.limits
+        if self._draining:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, GOING_AWAY)
+        if len(self._sessions) >= limits.streams:
+            text = f"{limits.streams} sink streams are open (limits.streams)"
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+        peer = unquote(context.peer())
+        session = Session(self._shared, peer, _reader(context), _writer(context))
+        task = asyncio.current_task()
+        if task is None:
+            raise AssertionError("gRPC runs handlers in tasks")
+        self._sessions[session] = task
+        self._empty.clear()
+        try:
+            with suppress(grpc.aio.BaseError):
+                await context.send_initial_metadata(self._metadata)
+            ending = await session.run()
+            await self._farewell(context, ending, peer)
+        finally:
+            del self._sessions[session]
+            if not self._sessions:
+                self._empty.set()
+
+    async def _farewell(
+        self, context: grpc.aio.ServicerContext[bytes, bytes], ending: Ending, peer: str
+    ) -> None:
+        """Tell the sink why its stream ends; if that does not get through, hang up on it."""
+        status = _STATUS.get(ending.end)
+        if status is None:
+            return
+        parting = asyncio.create_task(_abort(context, status, ending.text))
+        try:
+            done, _ = await asyncio.wait((parting,), timeout=FAREWELL)
+            if not done:
+                hang_up(peer)
+            await parting
+        finally:
+            parting.cancel()
+
+
+async def _abort(
+    context: grpc.aio.ServicerContext[bytes, bytes], status: grpc.StatusCode, text: str
+) -> None:
+    with suppress(grpc.aio.InternalError):  # the connection is gone: nobody to tell
+        await context.abort(status, text)
+
+
+def _reader(
+    context: grpc.aio.ServicerContext[bytes, bytes],
+) -> Callable[[], Awaitable[bytes | None]]:
+    async def read() -> bytes | None:
+        try:
+            data = await context.read()
+        except grpc.aio.BaseError as error:
+            raise ConnectionError(str(error)) from error
+        return None if data is grpc.aio.EOF else data
+
+    return read
+
+
+def _writer(
+    context: grpc.aio.ServicerContext[bytes, bytes],
+) -> Callable[[bytes], Awaitable[None]]:
+    async def write(message: bytes) -> None:
+        try:
+            await context.write(message)
+        except grpc.aio.BaseError as error:
+            raise ConnectionError(str(error)) from error
+
+    return write
+
+
+def _bound(server: grpc.aio.Server, address: Address) -> int:
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"listen.mcp: cannot listen on {address}",
+            hint="another process may have the port: choose another, or stop that process",
+        ) from error
+    if not port:
+        raise ConfigurationError(f"listen.mcp: cannot listen on {address}")
+    return int(port)
+
+
+def hang_up(peer: str) -> bool:
+    """
+    Shut down the connection to *peer* (``ipv4:host:port``); returns whether it was found.
+
+    grpc.aio cannot reset a stream whose sink does not read: even an abort waits behind the unread
+    bytes, and they stay in memory. The file descriptor is gRPC's; shutting the socket down through
+    a duplicate of it is safe at any time, and gRPC then lets go of all that belongs to it.
+    """
+    host, _, port = peer.partition(":")[2].rpartition(":")
+    if not port.isdigit():
+        return False
+    wanted = (host.strip("[]").partition("%")[0], int(port))
+    for descriptor in _DESCRIPTORS.iterdir():
+        with suppress(OSError), socket.socket(fileno=os.dup(int(descriptor.name))) as one:
+            if one.family not in {socket.AF_INET, socket.AF_INET6}:
+                continue
+            address, number = one.getpeername()[:2]
+            # gRPC's sockets serve both families: IPv4 addresses come mapped into IPv6.
+            if (address.removeprefix("::ffff:").partition("%")[0], number) == wanted:
+                one.shutdown(socket.SHUT_RDWR)
+                return True
+    return False
+
+
+_DESCRIPTORS = Path("/dev/fd")
+"""The open file descriptors of this process, on Linux and macOS alike."""

@@ -1,0 +1,288 @@
+"""
+One stream: pumps bytes between a transport and an exchange, and tells the cache and the log.
+
+Rule: one reader and one writer. The reader never waits for the writer, so answers are always heard;
+the writer has one write under way and asks for the newest state when it is done, so nothing queues.
+A transport is two callables, so whoever dialled is not known here; how a stream ended is a value
+that the transport translates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+from gitsource.catalog import Catalog
+from gitsource.errors import ExchangeError
+from gitsource.observe.neutral import neutral
+from gitsource.publish import mcp
+from gitsource.publish.exchange import Exchange
+from gitsource.publish.gate import Gate
+from gitsource.publish.words import Acked, Heard, Nacked, Push, Request, Stale, Subscribed
+from gitsource.settings import Limits
+from gitsource.snapshot.cache import DEFAULT, SnapshotCache
+from gitsource.snapshot.reports import Event, SinkReport
+
+log = logging.getLogger("gitsource.publish")
+
+UNGATED = 256 * 1024
+"""Bytes below which a push needs no place at the gate."""
+SHOWN = 500
+"""Characters of a sink's text that are shown."""
+
+GOING_AWAY = "gitsource is going away: connect elsewhere"
+
+
+class End(Enum):
+    """Why a stream ended, for the transport to put in its words."""
+
+    CLOSED = "closed by the sink"
+    BROKEN = "the connection is gone"
+    PROTOCOL = "protocol error"
+    LIMIT = "over a limit"
+    STALLED = "the sink does not read"
+    GOING_AWAY = "gitsource is going away"
+    FAULT = "a fault in gitsource"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a stream ended."""
+
+    end: End
+    text: str = ""
+    """For the sink."""
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all streams of a server have in common."""
+
+    cache: SnapshotCache
+    catalog: Callable[[], Catalog]
+    limits: Limits
+    group: str = DEFAULT
+    encoder: mcp.Encoder = field(default_factory=mcp.Encoder)
+    gate: Gate = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gate = Gate(self.limits.push_bytes_in_flight)
+
+
+class Session:
+    """
+    One stream.
+
+    *read* returns the next message, None at the end of the sink's half; *write* returns when the
+    transport has taken the message. Both raise ConnectionError when the stream is gone.
+    """
+
+    def __init__(
+        self,
+        shared: Shared,
+        peer: str,
+        read: Callable[[], Awaitable[bytes | None]],
+        write: Callable[[bytes], Awaitable[None]],
+    ) -> None:
+        self.stream = shared.cache.open_stream()
+        self.peer = _shown(peer)
+        self._shared = shared
+        self._read = read
+        self._write = write
+        self._exchange = Exchange(self.stream, shared.cache, shared.catalog)
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._ending: Ending | None = None
+        self._deadline: asyncio.Timeout | None = None
+
+    def __repr__(self) -> str:
+        return f"<Session {self.stream} {self.peer} {self._exchange!r} ending={self._ending}>"
+
+    def end(self, ending: Ending) -> None:
+        """End the stream as *ending* says once the write under way, if any, is done."""
+        if self._ending is None:
+            self._ending = ending
+        self._wake.set()
+
+    async def run(self) -> Ending:
+        """Serve the sink until the stream ends, and return how it did."""
+        self._tell(self._report("connected"), "sink connected")
+        unwatch = self._shared.cache.watch(self._wake.set, self._shared.group)
+        reader = asyncio.create_task(self._listen(), name=f"read stream {self.stream}")
+        ending = Ending(End.BROKEN)
+        try:
+            ending = await self._speak()
+        except ConnectionError:
+            ending = self._ending or ending
+        finally:
+            unwatch()
+            reader.cancel()
+            why = ending.text or ending.end.value
+            self._tell(self._report("disconnected", error=why), f"sink disconnected: {why}")
+        with suppress(asyncio.CancelledError):
+            await reader
+        return ending
+
+    # ------------------------------------------------------------------ hearing
+
+    async def _listen(self) -> None:
+        try:
+            while (data := await self._read()) is not None:
+                self._heard(mcp.decode(data))
+            ending = Ending(End.CLOSED)
+        except ExchangeError as error:
+            ending = Ending(End.PROTOCOL, str(error))
+        except ConnectionError:
+            ending = Ending(End.BROKEN)
+        except Exception:
+            log.exception("stream %s: a fault in gitsource", self.stream)
+            ending = Ending(End.FAULT, "a fault in gitsource; its log says more")
+        self.end(ending)
+
+    def _heard(self, request: Request) -> None:
+        if not request.node_id.isprintable():
+            request = replace(request, node_id=neutral(request.node_id))
+        most = self._shared.limits.subscriptions
+        if request.collection not in self._exchange and len(self._exchange) >= most:
+            text = f"more than {most} collections on one stream (limits.subscriptions)"
+            self.end(Ending(End.LIMIT, text))
+            return
+        snapshot = self._shared.cache.get(self._shared.group)
+        self._tell_heard(self._exchange.receive(request, snapshot, self._loop.time()))
+        self._wake.set()
+
+    # ------------------------------------------------------------------ speaking
+
+    async def _speak(self) -> Ending:
+        while self._ending is None:
+            self._wake.clear()
+            push = self._offer()
+            if push is None:
+                await self._pause()
+                continue
+            size = self._shared.encoder.size(push)
+            if size < UNGATED:
+                await self._send(push)
+                continue
+            place = await self._shared.gate.enter(size, self._stalled)
+            try:
+                # What is newest may have changed at the gate, or the sink may have gone.
+                push = self._offer() if self._ending is None else None
+                if push is not None:
+                    await self._send(push)
+            finally:
+                self._shared.gate.leave(place)
+        return self._ending
+
+    def _offer(self) -> Push | None:
+        return self._exchange.offer(self._shared.cache.get(self._shared.group), self._loop.time())
+
+    async def _pause(self) -> None:
+        look = self._exchange.next_look
+        timer = self._loop.call_at(look, self._wake.set) if look is not None else None
+        try:
+            await self._wake.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    async def _send(self, push: Push) -> None:
+        message = self._shared.encoder.encode(push)
+        self._exchange.sent(push, self._loop.time())
+        self._tell_sent(push, len(message))
+        try:
+            async with asyncio.timeout(self._shared.limits.stalled) as self._deadline:
+                await self._write(message)
+        except TimeoutError:
+            seconds = self._shared.limits.stalled
+            text = f"a push of {push.requested} was not taken in {seconds:g} s (limits.stalled)"
+            # It overrides an end that waited for this write: nothing more can be said.
+            self._ending = Ending(End.STALLED, text)
+        finally:
+            self._deadline = None
+
+    def _stalled(self) -> None:
+        """End the write under way: too many large ones go on for too long."""
+        if self._deadline is not None:
+            self._deadline.reschedule(self._loop.time())
+
+    # ------------------------------------------------------------------ telling
+
+    def _tell_heard(self, heard: Heard) -> None:
+        name = _shown(heard.requested)
+        if isinstance(heard, Stale):
+            fields = {"stream": self.stream, "collection": name, "nonce": _shown(heard.nonce)}
+            log.debug("stale answer ignored", extra=fields)
+        elif isinstance(heard, Subscribed):
+            mode = "incremental" if heard.incremental else "full state"
+            holds = f", holding {heard.stated} resources" if heard.stated else ""
+            report = self._report("subscribed", heard, incremental=heard.incremental)
+            self._tell(report, f"sink subscribed to {name}, {mode}{holds}")
+        elif isinstance(heard, Acked):
+            self._tell(self._report("acked", heard, seconds=heard.seconds), f"ACK of {name}")
+        else:
+            text = _shown(heard.error.message)
+            report = self._report(
+                "nacked", heard, seconds=heard.seconds, code=heard.error.code, error=text
+            )
+            self._tell(report, f"NACK of {name}: {text or 'no reason given'}", logging.WARNING)
+
+    def _tell_sent(self, push: Push, size: int) -> None:
+        mode = "delta" if push.incremental else "full state"
+        report = self._report("sent", push, incremental=push.incremental, size=size)
+        self._tell(report, f"push of {_shown(push.requested)}, {mode}")
+
+    def _report(
+        self,
+        event: Event,
+        about: Push | Subscribed | Acked | Nacked | None = None,
+        **more: Any,
+    ) -> SinkReport:
+        who = (event, self.stream, self._exchange.identity, self.peer)
+        if about is None:
+            return SinkReport(*who, **more)
+        if not isinstance(about, Subscribed):
+            more |= {"version": about.version, "nonce": about.nonce}
+        return SinkReport(
+            *who, collection=about.collection, requested=_shown(about.requested), **more
+        )
+
+    def _tell(self, report: SinkReport, text: str, level: int = logging.INFO) -> None:
+        self._shared.cache.report(report)
+        if log.isEnabledFor(level):
+            log.log(level, "%s", text, extra=_fields(report))
+
+
+def _shown(text: str) -> str:
+    """Return text of a sink fit for a log and a page: one line, harmless, not endless."""
+    if len(text) > SHOWN:
+        text = text[:SHOWN] + "…"
+    return text if text.isprintable() else neutral(text)
+
+
+def _fields(report: SinkReport) -> dict[str, object]:
+    """Return what the report says, less what it leaves empty."""
+    told: dict[str, object] = {"event": report.event, "stream": report.stream}
+    if isinstance(report.sink, str):
+        told["sink"] = report.sink
+    told["peer"] = report.peer
+    if report.collection:
+        told["collection"] = report.requested
+    if report.version:
+        told |= {"version": report.version, "nonce": report.nonce}
+    if report.event in {"subscribed", "sent"}:
+        told["incremental"] = report.incremental
+    if report.event == "sent":
+        told["bytes"] = report.size
+    if report.event in {"acked", "nacked"}:
+        told["seconds"] = report.seconds
+    if report.event == "nacked":
+        told["code"] = report.code
+    if report.error:
+        told["error"] = report.error
+    return told

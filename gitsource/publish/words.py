@@ -1,0 +1,129 @@
+"""
+What is said between a source and a sink, in values that belong to no wire in particular.
+
+Rule: a request implies a version only through its nonce; a push always tells its own. Nothing here
+is bytes: `mcp` (and any other wire) translates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from gitsource.model import Collection, Resource
+
+# --------------------------------------------------------------------------- what a sink says
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """Why a sink refused a push."""
+
+    code: int
+    """A gRPC status code; sinks choose it freely."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One message of a sink: a subscription, an ACK or a NACK."""
+
+    collection: str
+    """By any name of the catalog; the answer uses the same name."""
+    nonce: str = ""
+    """Of the push that is answered; empty: a subscription."""
+    error: Error | None = None
+    """Present: a NACK."""
+    incremental: bool = False
+    """Whether the sink can take the next push as a delta."""
+    initial_versions: Mapping[str, str] = field(default_factory=dict)
+    """What an incremental sink already holds: resource name to version."""
+    node_id: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+# --------------------------------------------------------------------------- what is sent
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """Content: the whole collection; it replaces what the sink has."""
+
+    collection: Collection
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Content: what to change in what the sink has."""
+
+    base: str | None
+    """The version it starts from; None: from what this one sink said it has."""
+    put: tuple[Resource, ...]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One message to a sink."""
+
+    requested: str
+    """The collection, by the name the sink used."""
+    collection: str
+    nonce: str
+    version: str
+    content: Full | Delta
+
+    @property
+    def incremental(self) -> bool:
+        """Whether the sink has to merge it."""
+        return isinstance(self.content, Delta)
+
+
+# --------------------------------------------------------------------------- what came of a request
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """A collection was asked for, for the first time or anew."""
+
+    requested: str
+    collection: str
+    incremental: bool
+    stated: int
+    """Resources the sink says it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """A push was accepted."""
+
+    requested: str
+    collection: str
+    version: str
+    nonce: str
+    seconds: float
+    """Since it was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nacked:
+    """A push was refused."""
+
+    requested: str
+    collection: str
+    version: str
+    nonce: str
+    seconds: float
+    error: Error
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """An answer to nothing that is in flight: ignored."""
+
+    requested: str
+    nonce: str
+
+
+Heard: TypeAlias = Subscribed | Acked | Nacked | Stale

@@ -1,0 +1,223 @@
+"""
+The meeting point of the two halves: what is served, who watches it, and what sinks said of it.
+
+Rule: used on the event loop's thread only, so nothing here locks. The write half sets a group's
+snapshot and the watches wake; the read half leaves a `SinkReport` for each thing that happened to a
+stream. Memory is bounded by what is served, the window of diff bases and a constant for each sink.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import Any, TypeVar
+
+from gitsource.model import Collection, Snapshot
+from gitsource.snapshot.build import CollectionDelta
+from gitsource.snapshot.reports import (
+    CollectionStatus,
+    Identity,
+    SinkReport,
+    SinkStatus,
+    Verdicts,
+)
+from gitsource.snapshot.window import Window
+
+DEFAULT = "default"
+"""The group every sink is in."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """How far a snapshot has come, among the sinks that are connected and have subscribed."""
+
+    sinks: int
+    """Streams with at least one subscription."""
+    accepted: int
+    """Those whose last ACK of every collection they ask for is the version in the snapshot."""
+    waiting: tuple[str, ...]
+    """The others, by node ID or else address."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether no sink is waited for; also true if there is none."""
+        return not self.waiting
+
+
+class SnapshotCache:
+    """Snapshots by group, with the watches on them and the reports about them."""
+
+    def __init__(
+        self,
+        *,
+        window: Window | None = None,
+        verdicts: Verdicts | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._window = window or Window()
+        self._verdicts = verdicts or Verdicts()
+        self._clock = clock
+        self._groups: dict[str, Snapshot] = {}
+        self._watches: dict[str, dict[int, Callable[[], None]]] = {}
+        self._listeners: dict[int, Callable[[SinkReport], None]] = {}
+        self._sinks: dict[int, SinkStatus] = {}
+        self._keys = count()
+        self._streams = count(1)
+
+    def __repr__(self) -> str:
+        served = {name: snapshot.version for name, snapshot in self._groups.items()}
+        return f"<SnapshotCache serves={served} streams={len(self._sinks)}>"
+
+    # ------------------------------------------------------------------ snapshots
+
+    def set(self, group: str, snapshot: Snapshot) -> None:
+        """Serve *snapshot* to *group* from now on and wake its watches."""
+        before = self._groups.get(group)
+        self._groups[group] = snapshot
+        self._window.serve(
+            before.collections.values() if before is not None else (),
+            snapshot.collections.values(),
+        )
+        self._wake(group)
+
+    def get(self, group: str = DEFAULT) -> Snapshot | None:
+        """Return what *group* is served; None before its first snapshot."""
+        return self._groups.get(group)
+
+    def clear(self, group: str) -> None:
+        """Serve *group* nothing until its next snapshot: requests wait, nothing is withdrawn."""
+        self._groups.pop(group, None)
+        self._wake(group)
+
+    def watch(self, wake: Callable[[], None], group: str = DEFAULT) -> Callable[[], None]:
+        """Call *wake* after each change of what *group* is served; returns how to cancel."""
+        key = next(self._keys)
+        watches = self._watches.setdefault(group, {})
+        watches[key] = wake
+        return partial(_drop, watches, key)
+
+    def _wake(self, group: str) -> None:
+        for wake in tuple(self._watches.get(group, {}).values()):
+            wake()
+
+    def find(self, collection: str, version: str) -> Collection | None:
+        """Return a version of *collection* that is served, or was and is still kept."""
+        return self._window.find(collection, version)
+
+    def delta(self, collection: str, base: str, target: Collection) -> CollectionDelta | None:
+        """Return what turns version *base* into *target*; None if *base* is no longer kept."""
+        return self._window.delta(collection, base, target)
+
+    # ------------------------------------------------------------------ what sinks said
+
+    def open_stream(self) -> int:
+        """Return the number of a new stream."""
+        return next(self._streams)
+
+    def report(self, report: SinkReport, *, protocol: str = "mcp") -> None:
+        """Take in what happened on a stream, then tell the listeners."""
+        if report.event == "connected":
+            self._sinks[report.stream] = SinkStatus(
+                report.stream, report.peer, protocol, self._clock(), report.sink
+            )
+        elif report.event == "disconnected":
+            self._gone(report.stream)
+        else:
+            self._noted(report)
+        for listener in tuple(self._listeners.values()):
+            listener(report)
+
+    def _noted(self, report: SinkReport) -> None:
+        sink = self._sinks[report.stream]
+        sink.identity = report.sink
+        status = sink.collections.get(report.requested)
+        if status is None:
+            status = sink.collections[report.requested] = CollectionStatus(report.collection)
+        if report.event == "sent":
+            status.sent = report.version
+        elif report.event == "acked":
+            status.acked, status.nacked, status.error = report.version, None, None
+            self._verdicts.accept(report.sink, report.collection, report.version)
+        elif report.event == "nacked":
+            status.nacked, status.error = report.version, report.error
+            self._verdicts.refuse(report.sink, report.collection, report.version, report.error)
+
+    def _gone(self, stream: int) -> None:
+        sink = self._sinks.pop(stream)
+        for status in sink.collections.values():
+            # An anonymous sink cannot come back as itself: its verdicts die with its stream.
+            self._verdicts.forget(stream, status.collection)
+
+    def listen(self, listener: Callable[[SinkReport], None]) -> Callable[[], None]:
+        """Call *listener* with every report; returns how to cancel."""
+        key = next(self._keys)
+        self._listeners[key] = listener
+        return partial(_drop, self._listeners, key)
+
+    def refused(self, identity: Identity, collection: str, version: str) -> bool:
+        """Whether *identity* NACKed this version of *collection* and never accepted it since."""
+        verdict = self._verdicts.of(identity, collection)
+        return verdict is not None and version in verdict.refused
+
+    def last_accepted(self, identity: Identity, collection: str) -> str | None:
+        """Return the version of *collection* that *identity* ACKed last, if that is remembered."""
+        verdict = self._verdicts.of(identity, collection)
+        return verdict.accepted if verdict is not None else None
+
+    # ------------------------------------------------------------------ status
+
+    @property
+    def streams(self) -> int:
+        """Open streams."""
+        return len(self._sinks)
+
+    def sinks(self, group: str = DEFAULT) -> list[dict[str, Any]]:
+        """Return a row for each open stream, as in the status JSON, oldest first."""
+        snapshot = self._groups.get(group)
+        rows = []
+        for sink in self._sinks.values():
+            row = sink.as_json()
+            for name, status in sink.collections.items():
+                self._tell_refused_before(sink, status, row["collections"][name], snapshot)
+            rows.append(row)
+        return rows
+
+    def _tell_refused_before(
+        self,
+        sink: SinkStatus,
+        status: CollectionStatus,
+        row: dict[str, str | None],
+        snapshot: Snapshot | None,
+    ) -> None:
+        """Say why a sink does not get what is served: it refused that on an earlier stream."""
+        verdict = self._verdicts.of(sink.identity, status.collection)
+        if snapshot is None or verdict is None:
+            return
+        current = snapshot.collection(status.collection).version
+        if current not in verdict.refused or status.nacked == current:
+            return
+        got = "got what it accepted last" if status.sent else "what it accepted last is not kept"
+        row["nacked"] = current
+        row["error"] = (
+            f"{verdict.refused[current]} (refused earlier; {got}; waits for the next version)"
+        )
+
+    def accepted(self, snapshot: Snapshot) -> Acceptance:
+        """Return how many of the connected sinks have accepted *snapshot*."""
+        waiting = []
+        subscribed = [sink for sink in self._sinks.values() if sink.collections]
+        for sink in subscribed:
+            for status in sink.collections.values():
+                if status.acked != snapshot.collection(status.collection).version:
+                    waiting.append(sink.label)
+                    break
+        return Acceptance(len(subscribed), len(subscribed) - len(waiting), tuple(waiting))
+
+
+def _drop(callbacks: dict[int, T], key: int) -> None:
+    callbacks.pop(key, None)
