@@ -1,0 +1,169 @@
+"""
+The status for people, on 80 columns: what is served, why, since when; what is held; who has it.
+
+Rule: pure; made from the status JSON alone, whose fields docs/operations.md explains. What comes
+from the repository or from sinks is neutralised.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from gitsource.model import Finding
+from gitsource.observe.neutral import neutral
+from gitsource.report import text as report
+
+WIDTH = 80
+MOST_FINDINGS = 20
+MOST_SINKS = 40
+
+
+def status(told: Mapping[str, Any], now: datetime) -> str:
+    """Return the page for the status *told*; *now* is what ages are counted to."""
+    lines = [*_standing(told, now), "", *_collections(told), "", *_sinks(told)]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def findings(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return the findings of an answer, a line each."""
+    known = [field.name for field in fields(Finding)]
+    return report.findings([Finding(**{name: row[name] for name in known}) for row in rows])
+
+
+# --------------------------------------------------------------------------- what is served
+
+
+def _standing(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    repository = told.get("repository") or {}
+    path = f"  in {repository['path']}" if repository.get("path") else ""
+    where = f"{repository.get('url') or '-'}  {repository.get('ref') or ''}{path}"
+    yield from _entry("repository", where)
+    if told.get("revision"):
+        yield from _entry("serving", f"{told['revision']}\nversion {told.get('version')}")
+    else:
+        yield from _entry("serving", "nothing yet: sinks wait for the first good revision")
+    yield from _entry("because", _why(told))
+    yield from _orders(told, now)
+    yield from _looks(told, now)
+    rows = told.get("findings") or []
+    if rows:
+        yield ""
+        yield from findings(rows[:MOST_FINDINGS]).splitlines()
+    if len(rows) > MOST_FINDINGS:
+        yield f"... and {len(rows) - MOST_FINDINGS} more findings (--output json has all)"
+
+
+def _orders(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    """What is held, and what operators ordered."""
+    held, pin, suspended = told.get("held"), told.get("pin"), told.get("suspended")
+    if held:
+        since = _when(held.get("since"), now)
+        yield from _entry("held", f"{held['revision']}\nsince {since}: {held.get('reason')}")
+    for name, order in (("pinned", pin), ("suspended", suspended)):
+        if order:
+            what = f"{order['revision']}\n" if "revision" in order else ""
+            by = f"by {order.get('who')}, {_when(order.get('at'), now)}: {order.get('reason')}"
+            yield from _entry(name, what + by)
+
+
+def _looks(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    """How the last look went, and what is not as fresh as it should be."""
+    last = told.get("last_sync")
+    if last:
+        error = f"\n{last['error']}" if last.get("error") else ""
+        text = f"{_when(last.get('at'), now)}: {last.get('outcome')}{error}"
+        yield from _entry("last sync", text)
+    if told.get("stale_since"):
+        yield from _entry("stale", f"since {_when(told['stale_since'], now)}")
+    if told.get("unsaved"):
+        yield from _entry("unsaved", str(told["unsaved"]))
+    ignored = (told.get("ignored") or {}).get("documents")
+    if ignored:
+        yield from _entry("ignored", f"{ignored} documents of kinds that no collection takes")
+
+
+def _why(told: Mapping[str, Any]) -> str:
+    """Return why what is served is served, in one sentence."""
+    ref = (told.get("repository") or {}).get("ref") or "the ref"
+    last = told.get("last_sync") or {}
+    if told.get("pin"):
+        return "it is pinned; `gitsource unpin` releases it"
+    if told.get("held"):
+        return f"it is the last good revision; the head of {ref} is held"
+    if told.get("suspended"):
+        return "nothing newer is looked for; `gitsource resume` goes on"
+    if last.get("error"):
+        return "the last look at the repository failed; the last good revision stays up"
+    if told.get("revision") and told.get("revision") == told.get("head"):
+        return f"it is the head of {ref}"
+    return f"it is the last good revision of {ref}" if told.get("revision") else "it is starting"
+
+
+def _entry(name: str, text: str) -> Iterator[str]:
+    lead = f"{name:<12}"
+    for paragraph in text.split("\n"):
+        for line in textwrap.wrap(neutral(paragraph), WIDTH - 12, break_on_hyphens=False):
+            yield lead + line
+            lead = " " * 12
+
+
+def _when(stamp: str | None, now: datetime) -> str:
+    if not stamp:
+        return "unknown"
+    seconds = max(0.0, (now - datetime.fromisoformat(stamp)).total_seconds())
+    for unit, worth in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * worth:
+            return f"{stamp} ({seconds / worth:.0f} {unit} ago)"
+    return f"{stamp} ({seconds:.0f} s ago)"
+
+
+# --------------------------------------------------------------------------- tables
+
+
+def _collections(told: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{'COLLECTION':<54} {'RESOURCES':>10}  VERSION"
+    for name, content in (told.get("collections") or {}).items():
+        yield f"{_cut(name, 54):<54} {content['count']:>10}  {_cut(content['version'], 12)}"
+
+
+def _sinks(told: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{'SINK':<34} {'PEER':<22} {'ACCEPTED':>8} {'BEHIND':>6}  REFUSED"
+    rows = []
+    for sink in told.get("sinks") or ():
+        counts, errors = {"accepted": 0, "behind": 0, "refused": 0}, []
+        for name, state in (sink.get("collections") or {}).items():
+            current = (told.get("collections") or {}).get(name, {}).get("version")
+            counts[_standing_of(state, current)] += 1
+            if state.get("error"):
+                errors.append(f"{name}: {state['error']}")
+        rows.append((sink, counts, errors))
+    rows.sort(key=lambda row: (-row[1]["refused"], -row[1]["behind"], str(row[0].get("id"))))
+    for sink, counts, errors in rows[:MOST_SINKS]:
+        yield (
+            f"{_cut(sink.get('id') or '(no id)', 34):<34} {_cut(sink.get('peer') or '', 22):<22} "
+            f"{counts['accepted']:>8} {counts['behind']:>6} {counts['refused']:>8}"
+        )
+        for error in errors:
+            indent = {"initial_indent": "    ", "subsequent_indent": "    "}
+            yield from textwrap.wrap(neutral(error), WIDTH, **indent)  # type: ignore[arg-type]
+    if len(rows) > MOST_SINKS:
+        yield f"... and {len(rows) - MOST_SINKS} more sinks (--output json has all)"
+    if not rows:
+        yield "none connected"
+
+
+def _standing_of(state: Mapping[str, Any], current: str | None) -> str:
+    """Return how a sink stands towards one collection, of which *current* is served."""
+    if state.get("error"):
+        return "refused"
+    latest = current or state.get("sent")
+    return "accepted" if state.get("acked") and state["acked"] == latest else "behind"
+
+
+def _cut(text: str, width: int) -> str:
+    text = neutral(text)
+    return text if len(text) <= width else text[: width - 1] + "…"
