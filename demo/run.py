@@ -3,8 +3,8 @@ The main job, shown on an embedded repository: `make demo` runs this.
 
 Rule: it prints only what a real sink and the status endpoint really said, with the time each
 took, and it judges the run by the same. Everything is real: a bare upstream repository on disk,
-`gitsource serve`, `gitsource sink`, a signed webhook over HTTP. It needs what gitsource needs and nothing else,
-and leaves nothing behind outside its folder.
+`gitsource serve`, `gitsource sink`, a signed webhook over HTTP. It needs what gitsource needs and
+nothing else, and leaves nothing behind outside its folder.
 
 Each step folder of the history is one commit. What is expected of the whole run is counted from the
 plan below, not from what happened; the last line says what happened, the exit code whether that is
