@@ -61,7 +61,8 @@ COMMANDS: Mapping[str, Entry] = {
     "snapshot": Entry(
         "gitsource.cli.snapshot",
         "snapshot",
-        "Look at snapshots without a server: show, diff, list.",
+        "Look at snapshots without a server: what was published, what a revision holds, what "
+        "differs.",
     ),
 }
 
@@ -95,8 +96,9 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the subcommand that *args* name, or say which one may have been meant."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+        known = self.list_commands(ctx)
+        if args and not args[0].startswith("-") and args[0] not in known:
+            near = difflib.get_close_matches(args[0], known, n=1)
             guess = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"No such command {args[0]!r}.{guess}", ctx)
         return super().resolve_command(ctx, args)

@@ -131,7 +131,7 @@ def _collections(told: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _sinks(told: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{'SINK':<34} {'PEER':<22} {'ACCEPTED':>8} {'BEHIND':>6}  REFUSED"
+    yield f"{'SINK':<32} {'PEER':<22} {'ACCEPTED':>8} {'BEHIND':>6}  REFUSED"
     rows = []
     for sink in told.get("sinks") or ():
         counts, errors = {"accepted": 0, "behind": 0, "refused": 0}, []
@@ -144,7 +144,7 @@ def _sinks(told: Mapping[str, Any]) -> Iterator[str]:
     rows.sort(key=lambda row: (-row[1]["refused"], -row[1]["behind"], str(row[0].get("id"))))
     for sink, counts, errors in rows[:MOST_SINKS]:
         yield (
-            f"{_cut(sink.get('id') or '(no id)', 34):<34} {_cut(sink.get('peer') or '', 22):<22} "
+            f"{_cut(sink.get('id') or '(no id)', 32):<32} {_cut(sink.get('peer') or '', 22):<22} "
             f"{counts['accepted']:>8} {counts['behind']:>6} {counts['refused']:>8}"
         )
         for error in errors:
