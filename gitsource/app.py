@@ -15,7 +15,7 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -28,13 +28,16 @@ from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
 from gitsource.model import Revision
 from gitsource.observe import logs
-from gitsource.observe.telemetry import Telemetry
+from gitsource.observe.telemetry import Gauges, Telemetry
 from gitsource.operations import Operations
-from gitsource.reconcile import Outcome, Reconciler, schema_reader
+from gitsource.reconcile.judging import schema_reader
+from gitsource.reconcile.outcomes import Outcome
+from gitsource.reconcile.reconciler import Reconciler
 from gitsource.settings import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import History
+from gitsource.snapshot.reports import SinkReport
 from gitsource.triggers.coalesce import Coalescer
 
 log = logging.getLogger("gitsource.app")
@@ -247,19 +250,18 @@ class App:
             self.catalog = catalog
         return self._catalogs[key]
 
-    def _gauges(self) -> Any:
+    def _gauges(self) -> Gauges:
         return self.operations.gauges()
 
     def _looked(self, outcome: Outcome) -> None:
         self.telemetry.synced(outcome.result, outcome.seconds, failed=outcome.result == "failed")
 
-    def _count(self, report: Any) -> None:
-        kind = report.kind
-        if kind == "sent":
+    def _count(self, report: SinkReport) -> None:
+        if report.event == "sent":
             self.telemetry.pushed(report.collection)
-        elif kind == "acked":
+        elif report.event == "acked":
             self.telemetry.acked(report.collection, report.seconds)
-        elif kind == "nacked":
+        elif report.event == "nacked":
             self.telemetry.nacked(report.collection)
 
 
@@ -272,7 +274,7 @@ async def _poll(
 
 
 @contextlib.contextmanager
-def _locked(state: Path) -> Any:
+def _locked(state: Path) -> Iterator[None]:
     """Hold *state* for this process alone."""
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -14,10 +14,13 @@ from typing import Any
 
 from gitsource.errors import ConfigurationError
 from gitsource.observe.telemetry import Gauges
-from gitsource.reconcile import Condition, Outcome, Reconciler, rfc3339
+from gitsource.reconcile.outcomes import Condition, Outcome, rfc3339
+from gitsource.reconcile.reconciler import Reconciler
 from gitsource.report import machine
-from gitsource.snapshot.cache import SnapshotCache
+from gitsource.snapshot.cache import Acceptance, SnapshotCache
 
+MOST_WAITING = 100
+"""Sinks named that have not accepted yet; the rest is only counted."""
 MOST_FINDINGS = 1000
 """Findings told in one status; the rest is only counted."""
 
@@ -102,13 +105,13 @@ class Operations:
         """Return the same in numbers, for a scrape."""
         now: Condition = self._reconciler.condition
         serving = now.serving
-        sinks = len(self._cache.sinks())
+        streams = self._cache.streams
         findings = {"error": 0, "warning": 0}
         for finding in now.findings:
             findings[finding.severity] += 1
         return Gauges(
-            sinks=sinks,
-            streams=sinks,
+            sinks=streams,
+            streams=streams,
             revision=serving.revision.commit if serving else "",
             version=serving.version if serving else "",
             committed_at=serving.revision.committed_at if serving else 0,
@@ -138,9 +141,8 @@ class Operations:
         """
         deadline = time.monotonic() + timeout
         changed = asyncio.Event()
-        cancel = self._cache.watch(changed.set)
-        listen = self._cache.listen(lambda _report: changed.set())
-        self._reconciler.listeners.append(lambda _outcome: changed.set())
+        unwatch = self._cache.watch(changed.set)
+        unlisten = self._cache.listen(lambda _report: changed.set())
         try:
             while True:
                 changed.clear()
@@ -150,15 +152,14 @@ class Operations:
                     return answer
                 if left <= 0:
                     return answer | {"outcome": "timeout"}
-                # The repository may learn of the revision without any of these firing.
+                # A look that ends without news (a hold, say) fires neither.
                 try:
                     await asyncio.wait_for(changed.wait(), min(left, 0.5))
                 except TimeoutError:
                     continue
         finally:
-            cancel()
-            listen()
-            self._reconciler.listeners.pop()
+            unwatch()
+            unlisten()
 
     async def _waited(self, revision: str, sinks: int) -> dict[str, Any]:
         now = self._reconciler.condition
@@ -176,14 +177,15 @@ class Operations:
             and serving is not None
             and await self._reconciler.contains(serving.revision.commit, commit)
         )
-        accepted, connected = self._cache.accepted(serving) if serving else (0, 0)
-        done = reached and accepted == connected and connected >= sinks
+        told = self._cache.accepted(serving) if serving else Acceptance(0, 0, ())
+        done = reached and told.complete and told.sinks >= sinks
         return {
             "outcome": "accepted" if done else "waiting",
             "revision": commit or revision,
             "serving": serving.revision.commit if serving else None,
-            "accepted": accepted if reached else 0,
-            "connected": connected,
+            "accepted": told.accepted if reached else 0,
+            "connected": told.sinks,
+            "waiting": list(told.waiting[:MOST_WAITING]) if reached else [],
         }
 
     # ------------------------------------------------------------------ commands

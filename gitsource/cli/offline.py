@@ -16,7 +16,7 @@ from gitsource.configuration import catalog_for, load
 from gitsource.git.mirror import LocalRepository
 from gitsource.git.objects import Objects
 from gitsource.model import Revision
-from gitsource.reconcile import evaluate, schema_reader
+from gitsource.reconcile.judging import evaluate, schema_reader
 from gitsource.settings import Settings
 from gitsource.snapshot.build import Proposal, Standing
 

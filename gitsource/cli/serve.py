@@ -22,8 +22,9 @@ def serve(config: Path | None, flags: dict[str, str | None]) -> None:
     """
     from gitsource.app import serve as run
     from gitsource.configuration import load
+    from gitsource.settings import Settings
 
-    def settings():  # type: ignore[no-untyped-def]  # noqa: ANN202 - what load returns
+    def settings() -> Settings:
         return load(config, os.environ, flags)
 
     run(settings(), settings)

@@ -3,7 +3,7 @@ The pipeline on one screen: look → judge → decide → keep → publish.
 
 Rule: one look at a time, in one worker thread that owns Git, history and the standing revision;
 the event loop only swaps the finished snapshot in. A look that fails at any step changes nothing of
-what is served. A dry-run is `evaluate`, stopped before publishing.
+what is served. A dry-run is `judging.evaluate`, stopped before publishing.
 
 Each look compares the head with the last good revision, not with the last one looked at: a chain of
 broken commits is judged again as one change, each content still only once (the blob cache).
@@ -17,13 +17,11 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from gitsource import rollout
-from gitsource.build import Builder, join
+from gitsource.build import Builder
 from gitsource.catalog import Catalog
 from gitsource.errors import (
     ConfigurationError,
@@ -32,188 +30,19 @@ from gitsource.errors import (
     MirrorError,
     StateError,
 )
-from gitsource.git.changes import safe_path
 from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
-from gitsource.model import Finding, Revision, Snapshot, TreeEntry
+from gitsource.model import Revision, Snapshot
+from gitsource.reconcile.judging import evaluate
+from gitsource.reconcile.outcomes import Condition, Held, Outcome
 from gitsource.settings import Settings
 from gitsource.snapshot.blobs import BlobCache
-from gitsource.snapshot.build import (
-    FileState,
-    Proposal,
-    Standing,
-    accept,
-    nothing,
-    propose,
-)
+from gitsource.snapshot.build import Proposal, Standing, accept, nothing
 from gitsource.snapshot.history import Control, History, Loaded, Pin, Suspension
 
 log = logging.getLogger("gitsource.reconcile")
 
 T = TypeVar("T")
-
-
-# --------------------------------------------------------------------------- judging a revision
-
-
-def evaluate(
-    objects: Objects,
-    base: Standing | None,
-    revision: Revision,
-    builder: Builder,
-    settings: Settings,
-) -> Proposal:
-    """
-    Return what *revision* comes to, judged against *base* (None: from nothing).
-
-    Raises MirrorError if the repository cannot be read.
-    """
-    path, limits = settings.repository.path, settings.limits
-    entries: list[TreeEntry] = []
-    changed: dict[str, FileState | None] = {}
-    if base is None:
-        entries = objects.entries(revision.tree, path)
-        births = objects.births(revision.commit, [entry.path for entry in entries])
-    else:
-        old = base.snapshot.revision
-        births = objects.births_since(old.commit, revision.commit, list(base.files))
-        for change in objects.changes(old.tree, revision.tree, path):
-            if change.entry is None:
-                changed[change.path] = None
-            else:
-                entries.append(change.entry)
-    findings, files = _screen(entries)
-    total = len(files) + (0 if base is None else len(base.files.keys() - changed.keys()))
-    if total > limits.files:
-        findings.append(_too_many(total, limits.files))
-        return propose(base or nothing(), revision, {}, findings, full=base is None)
-    read = partial(objects.read, limit=limits.file_bytes)
-    for entry, result in builder.results(files, read, objects.bulk_reader(limits.file_bytes)):
-        known = base.files.get(entry.path) if base is not None else None
-        birth = births.get(entry.path) or (known.birth if known is not None else 0)
-        changed[entry.path], found = join(entry, birth, result)
-        findings.extend(found)
-    if base is not None:
-        _reborn(base, births, changed, builder, objects, settings)
-    return propose(base or nothing(), revision, changed, findings, full=base is None)
-
-
-def schema_reader(
-    objects: Objects | None, revision: Revision | None, settings: Settings
-) -> Callable[[str], str | None]:
-    """Return how a collection's schema is read from *revision*: None where there is no file."""
-
-    def read(name: str) -> str | None:
-        if objects is None or revision is None:
-            return None
-        data = objects.file(revision.tree, name, settings.limits.file_bytes)
-        return None if data is None else data.decode("utf-8", "replace")
-
-    return read
-
-
-def _screen(entries: list[TreeEntry]) -> tuple[list[Finding], list[TreeEntry]]:
-    """Set apart what is no readable file: never followed, never fetched, always named."""
-    findings, files = [], []
-    for entry in entries:
-        shown = entry.path.encode("utf-8", "backslashreplace").decode()
-        reason = safe_path(entry.path)
-        if reason is not None:
-            text = f"the path {shown!r} is refused: {reason}; rename the file"
-            findings.append(Finding(shown, 0, 0, "error", "GS204", text))
-        elif entry.mode == "120000":
-            text = "a symbolic link is never followed: commit the file itself in its place"
-            findings.append(Finding(shown, 0, 0, "error", "GS201", text))
-        elif entry.mode == "160000":
-            text = "a submodule is never fetched: what it holds is not published"
-            findings.append(Finding(shown, 0, 0, "warning", "GS202", text))
-        else:
-            files.append(entry)
-    return findings, files
-
-
-def _too_many(total: int, limit: int) -> Finding:
-    text = f"{total} configuration files are more than limits.files ({limit}) allows"
-    return Finding("", 0, 0, "error", "GS205", text)
-
-
-def _reborn(
-    base: Standing,
-    births: dict[str, int],
-    changed: dict[str, FileState | None],
-    builder: Builder,
-    objects: Objects,
-    settings: Settings,
-) -> None:
-    """Give files that were deleted and added again with the same content their new create_time."""
-    again = [
-        TreeEntry(path, "100644", state.blob)
-        for path, birth in births.items()
-        if path not in changed
-        and (state := base.files.get(path)) is not None
-        and state.birth != birth
-    ]
-    read = partial(objects.read, limit=settings.limits.file_bytes)
-    bulk = objects.bulk_reader(settings.limits.file_bytes)
-    for entry, result in builder.results(again, read, bulk):
-        # Their findings stand already: content and place are the same.
-        changed[entry.path], _ = join(entry, births[entry.path], result)
-
-
-# --------------------------------------------------------------------------- outcomes
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A revision that stays back."""
-
-    revision: Revision
-    reason: str
-    since: float
-    findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one look came to."""
-
-    result: str
-    """``published``, ``unchanged``, ``held``, ``suspended`` or ``failed``."""
-    revision: Revision | None
-    error: str = ""
-    """What failed, or why it is held."""
-    hint: str = ""
-    fault: str = ""
-    seconds: float = 0.0
-    findings: tuple[Finding, ...] = ()
-    triggers: tuple[str, ...] = ()
-    """What made gitsource look."""
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """How things stand, for status and metrics."""
-
-    serving: Snapshot | None = None
-    head: Revision | None = None
-    held: Held | None = None
-    control: Control = field(default_factory=Control)
-    last: Outcome | None = None
-    last_at: float = 0.0
-    last_success: float = 0.0
-    stale_since: float | None = None
-    findings: tuple[Finding, ...] = ()
-    ignored: int = 0
-    published_at: float | None = None
-    """When this instance published what it serves; None if it came from disk."""
-    published_by: tuple[str, ...] = ()
-    """What made gitsource look for it."""
-    published: int = 0
-    """Revisions published since the start."""
-    held_count: int = 0
-    """Revisions held since the start."""
-    unsaved: str = ""
-    """Why the newest snapshot is not on disk, if it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -590,10 +419,3 @@ def _tell(outcome: Outcome, *, again: bool) -> None:
             )
     elif outcome.result == "published":
         log.info("published %s in %.3f s", revision, outcome.seconds, extra=fields)
-
-
-def rfc3339(seconds: float | None) -> str | None:
-    """Return *seconds* since the epoch as text, None for none."""
-    if not seconds:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

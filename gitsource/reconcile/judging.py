@@ -1,0 +1,123 @@
+"""
+Judging a revision: what changed, what became of it, and what the whole comes to.
+
+Rule: this is the pipeline up to publishing, and publishing is none of its business: `serve`, a
+dry-run and `validate --repo` all run `evaluate`. Contents are read once and nothing is followed,
+fetched or run on account of what the repository holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from gitsource.build import Builder, join
+from gitsource.git.changes import safe_path
+from gitsource.git.objects import Objects
+from gitsource.model import Finding, Revision, TreeEntry
+from gitsource.settings import Settings
+from gitsource.snapshot.build import FileState, Proposal, Standing, nothing, propose
+
+
+def evaluate(
+    objects: Objects,
+    base: Standing | None,
+    revision: Revision,
+    builder: Builder,
+    settings: Settings,
+) -> Proposal:
+    """
+    Return what *revision* comes to, judged against *base* (None: from nothing).
+
+    Raises MirrorError if the repository cannot be read.
+    """
+    path, limits = settings.repository.path, settings.limits
+    entries: list[TreeEntry] = []
+    changed: dict[str, FileState | None] = {}
+    if base is None:
+        entries = objects.entries(revision.tree, path)
+        births = objects.births(revision.commit, [entry.path for entry in entries])
+    else:
+        old = base.snapshot.revision
+        births = objects.births_since(old.commit, revision.commit, list(base.files))
+        for change in objects.changes(old.tree, revision.tree, path):
+            if change.entry is None:
+                changed[change.path] = None
+            else:
+                entries.append(change.entry)
+    findings, files = _screen(entries)
+    total = len(files) + (0 if base is None else len(base.files.keys() - changed.keys()))
+    if total > limits.files:
+        findings.append(_too_many(total, limits.files))
+        return propose(base or nothing(), revision, {}, findings, full=base is None)
+    read = partial(objects.read, limit=limits.file_bytes)
+    for entry, result in builder.results(files, read, objects.bulk_reader(limits.file_bytes)):
+        known = base.files.get(entry.path) if base is not None else None
+        birth = births.get(entry.path) or (known.birth if known is not None else 0)
+        changed[entry.path], found = join(entry, birth, result)
+        findings.extend(found)
+    if base is not None:
+        _reborn(base, births, changed, builder, objects, settings)
+    return propose(base or nothing(), revision, changed, findings, full=base is None)
+
+
+def schema_reader(
+    objects: Objects | None, revision: Revision | None, settings: Settings
+) -> Callable[[str], str | None]:
+    """Return how a collection's schema is read from *revision*: None where there is no file."""
+
+    def read(name: str) -> str | None:
+        if objects is None or revision is None:
+            return None
+        data = objects.file(revision.tree, name, settings.limits.file_bytes)
+        return None if data is None else data.decode("utf-8", "replace")
+
+    return read
+
+
+def _screen(entries: list[TreeEntry]) -> tuple[list[Finding], list[TreeEntry]]:
+    """Set apart what is no readable file: never followed, never fetched, always named."""
+    findings, files = [], []
+    for entry in entries:
+        shown = entry.path.encode("utf-8", "backslashreplace").decode()
+        reason = safe_path(entry.path)
+        if reason is not None:
+            text = f"the path {shown!r} is refused: {reason}; rename the file"
+            findings.append(Finding(shown, 0, 0, "error", "GS204", text))
+        elif entry.mode == "120000":
+            text = "a symbolic link is never followed: commit the file itself in its place"
+            findings.append(Finding(shown, 0, 0, "error", "GS201", text))
+        elif entry.mode == "160000":
+            text = "a submodule is never fetched: what it holds is not published"
+            findings.append(Finding(shown, 0, 0, "warning", "GS202", text))
+        else:
+            files.append(entry)
+    return findings, files
+
+
+def _too_many(total: int, limit: int) -> Finding:
+    text = f"{total} configuration files are more than limits.files ({limit}) allows"
+    return Finding("", 0, 0, "error", "GS205", text)
+
+
+def _reborn(
+    base: Standing,
+    births: dict[str, int],
+    changed: dict[str, FileState | None],
+    builder: Builder,
+    objects: Objects,
+    settings: Settings,
+) -> None:
+    """Give files that were deleted and added again with the same content their new create_time."""
+    again = [
+        TreeEntry(path, "100644", state.blob)
+        for path, birth in births.items()
+        if path not in changed
+        and (state := base.files.get(path)) is not None
+        and state.birth != birth
+    ]
+    read = partial(objects.read, limit=settings.limits.file_bytes)
+    bulk = objects.bulk_reader(settings.limits.file_bytes)
+    for entry, result in builder.results(again, read, bulk):
+        # Their findings stand already: content and place are the same.
+        changed[entry.path], _ = join(entry, births[entry.path], result)
