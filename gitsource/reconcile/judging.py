@@ -39,14 +39,17 @@ def evaluate(
         births = objects.births(revision.commit, [entry.path for entry in entries])
     else:
         old = base.snapshot.revision
-        births = objects.births_since(old.commit, revision.commit, list(base.files))
+        births = objects.births_since(old.commit, revision.commit)
         for change in objects.changes(old.tree, revision.tree, path):
             if change.entry is None:
                 changed[change.path] = None
             else:
                 entries.append(change.entry)
     findings, files = _screen(entries)
-    total = len(files) + (0 if base is None else len(base.files.keys() - changed.keys()))
+    total = len(files)
+    if base is not None:
+        gone = sum(path in base.files for path in changed)
+        total += len(base.files) - gone - sum(entry.path in base.files for entry in files)
     if total > limits.files:
         findings.append(_too_many(total, limits.files))
         return propose(base or nothing(), revision, {}, findings, full=base is None)

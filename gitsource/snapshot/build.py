@@ -34,11 +34,8 @@ class Standing:
 
     snapshot: Snapshot
     files: dict[str, FileState] = field(repr=False)
-
-    @property
-    def ignored(self) -> int:
-        """Documents that no collection takes."""
-        return sum(state.ignored for state in self.files.values())
+    ignored: int = 0
+    """Documents that no collection takes, in all files; kept by `accept`."""
 
 
 def nothing() -> Standing:
@@ -130,11 +127,13 @@ def accept(base: Standing, proposal: Proposal) -> None:
         raise AssertionError("a revision with errors was about to be accepted")
     if proposal.full:
         base.files.clear()
+        base.ignored = 0
     for path, state in proposal.changed.items():
-        if state is None:
-            base.files.pop(path, None)
-        else:
+        before = base.files.pop(path, None)
+        base.ignored -= before.ignored if before is not None else 0
+        if state is not None:
             base.files[path] = state
+            base.ignored += state.ignored
     base.snapshot = proposal.snapshot
 
 

@@ -90,7 +90,8 @@ class Loaded:
 
     def standing(self) -> Standing:
         """Return the snapshot with its files, to build the next revision on."""
-        return Standing(self.snapshot, _files(self.records, self.snapshot))
+        files = _files(self.records, self.snapshot)
+        return Standing(self.snapshot, files, sum(state.ignored for state in files.values()))
 
 
 class History:
