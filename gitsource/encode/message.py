@@ -15,7 +15,6 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
-from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -199,6 +198,8 @@ def _parsed(kind: type[Duration | Timestamp | FieldMask], what: str) -> Change:
 
 def _any(descriptor: Descriptor) -> Change:
     """Any is rare and needs the type it names: protobuf's own reader does it."""
+    from google.protobuf import json_format
+
     kind = GetMessageClass(descriptor)
 
     def change(value: Any) -> Any:

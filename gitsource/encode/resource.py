@@ -18,10 +18,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
 
-from google.protobuf.message_factory import GetMessageClass
-
 from gitsource.catalog import STRUCT, Kind, body_descriptor
-from gitsource.encode.message import Compiler
 from gitsource.encode.scalars import Refused
 from gitsource.encode.struct import sized, struct_bytes, unencodable, varint
 from gitsource.errors import GitsourceError
@@ -97,13 +94,15 @@ def _content(value: Any) -> tuple[Any, FieldPath]:
     return value, ()
 
 
-_compiler = Compiler()
-
-
 @cache
 def _encoder(body: str) -> tuple[Any, Any]:
+    """Return what compiles a mapping to fields, and the message they make; loaded on first use."""
+    from google.protobuf.message_factory import GetMessageClass
+
+    from gitsource.encode.message import Compiler
+
     descriptor = body_descriptor(body)
-    return _compiler.message(descriptor), GetMessageClass(descriptor)
+    return Compiler().message(descriptor), GetMessageClass(descriptor)
 
 
 def _message_bytes(body: str, spec: Any) -> bytes:

@@ -1,9 +1,9 @@
 """
 Any JSON-like value → the wire bytes of `google.protobuf.Struct`, `Value` or `ListValue`.
 
-Written by hand because user-defined collections live on it: it beats `Struct.update`, knows the place
-of every value that cannot be carried, and sorts its keys, so that equal content gives equal bytes
-on every replica. (Protobuf's own deterministic order differs from library to library.)
+Written by hand because user-defined collections live on it: it beats `Struct.update`, knows the
+place of every value that cannot be carried, and sorts its keys, so that equal content gives equal
+bytes on every replica. (Protobuf's own deterministic order differs from library to library.)
 
 Rule: a number is carried exactly or refused. A Struct has doubles only, and a sink that reads a
 neighbour of the number that was written is worse off than one that is told nothing.

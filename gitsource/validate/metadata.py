@@ -1,0 +1,118 @@
+"""
+What a document calls itself: name, namespace, labels and annotations.
+
+Rule: names follow Kubernetes, as leniently as Istio takes them: a name is labels joined by dots (at
+most 253 characters), a namespace is one label (at most 63), a label is letters of either case,
+digits and hyphens, not beginning or ending with a hyphen. Neither can hold a slash, so
+``namespace/name`` can always be taken apart again. User-defined collections may also use
+underscores, and their documents need no name: they are then named after their file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitsource.catalog import Kind
+from gitsource.model import FieldPath, Problem, shown
+
+NAME_LENGTH = 253
+NAMESPACE_LENGTH = 63
+
+_LABEL = "[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?"
+_NAMESPACE = re.compile(_LABEL)
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_OWN_NAME = re.compile("[A-Za-z0-9](?:[-._A-Za-z0-9]*[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What one document is called."""
+
+    name: str | None
+    """The resource's name, ``namespace/name`` for namespaced kinds; None: named after its file."""
+    namespace: str
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
+def identify(
+    value: Any, kind: Kind, default_namespace: str
+) -> tuple[Identity | None, tuple[Problem, ...]]:
+    """
+    Return what the document *value* is called, and what is wrong with that.
+
+    None if it has no name that could be used. A missing namespace is *default_namespace*.
+    """
+    metadata = value.get("metadata") if isinstance(value, dict) else None
+    if not isinstance(metadata, dict):
+        if not kind.builtin:
+            return Identity(None, default_namespace), ()
+        there: FieldPath = ("metadata",) if value and "metadata" in value else ()
+        return None, (_nameless(kind, there),)
+    problems: list[Problem] = []
+    namespace = metadata.get("namespace")
+    if namespace is None or namespace == "":
+        namespace = default_namespace
+    elif not _fits(namespace, _NAMESPACE, NAMESPACE_LENGTH):
+        problems.append(_refused("namespace", namespace, NAMESPACE_LENGTH))
+    name = metadata.get("name")
+    if name is None or name == "":
+        if kind.builtin:
+            problems.append(
+                _nameless(kind, ("metadata", *(["name"] if "name" in metadata else [])))
+            )
+    elif not _fits(name, _NAME if kind.builtin else _OWN_NAME, NAME_LENGTH):
+        problems.append(_refused("name", name, NAME_LENGTH))
+    usable = not problems
+    labels = _texts(metadata, "labels", problems)
+    annotations = _texts(metadata, "annotations", problems)
+    if not usable:
+        return None, tuple(problems)
+    full = (f"{namespace}/{name}" if kind.namespaced else name) if name else None
+    return Identity(full, namespace, labels, annotations), tuple(problems)
+
+
+def _fits(value: Any, pattern: re.Pattern[str], longest: int) -> bool:
+    return isinstance(value, str) and len(value) <= longest and bool(pattern.fullmatch(value))
+
+
+def _nameless(kind: Kind, path: FieldPath) -> Problem:
+    return Problem("GS302", f"a {kind.kind} needs a name: set metadata.name", path)
+
+
+def _refused(what: str, value: Any, longest: int) -> Problem:
+    path = ("metadata", what)
+    if not isinstance(value, str):
+        return Problem("GS303", f"metadata.{what} has to be a string, not {shown(value)}", path)
+    if len(value) > longest:
+        message = f"metadata.{what} has {len(value)} characters; at most {longest} are allowed"
+        return Problem("GS303", message, path)
+    dots = ", hyphens and dots" if what == "name" else " and hyphens"
+    return Problem(
+        "GS303",
+        f"metadata.{what} {shown(value)} is not allowed: use letters, digits{dots}, with a letter "
+        "or a digit first and last",
+        path,
+    )
+
+
+def _texts(metadata: dict[str, Any], what: str, problems: list[Problem]) -> dict[str, str]:
+    """Return the labels or annotations, noting what is not a string under a string."""
+    found = metadata.get(what)
+    if found is None:
+        return {}
+    path: FieldPath = ("metadata", what)
+    if not isinstance(found, dict):
+        message = f"metadata.{what} has to be a mapping of strings, not {shown(found)}"
+        problems.append(Problem("GS308", message, path))
+        return {}
+    for key, text in found.items():
+        if not isinstance(text, str) or not isinstance(key, str):
+            message = (
+                f"metadata.{what}: the value of {shown(key)} has to be a string, not "
+                f"{shown(text)}: quote it"
+            )
+            problems.append(Problem("GS308", message, (*path, key)))
+    return {k: v for k, v in found.items() if isinstance(k, str) and isinstance(v, str)}

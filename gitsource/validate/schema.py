@@ -1,0 +1,163 @@
+"""
+Judging a document by the schema of its collection.
+
+A compiled gate (jsonschema-rs) takes microseconds and decides. Only what it refuses is read again
+by the reference engine (jsonschema), a hundred times slower, for a full report. Documents and
+schemas on which the reference could take long are reported from the gate's own errors.
+
+Rule: the gate's verdict stands. A document it refuses never comes out without a problem, whatever
+the reference says; a document it accepts is never looked at twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from gitsource.catalog import Kind
+from gitsource.errors import ConfigurationError
+from gitsource.model import Problem
+from gitsource.validate.faults import Fault, from_gate, from_reference
+from gitsource.validate.metadata import identify
+
+if TYPE_CHECKING:
+    import jsonschema_rs
+
+RAW_FAULTS = 1000
+"""Faults of one document that are looked at; the problems told are far fewer."""
+LARGE = 5000
+"""Values from which on a document is reported by the gate: the reference takes 20 µs a value."""
+_COSTLY = frozenset(("pattern", "patternProperties", "uniqueItems"))
+"""Keywords that make the reference slow on a document written to that end."""
+
+
+def problems(value: Any, kind: Kind) -> tuple[Problem, ...]:
+    """Return what the schema of *kind* finds wrong with the document *value*."""
+    text = kind.schema_text()
+    gate = _gate(text)
+    try:
+        if gate.is_valid(value):
+            return ()
+    except ValueError:  # a value that JSON does not have, which the report will name
+        pass
+    from gitsource.validate.explain import explain
+
+    found: tuple[Problem, ...] = ()
+    if (kind.builtin or _harmless(text)) and not _larger(value, LARGE):
+        found = explain(islice(_reference_faults(value, text), RAW_FAULTS))
+    if not found:
+        found = explain(islice(_gate_faults(value, text), RAW_FAULTS))
+    return _beyond_identity(found, value, kind) if kind.builtin else found
+
+
+def _reference_faults(value: Any, text: str) -> Iterator[Fault]:
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+
+    reference = Draft202012Validator(_parsed(text), registry=Registry())
+    yield from map(from_reference, reference.iter_errors(value))
+
+
+def _gate_faults(value: Any, text: str) -> Iterator[Fault]:
+    try:
+        for error in _gate(text).iter_errors(value):
+            yield from_gate(error, value, _parsed(text))
+    except ValueError as error:
+        yield Fault((), value, "value", None, {}, str(error))
+
+
+def _beyond_identity(found: tuple[Problem, ...], value: Any, kind: Kind) -> tuple[Problem, ...]:
+    """Leave out what `identify` says of the same place, in better words."""
+    told = {problem.path for problem in identify(value, kind, "default")[1]}
+    return tuple(
+        problem
+        for problem in found
+        if not (
+            problem.path in told
+            and (problem.path[:1] == ("metadata",) or problem.message.startswith("metadata is"))
+        )
+    )
+
+
+def _larger(value: Any, limit: int) -> bool:
+    """Say whether *value* holds more than *limit* values."""
+    waiting, count = [value], 0
+    while waiting and count <= limit:
+        item = waiting.pop()
+        count += 1
+        if isinstance(item, dict):
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+    return count > limit
+
+
+@lru_cache(maxsize=64)
+def _harmless(text: str) -> bool:
+    """Say whether the schema *text* has nothing on which the reference could take long."""
+    waiting = [_parsed(text)]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            if not _COSTLY.isdisjoint(item):
+                return False
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+    return True
+
+
+# --------------------------------------------------------------------------- schemas
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> Any:
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+@lru_cache(maxsize=64)
+def _gate(text: str) -> jsonschema_rs.Draft202012Validator:
+    """Return the compiled schema *text*: linear patterns, no formats, nothing fetched."""
+    import jsonschema_rs
+
+    return jsonschema_rs.Draft202012Validator(
+        _parsed(text),
+        pattern_options=jsonschema_rs.RegexOptions(),
+        validate_formats=False,
+        offline=True,
+    )
+
+
+def check_schema(text: str, where: str) -> None:
+    """Raise `ConfigurationError` if the schema *text* (of *where*) cannot be used, saying why."""
+    hint = "correct the schema; gitsource takes JSON Schema draft 2020-12 without remote references"
+    try:
+        schema = _parsed(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{where} is not JSON: {error}", hint=hint) from error
+    if not isinstance(schema, dict | bool):
+        raise ConfigurationError(f"{where} is not a JSON Schema: it has to be an object", hint=hint)
+    from jsonschema import Draft202012Validator, SchemaError
+
+    from gitsource.validate.soundness import flaws
+
+    try:
+        Draft202012Validator.check_schema(schema)
+        for flaw in flaws(schema):
+            raise ConfigurationError(f"{where}: {flaw}", hint=hint)
+        _gate(text)
+    except SchemaError as error:
+        place = "/".join(map(str, error.absolute_path)) or "the schema"
+        raise ConfigurationError(f"{where}: {place}: {error.message[:300]}", hint=hint) from error
+    except RecursionError as error:
+        raise ConfigurationError(f"{where} is nested too deep", hint=hint) from error
+    except ValueError as error:
+        message = str(error).partition("\n")[0][:300]
+        raise ConfigurationError(f"{where}: {message}", hint=hint) from error
