@@ -1,0 +1,223 @@
+"""
+A load client: many MCP sinks in one process, each on a TCP connection of its own.
+
+Rule: it shares nothing with gitsource but the compiled contracts (`gitsource._proto`), and every
+sink does the whole job of a sink: it decodes each push into messages, counts the resources, and
+only then ACKs. A push has arrived when its ACK has been handed to the kernel. Times are readings of
+the machine's monotonic clock, so that another process may compare them with its own.
+
+It is told what to do by lines of JSON on standard input and answers each with one line:
+
+    {"do": "connect", "expect": {collection: count}}   dial, subscribe, until every sink is complete
+    {"do": "arm", "pushes": 1}                         from now on, wait for this many pushes a sink
+    {"do": "check"}                                    look into the last push of the first sink
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import selectors
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wire import Buffers, Call, StreamEndedError
+
+from gitsource._proto.istio.mcp.v1alpha1.mcp_pb2 import RequestResources, Resources
+
+METHOD = "/istio.mcp.v1alpha1.ResourceSource/EstablishResourceStream"
+PATIENCE = 600.0
+"""Seconds after which what is waited for has not come."""
+
+
+@dataclass
+class Push:
+    """What a sink learned from one push."""
+
+    collection: str
+    resources: int
+    removed: int
+    incremental: bool
+    size: int
+    """Bytes of the message."""
+    names: list[str]
+    """Names of the resources, if they are few."""
+
+
+class Sink:
+    """One sink: a call, and what it holds."""
+
+    def __init__(self, number: int, options: argparse.Namespace, buffers: Buffers) -> None:
+        self.call = Call(options.address, METHOD, buffers)
+        self.held: dict[str, int] = {}
+        self.kept: dict[str, bytes] = {}
+        self.last: Push | None = None
+        self.pushes = 0
+        self.expected = len(options.collections)
+        self.complete_at = 0.0
+        self.decoding = 0.0
+        self._buffers = buffers
+        self._keep = number == 0
+        self._incremental = options.incremental
+        self._id = f"bench-{os.getpid()}-{number}"
+        for collection in options.collections:
+            self.call.send(self._request(collection))
+
+    def take(self) -> bool:
+        """Read what is there; True if that made the sink complete."""
+        for raw in self.call.readable():
+            self._take(raw)
+            self.pushes += 1
+            if self.pushes == self.expected:
+                self.complete_at = time.monotonic()
+                return True
+        return False
+
+    def _take(self, raw: bytearray) -> None:
+        started = time.perf_counter()
+        message = Resources.FromString(raw)
+        count = len(message.resources)
+        self.decoding += time.perf_counter() - started
+        collection = message.collection
+        self.call.send(self._request(collection, message.nonce))
+        names = [resource.metadata.name for resource in message.resources] if count <= 10 else []
+        self.last = Push(
+            collection, count, len(message.removed_resources), message.incremental, len(raw), names
+        )
+        if collection not in self.held or not message.incremental:
+            self.held[collection] = count
+        if self._keep:
+            self.kept[collection] = bytes(raw)
+        self._buffers.give_back(raw)
+
+    def _request(self, collection: str, nonce: str = "") -> bytes:
+        request = RequestResources(
+            collection=collection, response_nonce=nonce, incremental=self._incremental
+        )
+        request.sink_node.id = self._id
+        return request.SerializeToString()
+
+
+class Load:
+    """All sinks of this process."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._buffers = Buffers()
+        self._selector = selectors.DefaultSelector()
+        self.sinks: list[Sink] = []
+
+    def connect(self, expect: dict[str, int]) -> dict[str, Any]:
+        """Dial once the port answers; return when every sink holds what is expected."""
+        if not self._listening():
+            return {"error": f"nothing listens on {self._options.address}"}
+        started = time.monotonic()
+        for number in range(self._options.sinks):
+            sink = Sink(number, self._options, self._buffers)
+            self.sinks.append(sink)
+            self._selector.register(sink.call.socket, selectors.EVENT_READ, sink)
+        report = self.complete()
+        for sink in self.sinks:
+            if "error" not in report and sink.held != expect:
+                return {"error": f"a sink holds {sink.held}, expected {expect}"}
+        return report | {"started": started}
+
+    def arm(self, pushes: int) -> None:
+        """Wait for *pushes* more from now on; the ones before are over."""
+        for sink in self.sinks:
+            sink.expected = sink.pushes + pushes
+            sink.decoding = 0.0
+
+    def complete(self) -> dict[str, Any]:
+        """Serve all sinks until each has what it waits for; say when the first and the last had."""
+        left = len(self.sinks)
+        give_up = time.monotonic() + PATIENCE
+        while left:
+            for key, _ in self._selector.select(timeout=5.0):
+                sink: Sink = key.data
+                try:
+                    left -= sink.take()
+                except (StreamEndedError, OSError) as error:
+                    return {"error": str(error)}
+            if time.monotonic() > give_up:
+                return {"error": f"{left} of {len(self.sinks)} sinks wait in vain"}
+        times = sorted(sink.complete_at for sink in self.sinks)
+        last = self.sinks[-1].last
+        return {
+            "first": times[0],
+            "median": times[len(times) // 2],
+            "last": times[-1],
+            "decoding": sum(sink.decoding for sink in self.sinks),
+            "alike": all(
+                sink.last is not None
+                and last is not None
+                and vars(sink.last) | {"size": 0} == vars(last) | {"size": 0}
+                for sink in self.sinks
+            ),
+            "push": last and vars(last),
+        }
+
+    def check(self, folder: str) -> dict[str, Any]:
+        """Look into what the first sink was sent: names once each, versions and bodies there."""
+        found = {}
+        for number, (collection, raw) in enumerate(self.sinks[0].kept.items()):
+            message = Resources.FromString(raw)
+            found[collection] = {
+                "resources": len(message.resources),
+                "names": len({resource.metadata.name for resource in message.resources}),
+                "whole": sum(
+                    bool(resource.metadata.version and resource.body.type_url)
+                    for resource in message.resources
+                ),
+                "size": len(raw),
+            }
+            if folder:
+                Path(folder, f"payload-{number}").write_bytes(raw)
+        return found
+
+    def _listening(self) -> bool:
+        """Return as soon as something listens there."""
+        host, _, port = self._options.address.rpartition(":")
+        give_up = time.monotonic() + PATIENCE
+        while time.monotonic() < give_up:
+            with socket.socket() as probe:
+                if probe.connect_ex((host, int(port))) == 0:
+                    return True
+            time.sleep(0.002)
+        return False
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("address")
+    parser.add_argument("collections", nargs="+")
+    parser.add_argument("--sinks", type=int, default=1)
+    parser.add_argument("--incremental", action="store_true")
+    load = Load(parser.parse_args())
+    gc.collect()
+    gc.freeze()
+    say({"ready": os.getpid()})
+    for line in sys.stdin:
+        order = json.loads(line)
+        if order["do"] == "connect":
+            say(load.connect(order["expect"]))
+        elif order["do"] == "arm":
+            load.arm(order["pushes"])
+            say({"armed": len(load.sinks)})
+            say(load.complete())
+        else:
+            say(load.check(order.get("folder", "")))
+
+
+def say(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

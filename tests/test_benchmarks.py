@@ -1,0 +1,122 @@
+"""The benchmarks count right: on twenty resources, and without a word on how long anything took."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+import documents  # noqa: E402 - the benchmarks are scripts and stand on the path
+import processes  # noqa: E402
+import repository  # noqa: E402
+
+from gitsource._proto.istio.mcp.v1alpha1.mcp_pb2 import Resources  # noqa: E402
+from gitsource.build import judge  # noqa: E402
+from gitsource.catalog import Catalog  # noqa: E402
+
+
+@pytest.fixture
+def payload(tmp_path):
+    """A push of three resources, as a file."""
+    push = Resources(collection="acme/v1/things", nonce="1")
+    for name in ("a/one", "a/two", "a/three"):
+        push.resources.add().metadata.name = name
+    file = tmp_path / "payload"
+    file.write_bytes(push.SerializeToString())
+    return file
+
+
+def test_every_generated_document_is_published_without_a_finding():
+    results = [
+        judge(documents.document(n).encode(), None, Catalog(), json=False) for n in range(60)
+    ]
+
+    assert [] == [f.message for r in results for d in r.documents for f in d.findings]
+    assert [documents.name_of(n) for n in range(60)] == [r.documents[0].name for r in results]
+
+
+@pytest.mark.parametrize("number", [0, 4, 7, 9], ids=documents.kind_of)
+def test_the_next_generation_of_a_document_has_another_version(number):
+    old, new = (
+        judge(documents.document(number, generation).encode(), None, Catalog(), json=False)
+        for generation in (0, 1)
+    )
+
+    assert old.documents[0].name == new.documents[0].name
+    assert old.documents[0].version != new.documents[0].version
+
+
+def test_a_repository_has_a_file_a_resource_and_twenty_commits(tmp_path):
+    made = repository.make(250, work=tmp_path)
+    files = repository.git(made.folder, "ls-tree", "-r", "--name-only", "main").splitlines()
+
+    assert 250 == len(files) == sum(made.counts.values())
+    assert 100 == max(Counter(os.path.dirname(file) for file in files).values())
+    assert "20" == repository.git(made.folder, "rev-list", "--count", "main")
+
+
+def test_a_repository_is_the_same_wherever_it_is_made(tmp_path):
+    commits = [
+        repository.git(repository.make(30, work=tmp_path / place).folder, "rev-parse", "main")
+        for place in ("here", "there")
+    ]
+
+    assert commits[0] == commits[1]
+
+
+def test_the_client_counts_what_each_sink_was_sent(payload):
+    with (
+        processes.echo([payload], 1) as (address, server),
+        processes.Sinks(address, ["acme/v1/things"], 5) as sinks,
+    ):
+        sinks.dial({"acme/v1/things": 3})
+        first = sinks.report()
+        sinks.arm(2)
+        server.tell("0")
+        server.tell("0")
+        again = sinks.report()
+        found = sinks.check()
+
+    assert ["a/one", "a/two", "a/three"] == first["push"]["names"] == again["push"]["names"]
+    assert {"resources": 3, "names": 3} == {
+        key: found["acme/v1/things"][key] for key in ("resources", "names")
+    }
+
+
+def test_a_sink_that_was_sent_too_little_gives_no_figure(payload):
+    with (
+        processes.echo([payload], 1) as (address, _),
+        processes.Sinks(address, ["acme/v1/things"], 2) as sinks,
+    ):
+        sinks.dial({"acme/v1/things": 4})
+
+        with pytest.raises(processes.MeasureError, match="expected"):
+            sinks.report()
+
+
+def test_one_command_measures_every_row_and_prints_the_table(tmp_path):
+    rows = "cold,warm,commit,watch,full-set,full-change"
+    asked = ["--sizes", "20", "--rows", rows, "--sinks", "1,3", "--repeat", "1"]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "table.py"), *asked, "--work", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "") == (done.returncode, done.stderr if done.returncode else "")
+    kept = json.loads((tmp_path / "latest.json").read_text())
+
+    assert [
+        "cold", "cold-memory", "warm", "commit-1", "commit-3", "memory-3",
+        "commit-1-watch", "commit-3-watch", "full-set", "full-change", "full-memory",
+    ] == [row["name"] for row in kept["rows"]]  # fmt: skip
+    assert all(value > 0 for row in kept["rows"] for value in row["values"])
+    assert "one-file commit (POST /sync) → ACK of 3 incremental sinks" in done.stdout
