@@ -16,7 +16,7 @@ from gitsource.errors import ConfigurationError
 
 LONGEST_TEXT = 1000
 """Characters of a reason, a name or a revision."""
-LONGEST_WAIT = 3600.0
+LONGEST_WAIT = 86_400.0
 """Seconds."""
 DEFAULT_WAIT = 30.0
 """Seconds that ``GET /wait`` takes at most if it does not say."""
