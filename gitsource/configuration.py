@@ -286,6 +286,9 @@ def _rows(given: Found, faults: list[Fault]) -> tuple[CollectionRow, ...]:
 
 def _unknown(name: str, path: tuple[str, ...]) -> str:
     """Say that *name* is no key at *path*, and which one may have been meant."""
+    group, dot, leaf = name.partition(".")
+    if dot and name in declared():
+        return f'unknown key "{name}": write "{leaf}" under "{group}"'
     here = "".join(f"{part}." for part in path)
     near = {key.removeprefix(here).partition(".")[0] for key in declared() if key.startswith(here)}
     inside = f' in "{path[0]}"' if path else ""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -119,6 +120,27 @@ def _rows(group: type, prefix: str, docs: Mapping[tuple[str, str], str]) -> Iter
         yield Row(prefix + field.name, hint, optional, default, doc)
 
 
+PREFACE = """\
+# Settings
+
+<!-- Made from gitsource/settings.py: python -m gitsource.declarations > docs/settings.md -->
+
+Each setting can be given in the config file (`--config`, YAML or JSON), as an environment variable
+and as a flag; the flag wins over the variable, the variable over the file. `poll.interval` is
+
+* in the file: `poll: {interval: 30s}`,
+* as a variable: `GITSOURCE_POLL_INTERVAL=30s`,
+* as a flag: `--poll-interval 30s`.
+
+Variables and flags take `collections` as YAML or JSON text. A key that does not exist is an error.
+Every mistake is told at once, each with its place, what was expected, and the nearest known key.
+
+Durations are written `500ms`, `30s`, `5m`, `1h` or as a number of seconds; sizes `512KiB`, `4MiB`,
+`1GiB` or as a number of bytes; an address is `host:port`, with an IPv6 host in brackets. A relative
+path in the config file counts from that file's folder, anywhere else from the working directory.\
+"""
+
+
 def _docstrings() -> Mapping[tuple[str, str], str]:
     """Return the string under each field of settings.py, by class and field."""
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
@@ -132,6 +154,25 @@ def _docstrings() -> Mapping[tuple[str, str], str]:
             if isinstance(words, ast.Expr) and isinstance(words.value, ast.Constant):
                 found[group.name, field.target.id] = " ".join(str(words.value.value).split())
     return found
+
+
+def page() -> str:
+    """Return docs/settings.md, which `python -m gitsource.declarations` prints."""
+    sections: dict[str, list[Row]] = {"": []}
+    for row in describe():
+        name = row.key.partition(".")[0] if "." in row.key else ""
+        sections.setdefault(name, []).append(row)
+    lines = [PREFACE]
+    for name, rows in sections.items():
+        title = f"`{name}`" if name else "At the top level"
+        lines += [f"\n## {title}\n", "| key | type | default | |", "| --- | --- | --- | --- |"]
+        for row in rows:
+            form = row.type_text.replace(" | ", ", ")
+            default = f"`{row.default_text}`" if row.default_text else "none"
+            lines.append(f"| `{row.key}` | {form} | {default} | {row.doc} |")
+    lines += ["\n## One entry of `collections`\n", "| key | |", "| --- | --- |"]
+    lines += [f"| `{name}` | {doc} |" for name, doc in row_fields().items()]
+    return "\n".join(lines) + "\n"
 
 
 # --------------------------------------------------------------------------- the forms of a value
@@ -239,6 +280,10 @@ def write(kind: Any, value: Any) -> str:
 
 def _in_units(value: float, units: Mapping[str, float], least: str) -> str:
     for unit, worth in sorted(units.items(), key=lambda item: -item[1]):
-        if value and value % worth == 0:
+        if value and float(value / worth).is_integer():
             return f"{value / worth:g}{unit}"
     return f"{value:g}{least}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
