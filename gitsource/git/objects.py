@@ -1,0 +1,336 @@
+"""
+Reading a repository's objects: revisions, trees, changes, contents and births.
+
+Rule: everything is asked of git by object id; no checkout, no file of the repository is opened by
+us, nothing of it is run, and a content's size is asked before the content. Two git processes live
+as long as the object (`cat-file`, `diff-tree`); when one ends it is started again, once a question.
+
+Not for more than one thread. `Objects.bulk_reader` is what other processes read with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from gitsource.errors import GitFailed, RefMissing
+from gitsource.git import catfile, changes, verbs
+from gitsource.git.address import spec as checked_spec
+from gitsource.git.changes import Commit, RawChange, Step
+from gitsource.git.command import Git
+from gitsource.git.process import EndedEarlyError, Process
+from gitsource.git.reasons import quoted
+from gitsource.model import Change, Revision, TreeEntry
+
+T = TypeVar("T")
+
+WALK = 256
+"""Commits gone back one by one to find the last one known, before git's log is asked."""
+
+
+class Objects:
+    """The objects of one repository."""
+
+    def __init__(self, git: Git, git_dir: Path, *, cut: frozenset[str] = frozenset()) -> None:
+        self._git, self.git_dir = git, git_dir
+        self._cut = cut
+        self._batch: Process | None = None
+        self._diffs: dict[str, Process] = {}
+        self.damaged = False
+        """Set once an object that must be there was not: the repository has lost something."""
+
+    def __repr__(self) -> str:
+        return f"<Objects {self.git_dir}>"
+
+    def close(self) -> None:
+        """End the git processes; asking again starts new ones."""
+        for process in (self._batch, *self._diffs.values()):
+            if process is not None:
+                process.close()
+        self._batch = None
+        self._diffs.clear()
+
+    # ------------------------------------------------------------------ revisions
+
+    def revision(self, spec: str) -> Revision:
+        """
+        Return the commit that *spec* names: an id (full or shortened), a ref, with ``~N`` or ``^``.
+
+        Raises ConfigurationError for what cannot be one, RefMissing if there is none.
+        """
+        return self._commit(str(checked_spec(spec))).revision
+
+    def _commit(self, name: str) -> Commit:
+        found, raw = self._ask(lambda process: catfile.content(process, f"{name}^{{commit}}"))
+        if found.kind != "commit":
+            many = "more than one" if found.kind == "ambiguous" else "no"
+            raise RefMissing(f"there is {many} commit {name} in {self.git_dir}")
+        if raw is None:
+            raise GitFailed(f"commit {found.oid} is larger than {catfile.COMMIT_BYTES} bytes")
+        return changes.commit(found.oid, raw)
+
+    def has(self, oid: str) -> bool:
+        """Tell whether an object is there."""
+        name = verbs.oid(oid)
+        return self._ask(lambda process: catfile.info(process, name)).found
+
+    def contains(self, head: str, commit: str) -> bool:
+        """Tell whether *commit* is *head* or one of its ancestors; unknown commits are not."""
+        if head == commit:
+            return True
+        if not (self.has(head) and self.has(commit)):
+            return False
+        return self._git.succeeds(verbs.is_ancestor(self.git_dir, commit, head))
+
+    # ------------------------------------------------------------------ trees
+
+    def entries(self, tree: str, path: str = "") -> list[TreeEntry]:
+        """Return everything under *path* whose name says that it can hold configuration."""
+        prefix = changes.inside(path)
+        chunks = self._git.stream(verbs.list_tree(self.git_dir, tree, prefix))
+        return list(changes.tree_entries(chunks, prefix))
+
+    def changes(self, old_tree: str, new_tree: str, path: str = "") -> list[Change]:
+        """Return what differs between two trees under *path*, candidates only."""
+        return [
+            raw.as_change()
+            for raw in self._diff(old_tree, new_tree, changes.inside(path))
+            if changes.is_candidate(raw.path)
+        ]
+
+    def _diff(self, old_tree: str, new_tree: str, prefix: str) -> list[RawChange]:
+        asked = f"{verbs.oid(old_tree)} {verbs.oid(new_tree)}\n".encode()
+
+        def start() -> Process:
+            return self._git.converse(verbs.diffs(self.git_dir, prefix))
+
+        def answer(process: Process) -> list[RawChange] | None:
+            # Equal trees have no answer of their own; a line that names no object is echoed.
+            process.send(asked + b"END\n")
+            first = process.line()
+            if first == b"END":
+                return None
+            return list(_diff_records(process))
+
+        for last in (False, True):
+            process = self._diffs.pop(prefix, None) or start()
+            try:
+                found = answer(process)
+            except EndedEarlyError as error:
+                process.close()
+                if last:
+                    raise self._died(error) from error
+                continue
+            except BaseException:
+                process.close()
+                raise
+            self._diffs[prefix] = process
+            if found is None:
+                self.damaged = True
+                raise GitFailed(f"tree {old_tree} or {new_tree} is not in {self.git_dir}")
+            return found
+        raise AssertionError  # pragma: no cover  # the loop returns or raises
+
+    def file(self, tree: str, path: str, limit: int) -> bytes | None:
+        """
+        Return the file at *path* of a tree; None if there is none (or it is not a file).
+
+        Raises GitFailed if it is larger than *limit* bytes.
+        """
+        if changes.safe_path(path) is not None:
+            return None
+        name = f"{verbs.oid(tree)}:{path}"
+        found = self._ask(lambda process: catfile.info(process, name))
+        if found.kind != "blob":
+            return None
+        for _, data in self.read([found.oid], limit):
+            if data is None:
+                raise GitFailed(f"{path} is larger than {limit} bytes")
+            return data
+        raise AssertionError  # pragma: no cover  # read yields one pair a blob
+
+    # ------------------------------------------------------------------ contents
+
+    def read(self, blobs: Sequence[str], limit: int) -> Iterator[tuple[str, bytes | None]]:
+        """
+        Yield each blob's content in turn: None for one above *limit* bytes, which is never read.
+
+        Raises GitFailed if one is missing or no blob.
+        """
+        left, retried = list(blobs), False
+        while True:
+            done = 0
+            try:
+                with self._taken() as process:
+                    for pair in catfile.contents(process, left, limit):
+                        done += 1
+                        yield pair
+            except EndedEarlyError as error:
+                if retried:
+                    raise self._died(error) from error
+                left, retried = left[done:], True
+            except catfile.LostObjectError as error:
+                self.damaged = True
+                raise GitFailed(
+                    f"object {error} is not a blob that can be read from {self.git_dir}",
+                    hint="objects are missing: fetch the whole history (not --depth or --filter)",
+                ) from error
+            else:
+                return
+
+    def bulk_reader(self, limit: int) -> BulkReader:
+        """Return what reads blobs in another process."""
+        return BulkReader(self._git, self.git_dir, limit)
+
+    # ------------------------------------------------------------------ births
+
+    def births(self, head: str, paths: Collection[str]) -> dict[str, int]:
+        """
+        Return when each of *paths* (which exist at *head*) was born, in seconds since the epoch.
+
+        In a history that is cut off, paths older than the cut are left out rather than guessed.
+        """
+        steps = self._log(head, _common_folder(paths))
+        return changes.births(steps, paths)
+
+    def births_since(self, old: str, new: str) -> dict[str, int]:
+        """
+        Return the births that the commits after *old* up to *new* brought, of what still exists.
+
+        If *old* is not on the first-parent line of *new* (a forced push), or not there at all, any
+        birth may differ: then all candidates of *new* are told.
+        """
+        line = self._line_back(old, new)
+        if line is not None:
+            return changes.births_between(line)
+        if self.has(old) and self._on_line(old, new):
+            steps = self._log(new, "", since=old)
+            return changes.births_between(reversed(list(steps)))
+        return self.births(new, [e.path for e in self.entries(self._commit(new).revision.tree)])
+
+    def _line_back(self, old: str, new: str) -> list[Step] | None:
+        """Go back from *new* to *old* by first parents; what each commit did, oldest first."""
+        line: list[Commit] = []
+        at = verbs.oid(new)
+        while at != old:
+            if len(line) == WALK:
+                return None
+            found = self._commit(at)
+            line.append(found)
+            if not found.parents or at in self._cut:
+                return None
+            at = found.parents[0]
+        steps = []
+        before = self._commit(old).revision.tree if line else ""
+        for found in reversed(line):
+            after = found.revision.tree
+            step = Step(found.revision.commit, found.revision.committed_at)
+            for raw in self._diff(before, after, ""):
+                if raw.status in {"A", "D"}:
+                    (step.added if raw.status == "A" else step.deleted).append(raw.path)
+            steps.append(step)
+            before = after
+        return steps
+
+    def _on_line(self, old: str, new: str) -> bool:
+        """Tell whether *old* is on the first-parent line of *new*, however long it is."""
+        last = b""
+        with suppress(GitFailed):
+            for chunk in self._git.stream(verbs.first_parents(self.git_dir, new, old)):
+                last = (last + chunk)[-65536:]
+        oldest = last.strip().rpartition(b"\n")[2].split()
+        return len(oldest) > 1 and oldest[1].decode("ascii") == old
+
+    def _log(self, head: str, prefix: str, since: str | None = None) -> Iterator[Step]:
+        chunks = self._git.stream(verbs.log(self.git_dir, head, prefix, since=since))
+        for step in changes.log_steps(chunks):
+            if step.commit in self._cut:
+                return  # everything seems to be added here, and nobody knows when it was
+            yield step
+
+    # ------------------------------------------------------------------ the conversation
+
+    @contextmanager
+    def _taken(self) -> Iterator[Process]:
+        """Take the cat-file process for one exchange; a broken-off one is not used again."""
+        process, self._batch = self._batch, None
+        process = process or self._git.converse(verbs.batch(self.git_dir))
+        try:
+            yield process
+        except BaseException:
+            process.close()
+            raise
+        if self._batch is None:
+            self._batch = process
+        else:
+            process.close()
+
+    def _ask(self, question: Callable[[Process], T]) -> T:
+        try:
+            with self._taken() as process:
+                return question(process)
+        except EndedEarlyError:
+            pass
+        try:
+            with self._taken() as process:
+                return question(process)
+        except EndedEarlyError as error:
+            raise self._died(error) from error
+
+    def _died(self, error: EndedEarlyError) -> GitFailed:
+        self.damaged = True
+        why = quoted(error.stderr) or "it said nothing"
+        return GitFailed(f"git {error.command.step} of {self.git_dir} ended: {why}")
+
+
+@dataclass(frozen=True)
+class BulkReader:
+    """Reads blobs as `Objects.read` does, in whichever process it is called; picklable."""
+
+    git: Git
+    git_dir: Path
+    limit: int
+
+    def __call__(self, blobs: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
+        """Yield each blob's content in turn, None for one above the limit."""
+        yield from _of_this_process(self.git, self.git_dir).read(blobs, self.limit)
+
+
+@cache
+def _of_this_process(git: Git, git_dir: Path) -> Objects:
+    # Ends with the worker process: its git reads end of file then.
+    return Objects(git, git_dir)
+
+
+def bulk_read(git_dir: Path, blobs: Sequence[str], limit: int) -> list[tuple[str, bytes | None]]:
+    """Read blobs once, with a git process of its own."""
+    objects = Objects(Git(), git_dir)
+    try:
+        return list(objects.read(blobs, limit))
+    finally:
+        objects.close()
+
+
+def _diff_records(process: Process) -> Iterator[RawChange]:
+    """Read the records up to the echoed mark: each begins with a colon, the mark does not."""
+    while (first := process.exactly(1)) == b":":
+        header = process.until(b"\0")
+        yield changes.raw_change(b":" + header, process.until(b"\0"))
+    rest = process.line()
+    if first + rest != b"END":
+        raise GitFailed(f"diff-tree: not a record: {(first + rest)[:100]!r}")
+
+
+def _common_folder(paths: Collection[str]) -> str:
+    """Return the deepest folder that holds all *paths*, as `changes.inside` writes it."""
+    if not paths:
+        return ""
+    first, last = min(paths), max(paths)
+    at = 0
+    while at < min(len(first), len(last)) and first[at] == last[at]:
+        at += 1
+    return first[: first.rfind("/", 0, at) + 1]

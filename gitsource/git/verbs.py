@@ -1,0 +1,193 @@
+"""
+Every git command line that gitsource uses: one builder a verb, fixed options, typed slots.
+
+Rule: an allow-list. No builder passes an option on; what comes from outside (an address, a ref, a
+path) stands behind ``--end-of-options`` or ``--``, or after ``=`` in one argument, and an object
+id is checked to be one. So no text in any slot can become an option of git's, and the list of
+dangerous options need not be known.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitsource.errors import ConfigurationError
+from gitsource.git.address import Address
+from gitsource.git.changes import LOG_FORMAT
+
+_OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_OWN_REF = re.compile(r"refs/gitsource/[a-z]+(?:/[0-9a-f]{40,64})?")
+
+HEAD_REF = "refs/gitsource/head"
+"""Where the mirror keeps the followed ref."""
+KEEP_REFS = "refs/gitsource/keep/"
+"""Under it, one ref a commit that must outlive garbage collection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One git process to be: what it is called in messages, its arguments, where it runs."""
+
+    step: str
+    """What an error calls it."""
+    args: tuple[str, ...]
+    """Everything after the program's own options."""
+    git_dir: Path | None = None
+    """The repository, never searched for by git itself (except by `discover`)."""
+    cwd: str = "/"
+    remote: Address | None = None
+    """Set if the command talks to it; all others are denied every transport."""
+    writes: bool = False
+    """Whether a process left behind by a crash could still change the repository."""
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The arguments after the program's path."""
+        where = () if self.git_dir is None else (f"--git-dir={self.git_dir}",)
+        return ("--no-pager", *where, *self.args)
+
+
+def oid(text: str) -> str:
+    """Return *text* if it is a full object id; raises ConfigurationError if it is anything else."""
+    if not _OID.fullmatch(text):
+        raise ConfigurationError(f"{text[:80]!r} is not an object id")
+    return text
+
+
+def own_ref(text: str) -> str:
+    """Return *text* if it is one of the mirror's own refs."""
+    if not _OWN_REF.fullmatch(text):
+        raise ConfigurationError(f"{text[:80]!r} is not a ref of the mirror")
+    return text
+
+
+def _literal(prefix: str) -> tuple[str, ...]:
+    """Return the pathspec for *prefix* (of `changes.inside`); GIT_LITERAL_PATHSPECS is set."""
+    if "\0" in prefix:
+        raise ConfigurationError("a path cannot have a NUL in it")
+    return ("--", prefix) if prefix else ("--",)
+
+
+# --------------------------------------------------------------------------- making and fetching
+
+
+def init(folder: Path, object_format: str) -> Command:
+    """Make a bare repository without templates (and so without hooks)."""
+    if object_format not in {"sha1", "sha256"}:
+        raise ConfigurationError(f"{object_format[:20]!r} is not an object format")
+    args = ("init", "--quiet", "--bare", "--template=", "--initial-branch=none")
+    return Command("init", (*args, f"--object-format={object_format}", "--", str(folder)))
+
+
+def fetch(git_dir: Path, remote: Address, ref: str, *, force: bool) -> Command:
+    """Bring the mirror's head to the remote's *ref*; without *force* only by fast-forward."""
+    args = (
+        *("fetch", "--quiet", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head"),
+        *("--no-recurse-submodules", "--no-auto-gc", "--atomic"),
+        *("--end-of-options", remote.url, f"{'+' if force else ''}{ref}:{HEAD_REF}"),
+    )
+    return Command("fetch", args, git_dir, remote=remote, writes=True)
+
+
+def ls_remote(git_dir: Path, remote: Address) -> Command:
+    """List the remote's branches, to say what there is when the followed ref is missing."""
+    args = ("ls-remote", "--quiet", "--heads", "--end-of-options", remote.url)
+    return Command("ls-remote", args, git_dir, remote=remote)
+
+
+def update_refs(git_dir: Path) -> Command:
+    """Change refs in one transaction, told on standard input."""
+    return Command("update-ref", ("update-ref", "--stdin", "-z"), git_dir, writes=True)
+
+
+def repack(git_dir: Path) -> Command:
+    """Pack what is loose, joining small packs only: the cost follows what is new."""
+    args = ("repack", "-d", "-l", "-q", "--geometric=2")
+    return Command("repack", args, git_dir, writes=True)
+
+
+def gc(git_dir: Path) -> Command:
+    """Pack everything anew and drop what nothing has referred to for two weeks."""
+    return Command("gc", ("gc", "--quiet", "--prune=2.weeks.ago"), git_dir, writes=True)
+
+
+# --------------------------------------------------------------------------- reading
+
+
+def version() -> Command:
+    """Ask which git this is."""
+    return Command("version", ("version",))
+
+
+def discover(folder: Path) -> Command:
+    """Find the repository that *folder* is in, and whether its history is cut off."""
+    args = ("rev-parse", "--path-format=absolute", "--absolute-git-dir", "--git-path", "shallow")
+    return Command("rev-parse", args, cwd=str(folder))
+
+
+def refs(git_dir: Path, under: str) -> Command:
+    """List the refs under *under* with their objects."""
+    args = ("for-each-ref", "--format=%(objectname) %(refname)%00", "--", under)
+    return Command("for-each-ref", args, git_dir)
+
+
+def containing(git_dir: Path, commit: str, under: str) -> Command:
+    """Name one ref under *under* from which *commit* can be reached."""
+    fixed = ("for-each-ref", "--count=1", "--format=%(refname)")
+    return Command("for-each-ref", (*fixed, f"--contains={oid(commit)}", "--", under), git_dir)
+
+
+def symbolic(git_dir: Path, ref: str) -> Command:
+    """Tell where a symbolic ref points."""
+    return Command("symbolic-ref", ("symbolic-ref", "--quiet", "--end-of-options", ref), git_dir)
+
+
+def batch(git_dir: Path) -> Command:
+    """Answer questions about objects for as long as they are asked."""
+    return Command("cat-file", ("cat-file", "--batch-command", "--buffer"), git_dir)
+
+
+def diffs(git_dir: Path, prefix: str) -> Command:
+    """Compare pairs of trees, told on standard input, within a folder."""
+    args = ("diff-tree", "--stdin", "-r", "--raw", "-z", "--no-renames", "--no-abbrev")
+    kept = ("--ignore-submodules=none", "--no-ext-diff", "--no-textconv", "-O/dev/null")
+    return Command("diff-tree", (*args, *kept, *_literal(prefix)), git_dir)
+
+
+def list_tree(git_dir: Path, tree: str, prefix: str) -> Command:
+    """List everything under a folder of a tree."""
+    args = ("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", oid(tree))
+    # NB: after --end-of-options, ls-tree would take `--` for a path.
+    return Command("ls-tree", (*args, *_literal(prefix)[1:]), git_dir)
+
+
+def log(git_dir: Path, head: str, prefix: str, *, since: str | None = None) -> Command:
+    """Tell what appeared and vanished on the first-parent line, newest first."""
+    args = (
+        *("log", "--first-parent", "--diff-merges=first-parent", "--name-status", "--no-renames"),
+        *("--diff-filter=AD", "-z", f"--format=tformat:{LOG_FORMAT}", "--root", "--no-follow"),
+        # What the configuration of a local repository could otherwise say.
+        *("--no-show-signature", "--no-mailmap", "--no-notes", "--no-decorate", "--no-color"),
+        *("--no-ext-diff", "--no-textconv", "--ignore-submodules=none", "-O/dev/null"),
+    )
+    span = (oid(head),) if since is None else (oid(head), f"^{oid(since)}")
+    return Command("log", (*args, "--end-of-options", *span, *_literal(prefix)), git_dir)
+
+
+def first_parents(git_dir: Path, head: str, since: str) -> Command:
+    """List the first-parent line of *head* down to what *since* has, with parents."""
+    args = ("rev-list", "--first-parent", "--parents", "--end-of-options")
+    return Command("rev-list", (*args, oid(head), f"^{oid(since)}", "--"), git_dir)
+
+
+def merge_base(git_dir: Path, one: str, other: str) -> Command:
+    """Find where two commits' histories meet."""
+    return Command("merge-base", ("merge-base", "--end-of-options", oid(one), oid(other)), git_dir)
+
+
+def is_ancestor(git_dir: Path, old: str, new: str) -> Command:
+    """Tell (by exit code 0 or 1) whether *old* is in the history of *new*."""
+    args = ("merge-base", "--is-ancestor", "--end-of-options", oid(old), oid(new))
+    return Command("merge-base", args, git_dir)
