@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from gitsource.errors import ConfigurationError
-from gitsource.git import verbs
+from gitsource.git import orphans, verbs
 from gitsource.git.process import Limits, Process
 from gitsource.git.reasons import failure
 from gitsource.git.verbs import Command
@@ -140,6 +140,8 @@ class Git:
     timeout: float = 120.0
     """Seconds one step, or one answer of a long-lived process, may take."""
     limits: Limits = field(default_factory=Limits)
+    journal: Path | None = None
+    """Where processes that change a repository are written down while they run."""
 
     @property
     def program(self) -> str:
@@ -181,6 +183,15 @@ class Git:
             self._check(command, process)
         return True
 
+    def first_line(self, command: Command) -> str | None:
+        """Run a *command* that prints one name, or ends with 1 if there is none."""
+        with self._process(command, talks=False) as process:
+            out = process.read_all(1 << 16)
+            if process.finish() == 1:
+                return None
+            self._check(command, process)
+        return os.fsdecode(out).partition("\n")[0] or None
+
     def stream(self, command: Command) -> Iterator[bytes]:
         """Run *command* and yield what it prints as it comes; closing the iterator kills it."""
         with self._process(command, talks=False) as process:
@@ -194,10 +205,15 @@ class Git:
     @contextmanager
     def _process(self, command: Command, *, talks: bool) -> Iterator[Process]:
         process = self._start(command, talks=talks)
+        journal = self.journal if command.writes else None
         try:
+            if journal is not None:
+                orphans.note(journal, process.pid)
             yield process
         finally:
             process.close()
+            if journal is not None:
+                orphans.forget(journal)
 
     def _start(self, command: Command, *, talks: bool) -> Process:
         program = self.program

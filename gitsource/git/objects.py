@@ -78,6 +78,11 @@ class Objects:
         name = verbs.oid(oid)
         return self._ask(lambda process: catfile.info(process, name)).found
 
+    def at(self, ref: str) -> str | None:
+        """Return the id of the object that a full ref name points to now, None if there is none."""
+        found = self._ask(lambda process: catfile.info(process, ref))
+        return found.oid if found.found else None
+
     def contains(self, head: str, commit: str) -> bool:
         """Tell whether *commit* is *head* or one of its ancestors; unknown commits are not."""
         if head == commit:

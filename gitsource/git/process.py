@@ -83,8 +83,10 @@ class Process:
         self._open: dict[int, Any] = {}
         for pipe in (self._popen.stdout, self._popen.stderr):
             self._watch(pipe, select.POLLIN)
+        self._input = -1
         if self._popen.stdin is not None:
-            os.set_blocking(self._popen.stdin.fileno(), False)
+            self._input = self._popen.stdin.fileno()
+            os.set_blocking(self._input, False)
         self._started = time.monotonic()
 
     def __repr__(self) -> str:
@@ -131,16 +133,16 @@ class Process:
             return
         try:
             while self._to_send:
-                self._to_send = self._to_send[os.write(pipe.fileno(), self._to_send) :]
+                self._to_send = self._to_send[os.write(self._input, self._to_send) :]
         except BlockingIOError:
-            if pipe.fileno() not in self._open:
+            if self._input not in self._open:
                 self._watch(pipe, select.POLLOUT)
             return
         except BrokenPipeError:
             self._to_send = b""  # it has ended: reading will tell why
             self._end_input = True
-        if pipe.fileno() in self._open:
-            self._forget(pipe.fileno())
+        if self._input in self._open:
+            self._forget(self._input)
         if self._end_input:
             with suppress(OSError):
                 pipe.close()
@@ -162,7 +164,7 @@ class Process:
                 raise self._too_slow()  # however busily it talks on standard error
             ready = self._poll.poll(left * 1000)
             for number, _ in ready:
-                if self._popen.stdin is not None and number == self._popen.stdin.fileno():
+                if number == self._input:
                     self._write()
                     continue
                 data = self._read(number)

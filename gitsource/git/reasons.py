@@ -29,7 +29,13 @@ _AWAY = re.compile(
     r"unexpected disconnect|rpc failed|repository .*not found|no route to host|expected flush|"
     r"network is unreachable|unable to connect|operation timed out|unable to look up"
 )
+_FULL = re.compile(r"(?i)no space left on device|disk quota exceeded|read-only file system")
+_DIVERGED = re.compile(r"\[rejected\].*\(non-fast-forward\)")
 _MISSING = re.compile(r"(?i)missing (?:blob|tree|commit)|could not read|bad object|unable to read")
+
+
+class DivergedError(GitFailed):
+    """The followed ref was moved to a commit that does not follow from the last one fetched."""
 
 
 def quoted(stderr: bytes) -> str:
@@ -73,6 +79,8 @@ _KINDS: tuple[tuple[re.Pattern[str], type[MirrorError], str], ...] = (
         RemoteUnreachable,
         "the Git host refuses: check the user, token or key, and that it may read this repository",
     ),
+    (_FULL, GitFailed, "the mirror cannot be written: check the space left in state_dir"),
+    (_DIVERGED, DivergedError, ""),
     (_SHALLOW, GitFailed, "the upstream's history is cut off (shallow): give it all of it"),
     (
         _FSCK,

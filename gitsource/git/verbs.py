@@ -84,7 +84,7 @@ def init(folder: Path, object_format: str) -> Command:
 def fetch(git_dir: Path, remote: Address, ref: str, *, force: bool) -> Command:
     """Bring the mirror's head to the remote's *ref*; without *force* only by fast-forward."""
     args = (
-        *("fetch", "--quiet", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head"),
+        *("fetch", "--no-progress", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head"),
         *("--no-recurse-submodules", "--no-auto-gc", "--atomic"),
         *("--end-of-options", remote.url, f"{'+' if force else ''}{ref}:{HEAD_REF}"),
     )

@@ -1,0 +1,113 @@
+"""
+A repository of the user's own, read where it is: for dry-runs and `validate --repo`.
+
+Rule: read-only, offline, and as suspicious as with any upstream: its configuration may be hostile
+(a fresh clone of someone else's work, say) and must not run anything. See `command` for how.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gitsource.errors import ConfigurationError, GitFailed, RefMissing
+from gitsource.git import verbs
+from gitsource.git.command import Git
+from gitsource.git.objects import Objects
+from gitsource.model import Revision
+
+
+class LocalRepository:
+    """
+    The repository that *folder* is in: a clone (also from a folder inside it) or a bare repository.
+
+    Raises ConfigurationError if there is none. A context manager, for one thread.
+    """
+
+    def __init__(self, folder: Path, git: Git | None = None) -> None:
+        self._git = git or Git()
+        self._git.check_version()
+        try:
+            if not folder.is_dir():
+                raise ConfigurationError(f"{folder} is not a folder")
+            found = self._git.run(verbs.discover(folder.resolve())).rstrip(b"\n").split(b"\n")
+        except GitFailed as error:
+            raise ConfigurationError(
+                f"{folder} is not in a Git repository", hint="name one with --repo"
+            ) from error
+        self.git_dir = Path(os.fsdecode(found[0]))
+        self.cut = _cut_off(Path(os.fsdecode(found[-1])))
+        """Commits whose parents are missing (a shallow clone): births before them are unknown."""
+        self.objects = Objects(self._git, self.git_dir, cut=self.cut)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the git processes."""
+        self.objects.close()
+
+    def revision(self, spec: str) -> Revision:
+        """Return the commit that *spec* names, see `Objects.revision`."""
+        return self.objects.revision(spec)
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """Return the commit where two histories meet, None if they do not."""
+        command = verbs.merge_base(self.git_dir, one, other)
+        return self._git.first_line(command)
+
+    def default_branch(self) -> str | None:
+        """Return the full name of the ref that new work starts from, as far as can be known."""
+        named = self._git.first_line(verbs.symbolic(self.git_dir, "refs/remotes/origin/HEAD"))
+        usual = (
+            *("refs/remotes/origin/main", "refs/remotes/origin/master"),
+            *("refs/heads/main", "refs/heads/master"),
+        )
+        return self._first_of((*((named,) if named else ()), *usual))
+
+    def _first_of(self, refs: tuple[str, ...]) -> str | None:
+        return next((ref for ref in refs if self.objects.at(ref) is not None), None)
+
+    def base_of(self, new: Revision, base: str | None, followed: str = "") -> Revision | None:
+        """
+        Return what *new* is compared with: *base* if it is named, else where *new* left off.
+
+        That is where its history meets the *followed* ref (the remote's before the local one, else
+        the default branch); for a commit on that ref itself, the commit before. None if there is
+        nothing before it. Raises RefMissing if *base* is not there.
+        """
+        if base is not None:
+            return self.objects.revision(base)
+        named = () if not followed else (
+            (followed,) if followed.startswith("refs/")
+            else (f"refs/remotes/origin/{followed}", f"refs/heads/{followed}")
+        )  # fmt: skip
+        main = self._first_of(named) or self.default_branch()
+        met = self.merge_base(new.commit, self.objects.revision(main).commit) if main else None
+        if met is not None and met != new.commit:
+            return self.objects.revision(met)
+        try:
+            return self.objects.revision(f"{new.commit}~1")
+        except RefMissing:
+            return None
+
+
+def _cut_off(shallow: Path) -> frozenset[str]:
+    """Return the commits at which a shallow clone's history ends."""
+    try:
+        told = shallow.read_text(encoding="ascii")
+    except FileNotFoundError:
+        return frozenset()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{shallow} cannot be read: {error}") from error
+    return frozenset(told.split())
