@@ -46,7 +46,7 @@ NUMBERS = (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
 
 SHARED: dict[str, Schema] = {
     "duration": {
-        "description": "A length of time: 30s, 500ms, 5m, 1h30m.",
+        "description": "A length of time such as 30s, 500ms, 5m or 1h30m.",
         "type": "string",
         "pattern": "^[+]?(0|(([0-9]+([.][0-9]*)?|[.][0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h))+)$",
         "not": {"pattern": "[^0-9.+nu\u00b5\u03bcmsh]"},

@@ -157,6 +157,9 @@ def _clash(fault: Fault) -> tuple[str, str] | None:
 
 def _sentence(fault: Fault) -> str:  # noqa: PLR0911 - one a family of keywords
     keyword, rule, value = fault.keyword, fault.rule, fault.value
+    described = _described(fault)
+    if described:
+        return f"expected {described}, not {shown(value)}"
     if keyword == "type":
         return f"expected {_types(rule)}, not {shown(value)}"
     if keyword in ("enum", "const"):
@@ -165,17 +168,23 @@ def _sentence(fault: Fault) -> str:  # noqa: PLR0911 - one a family of keywords
         return f"{_BOUNDS[keyword].format(shown(rule))}, not {shown(value)}"
     if keyword in _SIZES:
         measure, sentence = _SIZES[keyword]
-        return sentence.format(measure(value), shown(rule)) + f": {shown(value)}"
-    if keyword in ("pattern", "not") and isinstance(fault.schema.get("pattern"), str):
-        told = fault.schema.get("description")
-        if isinstance(told, str) and told:
-            return f"expected {told[:1].lower()}{told[1:].rstrip('.')}, not {shown(value)}"
-        return f"{shown(value)} does not match the pattern {shown(fault.schema['pattern'])}"
+        text = f": {shown(value)}" if isinstance(value, str) else ""
+        return sentence.format(measure(value), shown(rule)) + text
+    if keyword == "pattern":
+        return f"{shown(value)} does not match the pattern {shown(rule)}"
     if keyword in ("anyOf", "oneOf"):
         return _alternatives(fault)
     if keyword == "falseSchema":
         return f"nothing may stand here, but {shown(value)} does"
     return f"{shown(value)} breaks the rule {keyword}: {shown(fault.message)}"
+
+
+def _described(fault: Fault) -> str:
+    """Return what the schema says of a text with a pattern: that tells more than the pattern."""
+    told = fault.schema.get("description")
+    if fault.keyword not in ("type", "pattern", "not") or "pattern" not in fault.schema:
+        return ""
+    return told[:1].lower() + told[1:].rstrip(".") if isinstance(told, str) else ""
 
 
 def _types(rule: Any) -> str:
