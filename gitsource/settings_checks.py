@@ -107,11 +107,6 @@ def _together(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]
     if listens and listens.value and not settings.webhook.secret_file:
         text = "needs webhook.secret_file: deliveries that nobody signed are not taken"
         yield Fault(listens.place(), "webhook.listen", text)
-    poll = settings.poll
-    if poll.max_backoff < poll.interval:
-        one = found.get("poll.max_backoff") or found["poll.interval"]
-        text = f"poll.max_backoff ({poll.max_backoff:g}s) is shorter than poll.interval"
-        yield Fault(one.place(), "", f"{text} ({poll.interval:g}s)")
     addresses = {
         "listen.mcp": settings.listen.mcp,
         "listen.admin": settings.listen.admin,

@@ -39,7 +39,7 @@ def dry_run(
     warnings), 2 usage or environment.
     """
     from gitsource.cli.offline import judge, kept_to, settings_for
-    from gitsource.git.mirror import LocalRepository
+    from gitsource.git.local import LocalRepository
     from gitsource.plan import plan
     from gitsource.report import machine, text
     from gitsource.snapshot.build import standing_of

@@ -13,7 +13,7 @@ from pathlib import Path
 from gitsource.build import Builder
 from gitsource.catalog import Catalog
 from gitsource.configuration import catalog_for, load
-from gitsource.git.mirror import LocalRepository
+from gitsource.git.local import LocalRepository
 from gitsource.git.objects import Objects
 from gitsource.model import Revision
 from gitsource.reconcile.judging import evaluate, schema_reader

@@ -160,7 +160,7 @@ def _snapshot(
     if repo is not None:
         from gitsource.cli.offline import judge, settings_for
         from gitsource.errors import RevisionRejected
-        from gitsource.git.mirror import LocalRepository
+        from gitsource.git.local import LocalRepository
 
         with LocalRepository(repo) as repository:
             told = repository.objects.revision(revision or "HEAD")

@@ -47,7 +47,7 @@ def validate(
         raise click.UsageError("name either PATHS, or --repo with --revision")
     settings = settings_for(config)
     if repo is not None:
-        from gitsource.git.mirror import LocalRepository
+        from gitsource.git.local import LocalRepository
 
         with LocalRepository(repo) as repository:
             proposal = judge(repository, repository.objects.revision(revision or "HEAD"), settings)
