@@ -42,7 +42,8 @@ _SECOND = _words(
     "dispatcher engine exporter gateway handler importer indexer listener loader manager matcher "
     "mapper monitor planner poller processor producer proxy publisher queue reader receiver "
     "recorder registry relay renderer resolver router sampler scheduler sender server signer "
-    "sorter store streamer sync tagger tracker updater validator verifier viewer watcher worker writer"
+    "sorter store streamer sync tagger tracker updater validator verifier viewer watcher worker "
+    "writer"
 )
 _TEAMS = _words(
     "atlas borealis cobalt delta ember falcon granite harbor iris juniper krypton lotus meridian "
