@@ -29,7 +29,7 @@ HEAD = """\
 # Commands
 
 What `--help` says, command by command. Written by `python tests/docs/test_readme.py`; a test
-compares it with the program. Exit codes are told in the [README](../README.md#exit-codes).
+compares it with the program. What exit codes mean: [exit-codes.md](exit-codes.md).
 """
 
 
