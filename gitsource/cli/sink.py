@@ -85,8 +85,8 @@ def sink(
     Be a sink: subscribe and print every push.
 
     ADDRESS is the host:port of an MCP source (listen.mcp of `serve`). Without a COLLECTION, all
-    built-in ones are subscribed to. Each push is applied and accepted (ACK); the connection is made
-    anew whenever it breaks, and what is held is kept.
+    built-in ones are subscribed to. Each push is accepted (ACK); the connection is made anew
+    whenever it breaks, and what is held is kept.
 
     With --output json each push is one line:
     {time, collection, version, nonce, incremental, resources: [{name, version, create_time, labels,
