@@ -94,7 +94,8 @@ class App:
         self.looks: Coalescer[Outcome] = Coalescer(lambda: self.reconciler.sync(self.looks.reasons))
         self.operations = Operations(self.reconciler, self.cache, self.looks.request)
         stack.push_async_callback(self.reconciler.close)
-        self.catalog = self._catalog_at(settings, None, None)
+        # Schemas may live in a repository that nobody has looked at yet; names are known already.
+        self.catalog = catalog_for(settings, _any_schema)
 
         serving = self.reconciler.restore()
         if serving is None:
@@ -206,7 +207,7 @@ class App:
         """Take changed settings over; what cannot change now is said, what is wrong is left out."""
         try:
             new = await asyncio.to_thread(self._reload)
-            catalog_for(new, lambda _name: "true")
+            catalog_for(new, _any_schema)
             mirror = self._mirror(new)
         except GitsourceError as error:
             log.error("settings not reloaded, the old ones stay: %s (next: %s)", error, error.hint)
@@ -263,6 +264,10 @@ class App:
             self.telemetry.acked(report.collection, report.seconds)
         elif report.event == "nacked":
             self.telemetry.nacked(report.collection)
+
+
+def _any_schema(_name: str) -> str:
+    return "true"
 
 
 async def _poll(

@@ -202,5 +202,11 @@ CODES: Mapping[str, Code] = _table(
         "unknown field",
         "mend the spelling, or remove the field",
     ),
+    Code(
+        "GS311",
+        "error",
+        "schema cannot be used",
+        "mend the schema of the collection, or bring it back where the settings name it",
+    ),
 )
 """Every code a finding can carry, in order."""

@@ -32,7 +32,7 @@ from gitsource.errors import (
 )
 from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
-from gitsource.model import Revision, Snapshot
+from gitsource.model import Finding, Revision, Snapshot
 from gitsource.reconcile.judging import evaluate
 from gitsource.reconcile.outcomes import Condition, Held, Outcome
 from gitsource.settings import Settings
@@ -170,7 +170,11 @@ class Reconciler:
     def _judge_head(self) -> _Look:
         revision = self._mirror.head()
         objects = self._mirror.objects
-        catalog = self._catalog_at(self.settings, objects, revision)
+        try:
+            catalog = self._catalog_at(self.settings, objects, revision)
+        except ConfigurationError as error:
+            finding = Finding("", 0, 0, "error", "GS311", str(error))
+            return _Look(Outcome("held", revision, str(error), error.hint, findings=(finding,)))
         recipe = _recipe(catalog, self.settings)
         if self._judged == (revision.commit, recipe):
             held = self.condition.held

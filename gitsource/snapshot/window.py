@@ -52,6 +52,10 @@ class Window:
                 self._own[old.name, old.version] = len(step.removed) + min(len(step.put), len(old))
         for collection in served.values():
             key = (collection.name, collection.version)
+            if self._kept.get(key, collection) is not collection:
+                # The same content with other create_times: deltas that lead here carry old ones.
+                for step in [step for step in self._deltas if (step[0], step[2]) == key]:
+                    del self._deltas[step]
             self._kept[key] = collection
             self._kept.move_to_end(key)
             self._own.pop(key, None)

@@ -127,7 +127,7 @@ def test_the_finding_is_in_the_log_too(server: Gitsource, upstream: Upstream) ->
 
     server.sync()
 
-    assert "mesh/api.yaml:9:15" in server.log.read_text()
+    eventually(lambda: "mesh/api.yaml:9:15" in server.log.read_text(), "the finding in the log")
 
 
 def test_several_broken_commits_and_a_good_one_leave_only_the_good_one(
@@ -186,6 +186,7 @@ def test_a_force_push_is_followed(server: Gitsource, upstream: Upstream) -> None
 def test_when_the_branch_is_deleted_the_last_good_snapshot_stays(
     server: Gitsource, upstream: Upstream
 ) -> None:
+    upstream.branch("other")
     upstream.delete_branch("main")
 
     outcome = server.sync()

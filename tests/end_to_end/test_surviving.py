@@ -245,6 +245,7 @@ def test_killed_at_random_moments_it_never_goes_back(tmp_path: Path, upstream: U
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1800)
 def test_killed_a_hundred_times_it_never_goes_back(tmp_path: Path, upstream: Upstream) -> None:
     with Gitsource(tmp_path / "gitsource", upstream.url, "poll: {interval: 50ms}\n") as server:
         crash(server, upstream, times=110, seed=11)
