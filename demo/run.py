@@ -106,7 +106,10 @@ class Demo:
             if path.name != ".git":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         (found,) = self.steps.glob(f"*-{step}/")
-        shutil.copytree(found, clone, dirs_exist_ok=True, ignore=_not_content)
+        # Not copy2: with the fixture's times kept, git may take a changed file for the old one.
+        shutil.copytree(
+            found, clone, dirs_exist_ok=True, ignore=_not_content, copy_function=shutil.copy
+        )
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", message)
         if push:

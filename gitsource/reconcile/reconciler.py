@@ -182,6 +182,8 @@ class Reconciler:
                 return _Look(Outcome("held", revision, held.reason, findings=held.findings))
             return _Look(Outcome("unchanged", revision))
         base = self._base(recipe)
+        if base is not None and base.snapshot.revision.commit == revision.commit:
+            return self._nothing_new(base.snapshot, recipe)
         builder = Builder(catalog, self.settings.build, self._blobs)
         try:
             proposal = evaluate(objects, base, revision, builder, self.settings)
@@ -202,6 +204,15 @@ class Reconciler:
         standing = self._standing
         ignored = standing.ignored if standing is not None else 0
         return _Look(outcome, proposal.snapshot, unsaved, ignored)
+
+    def _nothing_new(self, good: Snapshot, recipe: str) -> _Look:
+        """Find that the head is the last good revision: after a restart, or once a pin is gone."""
+        self._judged = (good.revision.commit, recipe)
+        known = Proposal(good, {}, good.findings, full=False)
+        decision = rollout.decide(known, self.condition.control)
+        if isinstance(decision, rollout.Hold):
+            return _Look(Outcome("held", good.revision, decision.reason, findings=good.findings))
+        return _Look(Outcome("unchanged", good.revision, findings=good.findings))
 
     def _base(self, recipe: str) -> Standing | None:
         """Return what the head is compared with, or None if everything has to be judged anew."""
