@@ -21,7 +21,7 @@ ACCEPTED = "file:///path, https://host/path, http://host/path, ssh://user@host/p
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _URL = re.compile(
-    r"(?P<scheme>https?|ssh)://(?:(?P<user>[^/@:]+)(?::(?P<password>[^/@]*))?@)?"
+    r"(?P<scheme>https?|ssh)://(?:(?P<user>[^/@:\\\s]+)(?::(?P<password>[^/@\\\s]*))?@)?"
     r"(?P<host>[A-Za-z0-9_](?:[A-Za-z0-9._-]*)|\[[0-9A-Fa-f:.]+\])"
     r"(?::(?P<port>[0-9]{1,5}))?(?P<path>/[^?#]*)?"
 )

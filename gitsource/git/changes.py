@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 
 from gitsource.errors import GitFailed
 from gitsource.model import Change, Revision, TreeEntry
-from gitsource.observe.neutral import neutral
 
 CANDIDATE = (".yaml", ".yml", ".json")
 """Ends of the names of files that can hold configuration, in any case."""
@@ -179,7 +178,7 @@ def commit(oid: str, raw: bytes) -> Commit:
             # Their continuation lines begin with a space, so their key is empty.
             continue
     if not tree:
-        raise GitFailed(f"{oid} is not a commit that can be read: {neutral(str(raw[:60]))}")
+        raise GitFailed(f"{oid} is not a commit that can be read: {raw[:60]!r}")
     subject = message.lstrip(b"\n").partition(b"\n")[0].decode("utf-8", "replace").strip()
     return Commit(Revision(oid, tree, when, author, subject[:500]), tuple(parents))
 

@@ -64,15 +64,15 @@ class Process:
         *,
         talks: bool,
     ) -> None:
+        self._command, self._timeout = command, timeout
+        self._code: int | None = None
         try:
             # Kept, since GitPython ends the process when this object goes.
             self._handle = start(PIPE if talks else None)
         except Exception as error:  # GitPython's own errors cannot be named before it is imported
             raise GitFailed(f"git {command.step} could not be started: {error}") from error
         self._popen: Popen[bytes] = self._handle.proc
-        self._command, self._timeout = command, timeout
         self._limit(limits)
-        self._code: int | None = None
         self._out = b""
         self._at = 0
         self._to_send = b""

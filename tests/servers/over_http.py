@@ -1,0 +1,183 @@
+"""
+A Git host over HTTP on loopback: the real ``git http-backend`` behind a small server.
+
+It can ask for a password, and it can misbehave, as a broken or hostile host would; see `Manner`.
+"""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import threading
+import time
+from enum import Enum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+from repositories import clean_environment
+
+
+class Manner(Enum):
+    """How the host behaves."""
+
+    GOOD = "serves what it has"
+    SILENT = "takes the request and never answers"
+    SLOW = "sends its answer a byte at a time"
+    ENDLESS_REFS = "lists refs without end"
+    ENDLESS_PROGRESS = "sends progress messages instead of a pack, without end"
+
+
+class HttpGit:
+    """Serves every bare repository under *root* at ``<url>/<name>`` while the context lasts."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        manner: Manner = Manner.GOOD,
+        credentials: tuple[str, str] | None = None,
+    ) -> None:
+        self.root, self.manner = root, manner
+        self.expected = None
+        if credentials is not None:
+            self.expected = "Basic " + base64.b64encode(":".join(credentials).encode()).decode()
+        self.stopping = threading.Event()
+        self.requests: list[str] = []
+        """Every request line that came in."""
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    @property
+    def netloc(self) -> str:
+        """``host:port``."""
+        return f"127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return f"http://{self.netloc}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def _packet(data: bytes) -> bytes:
+    return b"%04x%s" % (len(data) + 4, data)
+
+
+def _handler(host: HttpGit) -> type[BaseHTTPRequestHandler]:  # noqa: C901  # one class, spelt out
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing: tests read the terminal."""
+
+        def do_GET(self) -> None:
+            self._answer()
+
+        def do_POST(self) -> None:
+            self._answer()
+
+        def _answer(self) -> None:
+            host.requests.append(self.requestline)
+            body = self._body()
+            if host.expected is not None and self.headers["Authorization"] != host.expected:
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", 'Basic realm="test"')
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            try:
+                self._behave(body)
+            except (BrokenPipeError, ConnectionResetError):
+                self.close_connection = True
+
+        def _behave(self, body: bytes) -> None:
+            listing = self.command == "GET"
+            if host.manner is Manner.SILENT:
+                host.stopping.wait(60)
+            elif host.manner is Manner.ENDLESS_REFS and listing:
+                self._pour(
+                    "application/x-git-upload-pack-advertisement",
+                    _packet(b"# service=git-upload-pack\n") + b"0000" + _packet(
+                        b"1" * 40 + b" refs/heads/main\0side-band-64k ofs-delta\n"
+                    ),
+                    b"".join(_packet(b"2" * 40 + b" refs/heads/%06d\n" % n) for n in range(2000)),
+                )  # fmt: skip
+            elif host.manner is Manner.ENDLESS_PROGRESS and b"command=fetch" in body:
+                self._pour(
+                    "application/x-git-upload-pack-result",
+                    _packet(b"packfile\n"),
+                    _packet(b"\x02\x1b[31mnot yet\n") * 1000,
+                )
+            else:
+                self._backend(body)
+
+        def _pour(self, kind: str, first: bytes, again: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(first)
+            while not host.stopping.is_set():
+                self.wfile.write(again)
+
+        def _body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            parts = []
+            while size := int(self.rfile.readline(), 16):
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(parts)
+
+        def _backend(self, body: bytes) -> None:
+            path, _, query = self.path.partition("?")
+            env = clean_environment() | {
+                "GIT_PROJECT_ROOT": str(host.root),
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "PATH_INFO": path,
+                "QUERY_STRING": query,
+                "REQUEST_METHOD": self.command,
+                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                "CONTENT_LENGTH": str(len(body)),
+                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+                "REMOTE_ADDR": "127.0.0.1",
+            }
+            done = subprocess.run(
+                ["git", "http-backend"],
+                input=body,
+                env=env,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
+            head, _, content = done.stdout.partition(b"\r\n\r\n")
+            headers = [line.partition(b": ") for line in head.split(b"\r\n")]
+            status = next((v for k, _, v in headers if k == b"Status"), b"200 OK")
+            self.send_response(int(status.split()[0]))
+            for key, _, value in headers:
+                if key != b"Status":
+                    self.send_header(key.decode(), value.decode())
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if host.manner is Manner.SLOW:
+                for at in range(len(content)):
+                    if host.stopping.is_set():
+                        return
+                    self.wfile.write(content[at : at + 1])
+                    time.sleep(0.2)
+            self.wfile.write(content)
+
+    return Handler

@@ -1,0 +1,105 @@
+"""
+A Git host over SSH on loopback, for the real ssh client: it runs ``git-upload-pack`` and no more.
+
+The client's side (key, known hosts) is written into a home folder that the test chooses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import threading
+from pathlib import Path
+from typing import Self
+
+import asyncssh
+
+from repositories import clean_environment
+
+
+class SshGit:
+    """Serves the repositories under *root* at ``ssh://git@<host:port>/<path>``."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._host_key = asyncssh.generate_private_key("ssh-ed25519")
+        self._user_key = asyncssh.generate_private_key("ssh-ed25519")
+        self.commands: list[str] = []
+        """Every command that a client asked for."""
+        self.port = 0
+        self._ready = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run)
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return f"ssh://git@127.0.0.1:{self.port}{self.root}"
+
+    def known_hosts_line(self, *, wrong: bool = False) -> str:
+        """Return the line by which a client knows this host (or, *wrong*, another key for it)."""
+        key = asyncssh.generate_private_key("ssh-ed25519") if wrong else self._host_key
+        return f"[127.0.0.1]:{self.port} {key.export_public_key().decode()}"
+
+    def write_home(self, home: Path, *, known: str | None = None, key: bool = True) -> None:
+        """Write a user's ``.ssh`` folder with a key and known hosts."""
+        folder = home / ".ssh"
+        folder.mkdir(mode=0o700, parents=True)
+        (folder / "known_hosts").write_text(self.known_hosts_line() if known is None else known)
+        if key:
+            private = folder / "id_ed25519"
+            private.touch(mode=0o600)
+            private.write_bytes(self._user_key.export_private_key())
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self._loop.close()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
+
+    async def _serve(self) -> None:
+        self._stop = asyncio.Event()
+        allowed = asyncssh.import_authorized_keys(self._user_key.export_public_key().decode())
+        server = await asyncssh.listen(
+            "127.0.0.1",
+            0,
+            server_host_keys=[self._host_key],
+            authorized_client_keys=allowed,
+            process_factory=self._upload_pack,
+            encoding=None,
+            allow_scp=False,
+        )
+        self.port = server.get_port()
+        self._ready.set()
+        await self._stop.wait()
+        server.close()
+        await server.wait_closed()
+
+    async def _upload_pack(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        self.commands.append(process.command or "")
+        words = shlex.split(process.command or "")
+        if len(words) != 2 or words[0] != "git-upload-pack":
+            process.exit(126)
+            return
+        env = clean_environment()
+        if "GIT_PROTOCOL" in process.env:
+            env["GIT_PROTOCOL"] = str(process.env["GIT_PROTOCOL"])
+        git = await asyncio.create_subprocess_exec(
+            *("git", "upload-pack", words[1]),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=env,
+        )
+        await process.redirect(stdin=git.stdin, stdout=git.stdout, stderr=git.stderr)
+        code = await git.wait()
+        await process.stdout.drain()
+        process.exit(code)
