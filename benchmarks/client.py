@@ -27,9 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wire import Buffers, Call, StreamEndedError
-
 from gitsource._proto.istio.mcp.v1alpha1.mcp_pb2 import RequestResources, Resources
+from wire import Buffers, Call, StreamEndedError
 
 METHOD = "/istio.mcp.v1alpha1.ResourceSource/EstablishResourceStream"
 PATIENCE = 600.0

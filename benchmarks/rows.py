@@ -57,14 +57,6 @@ class Site:
         self.committer = Committer(self.made)
         self.counts = self.made.counts
         self.collections = list(self.counts)
-        self._second: floors.SecondMirror | None = None
-
-    @property
-    def second(self) -> floors.SecondMirror:
-        """The mirror for the fetch floor."""
-        if self._second is None:
-            self._second = floors.SecondMirror(self.made, self.folder / "second.git")
-        return self._second
 
     def source(self, *, watch: bool = False) -> Source:
         """Return a source that follows this repository."""
@@ -134,6 +126,7 @@ def commit_rows(site: Site, *, watch: bool = False) -> Iterator[Row]:
     targets = {200: 0.2} if size == 100_000 else targets
     how = "watched" if watch else "POST /sync"
     site.prepare()
+    mirror = floors.SecondMirror(site.made, site.folder / f"second-{how.split(maxsplit=1)[0]}.git")
     for count in plan.sinks if size < 50_000 else plan.sinks[-1:]:
         name = f"commit-{count}" + ("-watch" if watch else "")
         title = f"one-file commit ({how}) → ACK of {count} incremental sinks"
@@ -150,7 +143,7 @@ def commit_rows(site: Site, *, watch: bool = False) -> Iterator[Row]:
                 source.settled()
                 for _ in range(plan.repeat * 3):
                     row.values.append(_one_commit(site, source, sinks, row, watch=watch))
-                    fetch.values.append(site.second.fetch())
+                    fetch.values.append(mirror.fetch())
             row.notes["serving_process"] = source.memory.serving
             memory.values.append(source.memory.tree)
         plan.say(f"{name} {size}: {row.median * 1000:.1f} ms")

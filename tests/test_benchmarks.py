@@ -16,7 +16,6 @@ sys.path.insert(0, str(BENCHMARKS))
 import documents  # noqa: E402 - the benchmarks are scripts and stand on the path
 import processes  # noqa: E402
 import repository  # noqa: E402
-
 from gitsource._proto.istio.mcp.v1alpha1.mcp_pb2 import Resources  # noqa: E402
 from gitsource.build import judge  # noqa: E402
 from gitsource.catalog import Catalog  # noqa: E402
