@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -45,17 +47,23 @@ def test_the_tour_can_be_walked(tmp_path: Path) -> None:
         **{f"GIT_{role}_EMAIL": "ada@example.org" for role in ("AUTHOR", "COMMITTER")},
     }
 
-    told = subprocess.run(
-        ["bash", "-c", _script(mcp)],
-        cwd=tmp_path,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=90,
-    )
+    with (tmp_path / "told").open("w+") as output:
+        walk = subprocess.Popen(
+            ["bash", "-c", _script(mcp)],
+            cwd=tmp_path,
+            env=environ,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            walk.wait(timeout=90)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(walk.pid, signal.SIGKILL)
+        output.seek(0)
+        told = output.read()
 
-    assert told.returncode == 0, told.stdout
+    assert walk.returncode == 0, told
     for words in ("0 errors", "web/wiki", "GS301", "would be held", "pinned"):
-        assert words in told.stdout
+        assert words in told
