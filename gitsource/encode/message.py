@@ -16,10 +16,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message_factory import GetMessageClass
-from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gitsource.catalog import spellings
@@ -184,16 +182,32 @@ def _wrapper(descriptor: Descriptor) -> Change:
     return lambda value: {"value": change(value)}
 
 
-def _parsed(kind: type[Duration | Timestamp | FieldMask], what: str) -> Change:
-    def change(value: Any) -> Any:
-        message = kind()
-        try:
-            message.FromJsonString(value)
-        except (ValueError, TypeError, AttributeError, OverflowError):
-            raise expected(what, value) from None
-        return message
+def _time(value: Any) -> dict[str, int]:
+    moment = Timestamp()
+    try:
+        moment.FromJsonString(value)
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        raise expected("a time such as 2024-05-01T10:00:00Z", value) from None
+    return {"seconds": moment.seconds, "nanos": moment.nanos}
 
-    return change
+
+def _field_mask(value: Any) -> dict[str, list[str]]:
+    mask = FieldMask()
+    try:
+        mask.FromJsonString(value)
+    except (ValueError, TypeError, AttributeError):
+        raise expected("field paths joined by commas", value) from None
+    return {"paths": list(mask.paths)}
+
+
+def _wired(write: Callable[[Any], bytes]) -> Callable[[Descriptor], Change]:
+    """Return what makes a message of the bytes that *write* makes of a value."""
+
+    def compiled(descriptor: Descriptor) -> Change:
+        kind = GetMessageClass(descriptor)
+        return lambda value: kind.FromString(write(value))
+
+    return compiled
 
 
 def _any(descriptor: Descriptor) -> Change:
@@ -218,12 +232,10 @@ _SPECIAL: dict[str, Callable[[Descriptor], Change]] = {
     },
     "google.protobuf.UInt64Value": _wrapper,
     "google.protobuf.Duration": lambda _: duration,
-    "google.protobuf.Timestamp": lambda _: _parsed(
-        Timestamp, "a time such as 2024-05-01T10:00:00Z"
-    ),
-    "google.protobuf.FieldMask": lambda _: _parsed(FieldMask, "field paths joined by commas"),
-    "google.protobuf.Struct": lambda _: lambda value: Struct.FromString(struct_bytes(value)),
-    "google.protobuf.ListValue": lambda _: lambda value: ListValue.FromString(list_bytes(value)),
-    "google.protobuf.Value": lambda _: lambda value: Value.FromString(value_bytes(value)),
+    "google.protobuf.Timestamp": lambda _: _time,
+    "google.protobuf.FieldMask": lambda _: _field_mask,
+    "google.protobuf.Struct": _wired(struct_bytes),
+    "google.protobuf.ListValue": _wired(list_bytes),
+    "google.protobuf.Value": _wired(value_bytes),
     "google.protobuf.Any": _any,
 }

@@ -30,8 +30,8 @@ RAW_FAULTS = 1000
 """Faults of one document that are looked at; the problems told are far fewer."""
 LARGE = 5000
 """Values from which on a document is reported by the gate: the reference takes 20 µs a value."""
-_COSTLY = frozenset(("pattern", "patternProperties", "uniqueItems"))
-"""Keywords that make the reference slow on a document written to that end."""
+_GATE_ONLY = frozenset(("pattern", "patternProperties", "uniqueItems", "unevaluatedProperties"))
+"""Keywords by which a document could make the reference slow, or of which it tells too little."""
 
 
 def problems(value: Any, kind: Kind) -> tuple[Problem, ...]:
@@ -47,7 +47,9 @@ def problems(value: Any, kind: Kind) -> tuple[Problem, ...]:
 
     found: tuple[Problem, ...] = ()
     if (kind.builtin or _harmless(text)) and not _larger(value, LARGE):
-        found = explain(islice(_reference_faults(value, text), RAW_FAULTS))
+        faults = list(islice(_reference_faults(value, text), RAW_FAULTS))
+        if not any(fault.keyword == "falseSchema" for fault in faults):  # it loses their places
+            found = explain(faults)
     if not found:
         found = explain(islice(_gate_faults(value, text), RAW_FAULTS))
     return _beyond_identity(found, value, kind) if kind.builtin else found
@@ -97,12 +99,12 @@ def _larger(value: Any, limit: int) -> bool:
 
 @lru_cache(maxsize=64)
 def _harmless(text: str) -> bool:
-    """Say whether the schema *text* has nothing on which the reference could take long."""
+    """Say whether the reference may report on what the schema *text* refuses."""
     waiting = [_parsed(text)]
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
-            if not _COSTLY.isdisjoint(item):
+            if not _GATE_ONLY.isdisjoint(item):
                 return False
             waiting += item.values()
         elif isinstance(item, list):
@@ -144,12 +146,13 @@ def check_schema(text: str, where: str) -> None:
         raise ConfigurationError(f"{where} is not JSON: {error}", hint=hint) from error
     if not isinstance(schema, dict | bool):
         raise ConfigurationError(f"{where} is not a JSON Schema: it has to be an object", hint=hint)
-    from jsonschema import Draft202012Validator, SchemaError
+    from jsonschema import Draft202012Validator, FormatChecker, SchemaError
 
     from gitsource.validate.soundness import flaws
 
     try:
-        Draft202012Validator.check_schema(schema)
+        # NB: patterns are left to `flaws`, which knows what the gate takes.
+        Draft202012Validator.check_schema(schema, format_checker=FormatChecker(()))
         for flaw in flaws(schema):
             raise ConfigurationError(f"{where}: {flaw}", hint=hint)
         _gate(text)
