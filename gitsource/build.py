@@ -12,9 +12,13 @@ it in chunks, each reading its own blobs from Git.
 
 from __future__ import annotations
 
+import multiprocessing
 import re
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from threading import Event
 from typing import TypeAlias
 
 from gitsource import settings
@@ -22,9 +26,10 @@ from gitsource._proto.gitsource.state.v1.state_pb2 import DocumentResult, FileRe
 from gitsource._proto.gitsource.state.v1.state_pb2 import Finding as FindingMessage
 from gitsource.catalog import Catalog, Kind
 from gitsource.encode.resource import EncodeProblem, encode, frame
+from gitsource.errors import StateError
 from gitsource.model import Document, Finding, Origin, Problem, Resource, TreeEntry
 from gitsource.parse import Limits, locate, parse
-from gitsource.snapshot.blobs import BlobCache
+from gitsource.snapshot.blobs import BlobCache, Key
 from gitsource.snapshot.build import FileState
 from gitsource.validate.metadata import identify
 from gitsource.validate.schema import problems
@@ -38,25 +43,33 @@ CHUNK = 500
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
-def judge(data: bytes | None, route: Kind | None, catalog: Catalog, *, json: bool) -> FileResult:
+def bounds(catalog: Catalog) -> Limits:
+    """Return what the catalog allows one file to hold."""
+    known = Limits.__dataclass_fields__
+    return Limits(**{name: value for name, value in catalog.limits.items() if name in known})
+
+
+def judge(
+    data: bytes | None, route: Kind | None, catalog: Catalog, limits: Limits, *, json: bool
+) -> FileResult:
     """
     Return what becomes of one file's content.
 
     *data* is None for a file above the size limit; *route* is the collection that takes the file by
-    its path, if one does. Never raises on account of the content.
+    its path, if one does; *limits* are the catalog's `bounds`. Never raises on account of the
+    content.
     """
     result = FileResult()
     if data is None:
         limit = catalog.limits.get("file_bytes", 0)
-        _whole_file(result, "GS107", f"the file is larger than {limit} bytes: split it, or raise "
-                    "limits.file_bytes")  # fmt: skip
+        text = f"the file is larger than {limit} bytes: split it, or raise limits.file_bytes"
+        result.findings.append(FindingMessage(code="GS107", message=text))
         return result
     if data.startswith(LFS_POINTER):
-        _whole_file(result, "GS203", "the file is a Git LFS pointer and LFS content is never "
-                    "fetched: commit the YAML itself")  # fmt: skip
+        text = "the file is a Git LFS pointer and LFS content is never fetched: commit the YAML"
+        result.findings.append(FindingMessage(code="GS203", message=text))
         return result
-    bounds = Limits(**{k: v for k, v in catalog.limits.items() if k in Limits.__dataclass_fields__})
-    parsed = parse(data, bounds, json=json)
+    parsed = parse(data, limits, json=json)
     for flaw in parsed.flaws:
         result.findings.append(
             FindingMessage(line=flaw.line, column=flaw.column, code=flaw.code, message=flaw.message)
@@ -64,10 +77,6 @@ def judge(data: bytes | None, route: Kind | None, catalog: Catalog, *, json: boo
     for document in parsed.documents:
         _judge_document(result, data, document, route, catalog)
     return result
-
-
-def _whole_file(result: FileResult, code: str, message: str) -> None:
-    result.findings.append(FindingMessage(code=code, message=message))
 
 
 def _judge_document(
@@ -165,58 +174,81 @@ class Builder:
         catalog: Catalog,
         build: settings.Build,
         cache: BlobCache | None = None,
+        stopping: Event | None = None,
     ) -> None:
         self.catalog = catalog
         self._build = build
         self._cache = cache
+        self._stopping = stopping
+        self._fresh: dict[Key, bytes] = {}
 
     def results(
         self, files: Sequence[TreeEntry], read: Read, bulk_read: Read
     ) -> Iterator[tuple[TreeEntry, FileResult]]:
         """
-        Yield the result of each of *files*.
+        Yield the result of each of *files*, in no particular order.
 
         *read* serves small work in this process; *bulk_read*, picklable, serves worker processes.
+        Raises StateError if those are killed, or if gitsource is stopping.
         """
-        keys = {(entry.blob, *self._routing(entry.path)) for entry in files}
-        known: dict[tuple[str, str, bool], FileResult] = {}
-        if self._cache is not None:
-            known = self._cache.get(self.catalog.digest, keys)
-        missing = sorted(keys - known.keys())
-        fresh = dict(self._judged(missing, read, bulk_read))
-        if self._cache is not None and fresh:
-            self._cache.put(self.catalog.digest, fresh)
+        wanted: dict[Key, list[TreeEntry]] = {}
         for entry in files:
-            key = (entry.blob, *self._routing(entry.path))
-            yield entry, (known.get(key) or fresh[key])
+            wanted.setdefault(self._key(entry), []).append(entry)
+        known: dict[Key, FileResult] = {}
+        if self._cache is not None:
+            known = self._cache.get(self.catalog.digest, wanted.keys())
+        for key, result in known.items():
+            for entry in wanted[key]:
+                yield entry, result
+        missing = sorted(wanted.keys() - known.keys())
+        for key, raw in self._judged(missing, read, bulk_read):
+            if self._cache is not None:
+                self._fresh[key] = raw
+            result = FileResult.FromString(raw)
+            for entry in wanted[key]:
+                yield entry, result
 
-    def _routing(self, path: str) -> tuple[str, bool]:
-        kind = self.catalog.route(path)
-        return (kind.collection if kind else "", path.lower().endswith(".json"))
+    def flush(self) -> None:
+        """Remember what was judged; for a moment when nobody waits."""
+        if self._cache is not None and self._fresh:
+            self._cache.put(self.catalog.digest, self._fresh)
+        self._fresh = {}
+
+    def _key(self, entry: TreeEntry) -> Key:
+        kind = self.catalog.route(entry.path)
+        collection = kind.collection if kind else ""
+        return (entry.blob, collection, entry.path.lower().endswith(".json"))
 
     def _judged(
-        self, keys: Sequence[tuple[str, str, bool]], read: Read, bulk_read: Read
-    ) -> Iterator[tuple[tuple[str, str, bool], FileResult]]:
+        self, keys: Sequence[Key], read: Read, bulk_read: Read
+    ) -> Iterator[tuple[Key, bytes]]:
         if len(keys) < self._build.bulk or self._build.workers < 2:
-            yield from judge_blobs(keys, read, self.catalog)
+            yield from zip(keys, judge_blobs(keys, read, self.catalog), strict=True)
             return
         chunks = [keys[at : at + CHUNK] for at in range(0, len(keys), CHUNK)]
         with _pool(min(self._build.workers, len(chunks)), self.catalog, bulk_read) as pool:
-            for chunk, results in zip(chunks, pool.map(_work, chunks), strict=True):
-                for key, raw in zip(chunk, results, strict=True):
-                    yield key, FileResult.FromString(raw)
+            try:
+                for chunk, results in zip(chunks, pool.map(_work, chunks), strict=True):
+                    yield from zip(chunk, results, strict=True)
+                    if self._stopping is not None and self._stopping.is_set():
+                        pool.shutdown(wait=False, cancel_futures=True)
+                        raise StateError("gitsource is stopping")
+            except BrokenProcessPool as error:
+                raise StateError(
+                    "a worker process was killed while a revision was being judged",
+                    hint="is there enough memory? build.workers: 1 needs the least",
+                ) from error
 
 
-def judge_blobs(
-    keys: Sequence[tuple[str, str, bool]], read: Read, catalog: Catalog
-) -> Iterator[tuple[tuple[str, str, bool], FileResult]]:
-    """Judge each (blob, collection by path, is JSON) of *keys*, in order."""
+def judge_blobs(keys: Sequence[Key], read: Read, catalog: Catalog) -> Iterator[bytes]:
+    """Yield the serialized result of each (blob, collection by path, is JSON) of *keys*."""
+    limits = bounds(catalog)
     contents = read([blob for blob, _, _ in keys])
-    for key, (blob, data) in zip(keys, contents, strict=True):
-        if blob != key[0]:
-            raise AssertionError(f"asked for {key[0]}, was given {blob}")
-        route = catalog.by_collection[key[1]] if key[1] else None
-        yield key, judge(data, route, catalog, json=key[2])
+    for (wanted, collection, json), (blob, data) in zip(keys, contents, strict=True):
+        if blob != wanted:
+            raise AssertionError(f"asked for {wanted}, was given {blob}")
+        route = catalog.by_collection[collection] if collection else None
+        yield judge(data, route, catalog, limits, json=json).SerializeToString()
 
 
 # --------------------------------------------------------------------------- worker processes
@@ -227,8 +259,6 @@ _at_work: tuple[Catalog, Read] | None = None
 def _pool(workers: int, catalog: Catalog, read: Read) -> ProcessPoolExecutor:
     # A fork of a process that runs gRPC threads is not safe: workers come from a clean forkserver,
     # which has imported this module once.
-    import multiprocessing
-
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     return ProcessPoolExecutor(
@@ -238,14 +268,17 @@ def _pool(workers: int, catalog: Catalog, read: Read) -> ProcessPoolExecutor:
 
 def _start_work(catalog: Catalog, read: Read) -> None:
     global _at_work  # noqa: PLW0603 - a worker process has one job, set once
+    # A signal to the process group is the parent's to answer: it ends the pool when it is ready.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _at_work = (catalog, read)
 
 
-def _work(keys: Sequence[tuple[str, str, bool]]) -> list[bytes]:
+def _work(keys: Sequence[Key]) -> list[bytes]:
     if _at_work is None:
-        raise AssertionError("worker was not set up")
+        raise AssertionError("a worker was not set up")
     catalog, read = _at_work
-    return [result.SerializeToString() for _, result in judge_blobs(keys, read, catalog)]
+    return list(judge_blobs(keys, read, catalog))
 
 
 # --------------------------------------------------------------------------- joining paths

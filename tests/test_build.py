@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource as Wire
-from gitsource.build import Builder, join, judge
+from gitsource.build import Builder, bounds, join, judge
 from gitsource.catalog import Catalog, own_kind
 from gitsource.model import TreeEntry
 from gitsource.settings import Build
@@ -39,7 +39,7 @@ BLOB = "a" * 40
 
 def file(data: bytes | None, path: str = "mesh/web.yaml", catalog: Catalog = CATALOG):
     """Judge *data* at *path*; returns its resources by name and its findings."""
-    result = judge(data, catalog.route(path), catalog, json=path.endswith(".json"))
+    result = judge(data, catalog.route(path), catalog, bounds(catalog), json=path.endswith(".json"))
     state, findings = join(TreeEntry(path, "100644", BLOB), 1_700_000_000, result)
     return {resource.name: resource for _, resource in state.resources}, findings, state
 
@@ -219,14 +219,14 @@ def test_worker_processes_and_this_one_come_to_the_same() -> None:
     alone = Builder(CATALOG, Build(workers=1))
     pooled = Builder(CATALOG, Build(workers=2, bulk=100))
 
-    one = [(e.path, r.SerializeToString()) for e, r in alone.results(files, read, read)]
-    two = [(e.path, r.SerializeToString()) for e, r in pooled.results(files, read, read)]
+    one = {e.path: r.SerializeToString() for e, r in alone.results(files, read, read)}
+    two = {e.path: r.SerializeToString() for e, r in pooled.results(files, read, read)}
 
     assert one == two
-    assert [entry.path for entry in files] == [path for path, _ in one]
+    assert {entry.path for entry in files} == one.keys()
 
 
-def test_a_content_is_judged_once_however_many_paths_it_has(tmp_path: Path) -> None:
+def test_a_content_is_judged_once_however_many_paths_it_has() -> None:
     files, read = entries(3)
     again = [TreeEntry(f"copy/{n}.yaml", "100644", e.blob) for n, e in enumerate(files)]
 
@@ -239,7 +239,9 @@ def test_a_content_is_judged_once_however_many_paths_it_has(tmp_path: Path) -> N
 def test_a_content_that_was_judged_before_is_not_read_again(tmp_path: Path) -> None:
     files, read = entries(3)
     cache = BlobCache(tmp_path / "blobs")
-    first = list(Builder(CATALOG, Build(), cache).results(files, read, read))
+    builder = Builder(CATALOG, Build(), cache)
+    first = list(builder.results(files, read, read))
+    builder.flush()
     read.asked.clear()
 
     second = list(Builder(CATALOG, Build(), cache).results(files, read, read))
@@ -263,7 +265,9 @@ def test_under_settings_that_change_the_answer_it_is_judged_again(
 ) -> None:
     files, read = entries(3)
     cache = BlobCache(tmp_path / "blobs")
-    list(Builder(CATALOG, Build(), cache).results(files, read, read))
+    builder = Builder(CATALOG, Build(), cache)
+    list(builder.results(files, read, read))
+    builder.flush()
     read.asked.clear()
 
     list(Builder(other, Build(), cache).results(files, read, read))

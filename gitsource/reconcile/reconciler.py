@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Event
 from typing import Protocol, TypeVar
 
 from gitsource import rollout
@@ -66,6 +67,10 @@ def _recipe(catalog: Catalog, settings: Settings) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
+def _nothing() -> None:
+    """Stand for work that there is none of."""
+
+
 class SnapshotSink(Protocol):
     """Where finished snapshots go: the cache, seen from the write half."""
 
@@ -100,6 +105,8 @@ class Reconciler:
         self._recipe = ""
         self._judged: tuple[str, str] | None = None
         self._opened = False
+        self._stopping = Event()
+        self._flush: Callable[[], None] = _nothing
         self.listeners: list[Callable[[Outcome], None]] = []
 
     # ------------------------------------------------------------------ starting
@@ -122,7 +129,8 @@ class Reconciler:
         return serving
 
     async def close(self) -> None:
-        """Let the look that is under way end, and let go of everything."""
+        """Let the look that is under way end at its next step, and let go of everything."""
+        self._stopping.set()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._mirror.close)
         await asyncio.get_running_loop().run_in_executor(self._thread, self._blobs.close)
         self._thread.shutdown()
@@ -147,10 +155,21 @@ class Reconciler:
             look = _Look(_failed(error, self.condition.head))
         if look.snapshot is not None:
             self._cache.set("default", look.snapshot)
+        self._thread.submit(self._afterwards)
         seconds = time.perf_counter() - began
         outcome = replace(look.outcome, seconds=seconds, triggers=triggers)
         self._note(outcome, look)
         return outcome
+
+    def _afterwards(self) -> None:
+        """Do what nobody waits for: remember what was judged, keep the mirror small."""
+        flush, self._flush = self._flush, _nothing
+        flush()
+        try:
+            if self._opened:
+                self._mirror.maintenance()
+        except GitsourceError as error:
+            log.warning("the mirror could not be tidied up: %s", error)
 
     def _look(self) -> _Look:
         if not self._opened:
@@ -184,7 +203,8 @@ class Reconciler:
         base = self._base(recipe)
         if base is not None and base.snapshot.revision.commit == revision.commit:
             return self._nothing_new(base.snapshot, recipe)
-        builder = Builder(catalog, self.settings.build, self._blobs)
+        builder = Builder(catalog, self.settings.build, self._blobs, self._stopping)
+        self._flush = builder.flush
         try:
             proposal = evaluate(objects, base, revision, builder, self.settings)
         except GitFailed as error:
@@ -228,7 +248,6 @@ class Reconciler:
         unsaved = ""
         try:
             self._history.append(standing, proposal, recipe, self._clock())
-            self._mirror.keep(proposal.snapshot.revision.commit)
         except StateError as error:
             # Serving what is right now beats being able to serve it after a crash; status says so.
             unsaved = str(error)

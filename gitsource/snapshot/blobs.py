@@ -41,18 +41,15 @@ class BlobCache:
             return {}
         return {key: FileResult.FromString(raw) for key, raw in rows.items()}
 
-    def put(self, recipe: str, results: Mapping[Key, FileResult]) -> None:
-        """Remember *results*."""
+    def put(self, recipe: str, results: Mapping[Key, bytes]) -> None:
+        """Remember *results*, each a serialized `FileResult`."""
         try:
             connection = self._open()
             with connection:
                 number = self._recipe(connection, recipe)
                 connection.executemany(
                     "INSERT OR IGNORE INTO results (recipe, key, result) VALUES (?, ?, ?)",
-                    (
-                        (number, _flat(key), result.SerializeToString())
-                        for key, result in results.items()
-                    ),
+                    ((number, _flat(key), result) for key, result in results.items()),
                 )
         except sqlite3.Error as error:
             self._abandon(error)

@@ -48,14 +48,14 @@ class Window:
         for old in before:
             new = served.get(old.name) or empty_collection(old.name)
             if new.version != old.version:
-                step = self._compared(old, new)
-                self._own[old.name, old.version] = len(step.removed) + min(len(step.put), len(old))
+                shared = len(new) - len(self._compared(old, new).put)
+                self._own[old.name, old.version] = len(old) - shared
         for collection in served.values():
             key = (collection.name, collection.version)
             if self._kept.get(key, collection) is not collection:
                 # The same content with other create_times: deltas that lead here carry old ones.
-                for step in [step for step in self._deltas if (step[0], step[2]) == key]:
-                    del self._deltas[step]
+                for stale in [known for known in self._deltas if (known[0], known[2]) == key]:
+                    del self._deltas[stale]
             self._kept[key] = collection
             self._kept.move_to_end(key)
             self._own.pop(key, None)
