@@ -363,7 +363,8 @@ class Exchange:
         if base is None:
             return one
         changes = self._kept.delta(watch.collection, base, one.target)
-        return replace(one, removes=changes is not None and not changes.put)
+        removes = changes is not None and bool(changes.removed) and not changes.put
+        return replace(one, removes=removes)
 
     def _push(self, one: _Due) -> Push:
         watch, target = one.watch, one.target

@@ -1,0 +1,48 @@
+"""The exchange, as it is written down in tests/conversations."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from exchange_transcript import Stage
+
+FOLDER = Path(__file__).parent.parent / "conversations"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "protocol.md"
+
+
+def conversations():
+    """Yield the lines of every conversation, each as [command, what is sent]."""
+    for path in sorted(FOLDER.glob("*.txt")):
+        title, lines = "", []
+        for line in [*path.read_text().splitlines(), "== "]:
+            text = re.sub(r"(^|\s)#.*", "", line).strip()
+            if line.startswith("== "):
+                if lines:
+                    yield pytest.param(lines, id=f"{path.stem}: {title}")
+                title, lines = line.removeprefix("== "), []
+            elif text.startswith("->"):
+                lines[-1] += f" {text}"
+            elif text:
+                lines.append(text)
+
+
+@pytest.mark.parametrize("lines", list(conversations()))
+def test_conversation_goes_as_written(lines):
+    stage = Stage()
+    split = [[part.strip() for part in line.split("->")] for line in lines]
+    expected = [(command, " ".join(said) or "-") for command, *said in split]
+    went = [(command, " ; ".join(stage.run(command))) for command, _ in expected]
+
+    assert expected == went
+
+
+def test_every_expectation_of_the_facts_has_a_conversation_or_a_word_why_not():
+    """Sections 3.1 to 3.5 and 3.8 of the protocol facts: one label for each line of theirs."""
+    counts = {"S": 14, "D": 7, "I": 7, "T": 7, "Q": 6, "W": 8}
+    expected = {f"{letter}{n}" for letter, last in counts.items() for n in range(1, last + 1)}
+    titles = "\n".join(param.id for param in conversations())
+    elsewhere = re.findall(r"^\| ([A-Z]\d+) \|", PAGE.read_text(), re.MULTILINE)
+    found = set(re.findall(r"\b[SDITQW]\d+\b", titles)) | set(elsewhere)
+
+    assert expected == found

@@ -1,0 +1,107 @@
+"""The gate for large writes: who gets in, and what a sink that does not read can do about it."""
+
+import asyncio
+
+import pytest
+
+from gitsource.publish.gate import OVERTIME, Gate
+
+
+def nothing():
+    """End of a write that nobody has to end."""
+
+
+@pytest.fixture
+def gate():
+    return Gate(100, hold=60)
+
+
+async def tried(gate, size, end=nothing):
+    """Return a task that waits to get in, after it had every chance to."""
+    task = asyncio.create_task(gate.enter(size, end))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_as_many_as_fit_the_budget_get_in(gate):
+    first, second, third = [await tried(gate, 50) for _ in range(3)]
+
+    assert (True, True, False) == (first.done(), second.done(), third.done())
+
+    gate.leave(first.result())
+
+    assert await asyncio.wait_for(third, 5)
+
+
+async def test_one_larger_than_the_budget_gets_in_alone(gate):
+    large = await tried(gate, 1000)
+    small = await tried(gate, 1)
+
+    assert (True, False) == (large.done(), small.done())
+
+    gate.leave(large.result())
+
+    assert await asyncio.wait_for(small, 5)
+
+
+async def test_first_come_first_served_even_if_a_later_one_would_fit(gate):
+    inside = await tried(gate, 60)
+    large = await tried(gate, 90)
+    small = await tried(gate, 10)
+
+    assert (False, False) == (large.done(), small.done())
+
+    gate.leave(inside.result())
+    await asyncio.wait_for(asyncio.gather(large, small), 5)
+
+
+async def test_one_who_gives_up_waiting_leaves_no_hole(gate):
+    inside = await tried(gate, 100)
+    gone = await tried(gate, 100)
+    gone.cancel()
+    after = await tried(gate, 100)
+    gate.leave(inside.result())
+
+    assert await asyncio.wait_for(after, 5)
+    assert "waiting=0" in repr(gate)
+
+
+async def test_one_who_gives_up_at_the_moment_it_gets_in_leaves_no_hole(gate):
+    inside = await tried(gate, 100)
+    gone = await tried(gate, 100)
+    gate.leave(inside.result())
+    gone.cancel()
+    after = await tried(gate, 100)
+
+    assert await asyncio.wait_for(after, 5)
+
+
+async def test_a_place_is_given_back_to_others_while_its_write_goes_on():
+    gate = Gate(100, hold=0.001)
+    stuck = await tried(gate, 100)
+    other = await tried(gate, 100)
+
+    assert await asyncio.wait_for(other, 5)
+    assert stuck.result().timer is None
+
+
+async def test_a_place_is_left_only_once():
+    gate = Gate(100, hold=0.001)
+    in_overtime = await gate.enter(100, nothing)
+    other = await gate.enter(100, nothing)
+    gate.leave(in_overtime)
+    gate.leave(in_overtime)
+    gate.leave(other)
+    gate.leave(other)
+
+    assert "<Gate bytes=0/100 overtime=0 waiting=0>" == repr(gate)
+
+
+async def test_the_write_longest_in_overtime_is_ended_when_there_is_too_much_of_it():
+    gate = Gate(100, hold=0.001)
+    ended = []
+    for number in range(OVERTIME + 2):  # each gets in when the one before runs over
+        await gate.enter(100, lambda number=number: ended.append(number))
+
+    assert [0] == ended

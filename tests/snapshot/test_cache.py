@@ -1,0 +1,269 @@
+"""The meeting point: snapshots in, watches woken, reports back."""
+
+import pytest
+
+from gitsource.model import Collection, Origin, Resource, Revision, Snapshot, empty_collection
+from gitsource.snapshot.cache import Acceptance, SnapshotCache
+from gitsource.snapshot.reports import REFUSALS, SinkReport, Verdicts
+
+T0 = "acme/v1/flags"
+
+
+def collection(version="1", names="a"):
+    resources = [Resource(name, version, b"", Origin("a.yaml", 1)) for name in names]
+    built = Collection.of(T0, resources)
+    return Collection(T0, built.names, built.resources, built.lines, version)
+
+
+def snapshot(version="1", names="a"):
+    return Snapshot(Revision("c" * 40, "t", 0), version, {T0: collection(version, names)})
+
+
+@pytest.fixture
+def cache():
+    return SnapshotCache(clock=lambda: 1_700_000_000.25)
+
+
+@pytest.fixture
+def tell(cache):
+    """Report something about a sink's subscription to T0."""
+
+    def told(event, stream=1, sink="pilot", **more):
+        about = {} if event in {"connected", "disconnected"} else {"collection": T0}
+        about |= {"requested": T0} if about else {}
+        cache.report(SinkReport(event, stream, sink, "ipv4:10.0.0.1:5", **about, **more))
+
+    return told
+
+
+def row(cache):
+    return cache.sinks()[0]["collections"][T0]
+
+
+# --------------------------------------------------------------------------- snapshots
+
+
+def test_before_the_first_snapshot_there_is_none(cache):
+    assert cache.get("default") is None
+
+
+def test_what_was_set_last_is_served(cache):
+    cache.set("default", snapshot("1"))
+    second = snapshot("2")
+    cache.set("default", second)
+
+    assert second is cache.get("default")
+
+
+def test_each_change_wakes_each_watch_of_the_group(cache):
+    woken = []
+    cache.watch(lambda: woken.append("one"))
+    cache.watch(lambda: woken.append("two"))
+    cache.watch(lambda: woken.append("canary"), "canary")
+    cache.set("default", snapshot())
+
+    assert ["one", "two"] == woken
+
+
+def test_a_cancelled_watch_sleeps_even_if_it_is_cancelled_twice(cache):
+    woken = []
+    cancel = cache.watch(lambda: woken.append("one"))
+    cancel()
+    cancel()
+    cache.set("default", snapshot())
+
+    assert [] == woken
+
+
+def test_a_watch_may_cancel_itself_while_others_are_woken(cache):
+    woken = []
+    cancel = cache.watch(lambda: (woken.append("one"), cancel()))
+    cache.watch(lambda: woken.append("two"))
+    cache.set("default", snapshot("1"))
+    cache.set("default", snapshot("2"))
+
+    assert ["one", "two", "two"] == woken
+
+
+def test_clearing_a_group_wakes_its_watches_to_nothing(cache):
+    cache.set("default", snapshot())
+    seen = []
+    cache.watch(lambda: seen.append(cache.get("default")))
+    cache.clear("default")
+
+    assert [None] == seen
+
+
+def test_earlier_versions_are_found_as_diff_bases(cache):
+    cache.set("default", snapshot("1", "ab"))
+    cache.set("default", snapshot("2", "bc"))
+    found = cache.find(T0, "1")
+    delta = cache.delta(T0, "1", collection("2", "bc"))
+
+    assert (("a", "b"), ("a",)) == (found.names, delta.removed)
+
+
+# --------------------------------------------------------------------------- reports
+
+
+def test_status_has_a_row_for_each_open_stream(cache, tell):
+    tell("connected", sink=1)
+    tell("subscribed")
+    expected = {
+        "id": "pilot",
+        "peer": "ipv4:10.0.0.1:5",
+        "protocol": "mcp",
+        "connected_at": "2023-11-14T22:13:20.250Z",
+        "collections": {T0: {"sent": None, "acked": None, "nacked": None, "error": None}},
+    }
+
+    assert [expected] == cache.sinks()
+
+
+def test_an_anonymous_sink_has_an_empty_id(cache, tell):
+    tell("connected", sink=1)
+
+    assert "" == cache.sinks()[0]["id"]
+
+
+def test_status_tells_what_was_sent_accepted_and_refused(cache, tell):
+    tell("connected")
+    tell("sent", version="1", nonce="1")
+    tell("acked", version="1", nonce="1")
+    tell("sent", version="2", nonce="2")
+    tell("nacked", version="2", nonce="2", code=3, error="no good")
+    expected = {"sent": "2", "acked": "1", "nacked": "2", "error": "no good"}
+
+    assert expected == row(cache)
+
+
+def test_a_later_ack_settles_a_nack(cache, tell):
+    tell("connected")
+    tell("nacked", version="2", error="no good")
+    tell("acked", version="3")
+    expected = {"sent": None, "acked": "3", "nacked": None, "error": None}
+
+    assert expected == row(cache)
+
+
+def test_a_sink_that_is_gone_has_no_row(cache, tell):
+    tell("connected")
+    tell("disconnected")
+
+    assert ([], 0) == (cache.sinks(), cache.streams)
+
+
+def test_listeners_hear_every_report_after_status_knows_it(cache, tell):
+    heard = []
+    cancel = cache.listen(lambda report: heard.append((report.event, cache.streams)))
+    tell("connected")
+    tell("disconnected")
+    cancel()
+    tell("connected")
+
+    assert [("connected", 1), ("disconnected", 0)] == heard
+
+
+def test_the_cache_shows_what_it_serves_and_to_how_many(cache, tell):
+    cache.set("default", snapshot("1"))
+    tell("connected")
+
+    assert "<SnapshotCache serves={'default': '1'} streams=1>" == repr(cache)
+
+
+# --------------------------------------------------------------------------- who has accepted what
+
+
+def test_a_snapshot_is_accepted_when_every_subscription_of_every_sink_acked_it(cache, tell):
+    served = snapshot("1")
+    for stream in (1, 2):
+        tell("connected", stream, stream)
+        tell("subscribed", stream, stream)
+    tell("acked", 1, 1, version="1")
+
+    assert Acceptance(2, 1, ("ipv4:10.0.0.1:5",)) == cache.accepted(served)
+
+    tell("acked", 2, 2, version="1")
+
+    assert cache.accepted(served).complete
+
+
+def test_an_ack_of_another_version_does_not_count(cache, tell):
+    tell("connected")
+    tell("acked", version="0")
+
+    assert ("pilot",) == cache.accepted(snapshot("1")).waiting
+
+
+def test_a_collection_the_snapshot_lacks_is_accepted_as_empty(cache, tell):
+    tell("connected")
+    tell("acked", version=empty_collection(T0).version)
+    bare = Snapshot(Revision("c" * 40, "t", 0), "v", {})
+
+    assert Acceptance(1, 1, ()) == cache.accepted(bare)
+
+
+def test_a_stream_that_asked_for_nothing_is_no_sink_to_wait_for(cache, tell):
+    tell("connected")
+
+    assert Acceptance(0, 0, ()) == cache.accepted(snapshot())
+
+
+# --------------------------------------------------------------------------- verdicts
+
+
+def test_a_named_sinks_verdicts_outlive_its_stream(cache, tell):
+    tell("connected")
+    tell("acked", version="1")
+    tell("nacked", version="2", error="no good")
+    tell("disconnected")
+
+    assert (True, False, "1") == (
+        cache.refused("pilot", T0, "2"),
+        cache.refused("pilot", T0, "1"),
+        cache.last_accepted("pilot", T0),
+    )
+
+
+def test_an_anonymous_sinks_verdicts_end_with_its_stream(cache, tell):
+    tell("connected", 7, 7)
+    tell("nacked", 7, 7, version="2")
+    tell("disconnected", 7, 7)
+
+    assert not cache.refused(7, T0, "2")
+
+
+def test_accepting_a_version_takes_back_refusing_it_and_the_other_way_round():
+    verdicts = Verdicts()
+    verdicts.refuse("pilot", T0, "1", "no")
+    verdicts.accept("pilot", T0, "1")
+
+    assert ({}, "1") == (verdicts.of("pilot", T0).refused, verdicts.of("pilot", T0).accepted)
+
+    verdicts.refuse("pilot", T0, "1", "no")
+
+    assert ({"1": "no"}, None) == (
+        verdicts.of("pilot", T0).refused,
+        verdicts.of("pilot", T0).accepted,
+    )
+
+
+def test_of_many_refused_versions_the_oldest_is_forgotten():
+    verdicts = Verdicts()
+    for number in range(REFUSALS + 1):
+        verdicts.refuse("pilot", T0, str(number), "no")
+
+    assert ("1", REFUSALS) == (
+        next(iter(verdicts.of("pilot", T0).refused)),
+        len(verdicts.of("pilot", T0).refused),
+    )
+
+
+def test_of_many_identities_the_longest_unheard_of_is_forgotten():
+    verdicts = Verdicts(identities=2)
+    verdicts.accept("old", T0, "1")
+    verdicts.accept("new", T0, "1")
+    verdicts.accept("old", T0, "2")
+    verdicts.accept("newest", T0, "1")
+
+    assert (None, True) == (verdicts.of("new", T0), verdicts.of("old", T0) is not None)

@@ -1,0 +1,118 @@
+"""Recent versions as diff bases: what is found, what a delta holds, what is let go."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitsource.model import Collection, Origin, Resource, empty_collection
+from gitsource.snapshot.window import DELTAS, Window
+
+T0 = "acme/v1/flags"
+CONTENT = st.dictionaries(st.integers(0, 4000), st.sampled_from(["v0", "v1"]), max_size=60)
+
+
+def collection(content):
+    origin = Origin("a.yaml", 1)
+    return Collection.of(T0, [Resource(f"{n:>05}", v, b"", origin) for n, v in content.items()])
+
+
+def numbered(count, version="v0"):
+    return collection(dict.fromkeys(range(count), version))
+
+
+def serve_all(window, collections):
+    before = []
+    for one in collections:
+        window.serve(before, [one])
+        before = [one]
+
+
+@pytest.mark.parametrize("filling", [0, 3000])
+@given(before=CONTENT, after=CONTENT)
+def test_a_delta_turns_one_version_into_the_other(filling, before, after):
+    common = dict.fromkeys(range(5000, 5000 + filling), "v0")
+    old, new = collection(before | common), collection(after | common)
+    window = Window()
+    window.serve([], [old])
+    delta = window.delta(T0, old.version, new)
+    held = {one.name: one.version for one in old}
+    for name in delta.removed:
+        del held[name]
+    changed = {one.name: one.version for one in delta.put}
+
+    assert {one.name: one.version for one in new} == held | changed
+    assert not set(changed.items()) & set(held.items())
+
+
+def test_a_delta_is_computed_once_for_all():
+    window = Window()
+    old, new = numbered(10), numbered(11)
+    serve_all(window, [old, new])
+
+    assert window.delta(T0, old.version, new) is window.delta(T0, old.version, new)
+
+
+def test_the_empty_collection_is_always_found():
+    assert () == Window().find("anything", empty_collection("").version).names
+
+
+def test_a_version_never_served_is_not_found():
+    window = Window()
+
+    assert (None, None) == (window.find(T0, "x"), window.delta(T0, "x", numbered(1)))
+
+
+def test_a_collection_that_becomes_empty_stays_as_a_base():
+    window = Window()
+    old = numbered(3)
+    window.serve([], [old])
+    window.serve([old], [])
+
+    assert 3 == len(window.delta(T0, old.version, empty_collection(T0)).removed)
+
+
+def test_a_version_that_comes_back_is_served_again():
+    window = Window(versions=1)
+    first, second = numbered(1), numbered(2)
+    serve_all(window, [first, second, first])
+
+    assert (first, None) == (window.find(T0, first.version), window.find(T0, second.version))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "kept"),
+    [
+        ({"versions": 3}, 3),
+        ({"entries": 250}, 3),  # two old ones of a hundred resources and what is served
+        ({"own": 2}, 3),  # each version has one resource that the next one lacks
+        ({"versions": 0}, 1),  # what is served is never let go
+    ],
+)
+def test_the_oldest_versions_are_let_go(bounds, kept):
+    window = Window(**bounds)
+    common = dict.fromkeys(range(100), "v0")
+    versions = [collection(common | {100 + number: "v0"}) for number in range(10)]
+    serve_all(window, versions)
+    found = [window.find(T0, one.version) for one in versions]
+
+    assert [None] * (10 - kept) + versions[10 - kept :] == found
+
+
+def test_deltas_are_bounded_too():
+    window = Window()
+    versions = [numbered(number) for number in range(1, 2 * DELTAS)]
+    serve_all(window, versions)
+    first = window.delta(T0, versions[0].version, versions[-1])
+    for one in versions[1:-1]:
+        window.delta(T0, one.version, versions[-1])
+    again = window.delta(T0, versions[0].version, versions[-1])
+
+    assert first == again
+    assert first is not again
+
+
+def test_the_window_shows_how_full_it_is():
+    window = Window()
+    serve_all(window, [numbered(2), numbered(2, "v1")])
+
+    assert "<Window versions=2 old_entries=2 old_resources=2>" == repr(window)
