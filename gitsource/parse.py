@@ -1,0 +1,74 @@
+"""
+Bytes to documents: YAML (or JSON) as plain values, and where each value stands.
+
+Rule: any bytes have an answer, and soon: never an exception, no recursion, memory in proportion to
+the file. What is wrong becomes a `Flaw` with its place. What is read is read alike by everyone: a
+key given twice, a tag, a number that JSON cannot carry are flaws, not somebody's choice.
+
+    readers ──events──▶ constructor ──▶ documents, flaws      every file, fast, no positions
+                  └───▶ outline ──▶ places                    only what turns out to be at fault
+
+docs/adr/0003-yaml-reader.md tells the choices made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gitsource.constructor import Constructor, Flaw, Limits, Stop
+from gitsource.model import Document, FieldPath
+from gitsource.outline import outline
+from gitsource.readers import Unreadable, json_reader, yaml_reader
+
+__all__ = ["Flaw", "Limits", "Parsed", "locate", "parse"]
+
+_DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a file holds: the documents without a flaw, and the flaws."""
+
+    documents: tuple[Document, ...]
+    flaws: tuple[Flaw, ...]
+
+
+def parse(data: bytes, limits: Limits = _DEFAULT_LIMITS, *, json: bool = False) -> Parsed:
+    """
+    Return the documents of *data* and everything that is wrong with it; never raises.
+
+    Empty documents are left out. Reading ends at the first syntax error or broken limit; documents
+    before it are kept. With *json* the data is one JSON text, read strictly.
+    """
+    constructor = Constructor(limits)
+    try:
+        constructor.run((json_reader if json else yaml_reader)(data))
+    except Unreadable as error:
+        constructor.flaws.append(Flaw(error.code, error.message, error.line, error.column))
+    except Stop:
+        pass
+    flaws = sorted(constructor.flaws, key=lambda flaw: (flaw.line, flaw.column))
+    if any(flaw.code == "GS103" for flaw in flaws):
+        first_keys = outline(data, json=json).first_keys
+        flaws = [_naming_the_first(flaw, first_keys) for flaw in flaws]
+    return Parsed(tuple(constructor.documents), tuple(flaws))
+
+
+def locate(data: bytes, index: int, path: FieldPath, *, at_key: bool = False) -> tuple[int, int]:
+    """
+    Return line and column of the value at *path* in document *index*, or of its key; never raises.
+
+    If there is no such value, it is the place of its nearest existing parent: of that one's key, or
+    of the value itself where it has none (in a list, at the root). A path that leads through an
+    alias ends where the alias is used; one that leads into a merged mapping, in that mapping.
+    ``(1, 1)`` if there is no such document.
+    """
+    return outline(data).find(index, path, at_key=at_key)
+
+
+def _naming_the_first(flaw: Flaw, first_keys: Mapping[tuple[int, int], int]) -> Flaw:
+    line = first_keys.get((flaw.line, flaw.column))
+    if flaw.code != "GS103" or line is None:
+        return flaw
+    return replace(flaw, message=f"{flaw.message}; the first is on line {line}")

@@ -1,0 +1,330 @@
+"""
+The two readers under `parse`: bytes in, one and the same stream of events out.
+
+YAML is read by libyaml (ruamel.yaml.clib), JSON by a tokenizer that is as strict as RFC 8259. Both
+yield ruamel.yaml's event classes, so one builder and one way of finding positions serve both.
+
+Rule: here alone it is known how bytes become characters. What libyaml would mistake (UTF-16, %TAG
+floods) or report without a place (control characters) is refused before it is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cache
+from json import JSONDecodeError
+from json.decoder import scanstring  # type: ignore[attr-defined]  # typeshed lacks it
+from typing import Any
+
+from gitsource.errors import ConfigurationError
+from gitsource.scalars import shown
+
+DEEPEST = 1000
+"""No nesting is followed beyond this, whatever is set: libyaml's work grows with its square."""
+_ALLOWED = bytes({*b"\t\n\r", *range(0x20, 0x7F)})
+_CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ufffd\U00010000-\U0010ffff]")
+_BREAK = re.compile(r"\r\n|\r|\n")
+_FOREIGN_BREAKS = ("\x85", "\u2028", "\u2029")
+"""libyaml counts these as line breaks, as YAML 1.1 did; editors and YAML 1.2 do not."""
+_TAG_DIRECTIVE = re.compile(r"^%TAG", re.MULTILINE)
+_MOST_TAG_DIRECTIVES = 64
+"""libyaml compares each with all others: a megabyte of them takes it many seconds."""
+
+
+class Unreadable(Exception):  # noqa: N818  # control flow inside the parse stage, not an error of ours
+    """The text cannot be read on from here; never leaves the parse stage."""
+
+    def __init__(self, code: str, message: str, line: int, column: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.line = line
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A text being read."""
+
+    next_event: Callable[[], Any]
+    """The next event; raises Unreadable or ruamel's YAMLError at what it cannot read."""
+    text: str = field(repr=False)
+    marks_count_lines: bool
+    """Whether line and column of a mark are right; else they follow from its index."""
+
+    def place(self, mark: Any) -> tuple[int, int]:
+        """Return line and column of *mark*, both from 1."""
+        if self.marks_count_lines:
+            return mark.line + 1, mark.column + 1
+        return place(self.text, mark.index)
+
+
+@cache
+def library() -> Any:
+    """
+    Return the module of libyaml's parser and its event classes; it costs 20 ms to import.
+
+    Since 0.19.1 ruamel.yaml does not ask for it, and would silently read five times slower.
+    """
+    try:
+        import _ruamel_yaml
+    except ImportError as error:
+        raise ConfigurationError(
+            "the C reader of ruamel.yaml is missing",
+            hint="install ruamel.yaml.clib in this environment; gitsource names it as a dependency",
+        ) from error
+    for name, init in _LIGHT_EVENTS.items():
+        stock = getattr(_ruamel_yaml, name)
+        members = {"__init__": init, "__slots__": (), "comment": None, "nr_items": None}
+        setattr(_ruamel_yaml, name, type(name, (stock,), members))
+    return _ruamel_yaml
+
+
+# NB: most of the time that reading takes goes into making event objects, and most of that into
+# three nested constructors of each. The C parser looks its event classes up by name in its own
+# module, so `library` puts subclasses there that construct themselves in one step: a quarter less
+# time for a whole parse. They are instances of the stock classes and have all their attributes, and
+# ruamel's own loaders do not use events. What was weighed is in docs/adr/0003-yaml-reader.md.
+
+
+def _scalar(
+    event: Any, anchor: Any, tag: Any, implicit: Any, value: Any, start: Any, end: Any, style: Any
+) -> None:
+    event.anchor = anchor
+    event.ctag = tag
+    event.implicit = implicit
+    event.value = value
+    event.start_mark = start
+    event.end_mark = end
+    event.style = style
+
+
+def _start(
+    event: Any, anchor: Any, tag: Any, implicit: Any, start: Any, end: Any, flow_style: Any
+) -> None:
+    event.anchor = anchor
+    event.ctag = tag
+    event.implicit = implicit
+    event.start_mark = start
+    event.end_mark = end
+    event.flow_style = flow_style
+
+
+def _end(event: Any, start: Any, end: Any) -> None:
+    event.start_mark = start
+    event.end_mark = end
+
+
+_LIGHT_EVENTS = {
+    "ScalarEvent": _scalar,
+    "MappingStartEvent": _start,
+    "SequenceStartEvent": _start,
+    "MappingEndEvent": _end,
+    "SequenceEndEvent": _end,
+}
+
+
+def place(text: str, index: int) -> tuple[int, int]:
+    """Return line and column, both from 1, of the character at *index*."""
+    line, start = 1, 0
+    for found in _BREAK.finditer(text, 0, index):
+        line, start = line + 1, found.end()
+    return line, index - start + 1
+
+
+def yaml_reader(data: bytes) -> Reader:
+    """Return a reader of YAML; raises Unreadable (GS101, GS102) for bytes that cannot be YAML."""
+    text = _decoded(data)
+    counts = True
+    # NB: deleting what is allowed is fifty times faster than searching for what is not.
+    if not data.isascii():
+        _refuse_control_characters(text)
+        counts = not any(char in text for char in _FOREIGN_BREAKS)
+    elif data.translate(None, _ALLOWED):
+        _refuse_control_characters(text)
+    if data.count(b"%TAG") > _MOST_TAG_DIRECTIVES:
+        for number, found in enumerate(_TAG_DIRECTIVE.finditer(text), 1):
+            if number > _MOST_TAG_DIRECTIVES:
+                raise _broken("too many %TAG directives", text, found.start())
+    return Reader(library().CParser(data).get_event, text, counts)
+
+
+def json_reader(data: bytes) -> Reader:
+    """Return a reader of one JSON text; raises Unreadable (GS101) for bytes that are not UTF-8."""
+    text = _decoded(data)
+    return Reader(_json_events(text).__next__, text, marks_count_lines=False)
+
+
+_PLAINLY = {
+    # newer libyamls read most of these as text
+    "found unexpected ':'": "inside [ ] and { }, text that holds a colon needs quotes",
+    "found character that cannot start any token": (
+        "text that begins with this character needs quotes"
+    ),
+    "did not find expected alphabetic or numeric character": (
+        "text that begins with * or & needs quotes"
+    ),
+    "mapping values are not allowed in this context": (
+        "a key cannot stand here; mend the indentation, or quote text that holds a colon and a space"
+    ),
+}
+"""What libyaml says of the most frequent mistakes, in words that tell what to do."""
+
+
+def syntax_error(error: Any, reader: Reader) -> Unreadable:
+    """Return ruamel's YAMLError as ours (GS102), in words for the one who wrote the file."""
+    mark = getattr(error, "problem_mark", None)
+    line, column = reader.place(mark) if mark else (1, 1)
+    problem = getattr(error, "problem", None)
+    if mark and reader.text[mark.index : mark.index + 1] == "\t":
+        message = "a tab cannot stand here; indent with spaces"
+    elif problem in _PLAINLY:
+        message = _PLAINLY[problem]
+    else:
+        message = problem or str(error)
+        if getattr(error, "context", None):
+            message = f"{message} {error.context}"
+        started = getattr(error, "context_mark", None)
+        if started and reader.place(started)[0] != line:
+            message = f"{message} that starts on line {reader.place(started)[0]}"
+    return Unreadable("GS102", message, line, column)
+
+
+def _decoded(data: bytes) -> str:
+    """Return *data* as text, without the byte order mark (libyaml does not count it either)."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
+            message = "the file is UTF-16 or UTF-32, not UTF-8"
+            raise Unreadable("GS101", message, 1, 1) from None
+        before = data[: error.start].decode().removeprefix("\ufeff")
+        message = f"byte 0x{data[error.start]:02x} is not UTF-8 here"
+        raise Unreadable("GS101", message, *place(before, len(before))) from None
+    return text.removeprefix("\ufeff")
+
+
+def _refuse_control_characters(text: str) -> None:
+    found = _CONTROL.search(text)
+    if found:
+        raise _broken(f"character U+{ord(found[0]):04X} is not allowed", text, found.start())
+
+
+def _broken(message: str, text: str, index: int) -> Unreadable:
+    return Unreadable("GS102", message, *place(text, index))
+
+
+# --------------------------------------------------------------------------- JSON
+
+_BLANK = r"[ \t\n\r]*"
+_TOKEN = re.compile(
+    _BLANK + r'(?:(?P<sign>[{}\[\],:"])'
+    r"|(?P<plain>(?:true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)"
+    r"(?![\w.+-]))"
+    r"|(?P<infinite>(?:NaN|-?Infinity)(?!\w))"
+    r"|(?P<other>.?))",
+    re.DOTALL,
+)
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+
+
+class _Expect(Enum):
+    """What may stand at a place in JSON, in words for the message when it does not."""
+
+    VALUE = "a value"
+    FIRST_VALUE = "a value or ']'"
+    KEY = "a key in double quotes"
+    FIRST_KEY = "a key in double quotes or '}'"
+    COLON = "':'"
+    NEXT = "',' or the closing bracket"
+    END = "nothing more"
+
+
+_VALUES = (_Expect.VALUE, _Expect.FIRST_VALUE)
+_KEYS = (_Expect.KEY, _Expect.FIRST_KEY)
+_ENDS = (_Expect.NEXT, _Expect.FIRST_VALUE, _Expect.FIRST_KEY)
+
+
+def _json_events(text: str) -> Iterator[Any]:  # noqa: C901  # the grammar reads best in one piece
+    """Yield the events of one JSON text as libyaml would: numbers and words as plain scalars."""
+    lib = library()
+
+    def marks(at: int) -> tuple[Any, Any]:
+        mark = lib.Mark("", at, 0, 0, None, None)
+        return mark, mark
+
+    yield lib.StreamStartEvent(*marks(0))
+    yield lib.DocumentStartEvent(*marks(0))
+    closers: list[str] = []
+    expect, at = _Expect.VALUE, 0
+    while True:
+        kind, sign, start, at = _json_token(text, at)
+        if sign == '"' and expect in _VALUES + _KEYS:
+            string, at = _json_string(text, start)
+            yield lib.ScalarEvent(None, None, None, string, *marks(start), '"')
+            expect = _Expect.COLON if expect in _KEYS else _after_value(closers)
+        elif kind == "plain" and expect in _VALUES:
+            yield lib.ScalarEvent(None, None, None, sign, *marks(start), "")
+            expect = _after_value(closers)
+        elif sign == "{" and expect in _VALUES:
+            yield lib.MappingStartEvent(None, None, None, *marks(start), True)  # noqa: FBT003
+            closers.append("}")
+            expect = _Expect.FIRST_KEY
+        elif sign == "[" and expect in _VALUES:
+            yield lib.SequenceStartEvent(None, None, None, *marks(start), True)  # noqa: FBT003
+            closers.append("]")
+            expect = _Expect.FIRST_VALUE
+        elif sign in ("}", "]") and sign in closers[-1:] and expect in _ENDS:
+            closers.pop()
+            yield (lib.MappingEndEvent if sign == "}" else lib.SequenceEndEvent)(*marks(start))
+            expect = _after_value(closers)
+        elif sign == ":" and expect is _Expect.COLON:
+            expect = _Expect.VALUE
+        elif sign == "," and expect is _Expect.NEXT:
+            expect = _Expect.KEY if closers[-1] == "}" else _Expect.VALUE
+        elif not sign and expect is _Expect.END:
+            break
+        else:
+            found = shown(sign) if sign else "the end of the file"
+            raise _broken(f"expected {expect.value}, found {found}", text, start)
+    yield lib.DocumentEndEvent(*marks(at))
+    yield lib.StreamEndEvent(*marks(at))
+
+
+def _json_token(text: str, at: int) -> tuple[str, str, int, int]:
+    """Return the token after *at*: its kind, itself, where it starts and where it ends."""
+    match = _TOKEN.match(text, at)
+    assert match is not None  # noqa: S101  # the last alternative matches anything, even nothing
+    kind = match.lastgroup or ""
+    if kind == "infinite":
+        message = f"{match[kind]} is not a number that JSON can carry"
+        raise Unreadable("GS111", message, *place(text, match.start(kind)))
+    return kind, match[kind], match.start(kind), match.end()
+
+
+def _after_value(closers: list[str]) -> _Expect:
+    return _Expect.NEXT if closers else _Expect.END
+
+
+def _json_string(text: str, start: int) -> tuple[str, int]:
+    """Return the string that opens at *start*, and where it ends."""
+    try:
+        string, end = scanstring(text, start + 1, True)  # noqa: FBT003  # its own interface
+    except JSONDecodeError as error:
+        if error.msg.startswith("Unterminated"):
+            raise _broken("a string starts here and does not end", text, error.pos) from None
+        message = f"in a string: {error.msg.removesuffix(' at').lower()}"
+        raise _broken(message, text, error.pos) from None
+    if not string.isascii():
+        for escape in _ESCAPE.finditer(text, start, end):
+            if escape["lone"]:
+                message = f"{escape[0]} is half of a surrogate pair"
+                raise _broken(message, text, escape.start())
+    return string, end
