@@ -65,11 +65,11 @@ class ScriptedSource:
     async def _stream(self, requests: Any, context: Any) -> None:
         self.opened += 1
         self._pushes = pushes = asyncio.Queue()
+        context.add_done_callback(lambda rpc: None if rpc.cancelled() else self.left.set())
 
         async def read() -> None:
             async for request in requests:
                 await self.requests.put(request)
-            self.left.set()
             await pushes.put(None)
 
         reader = asyncio.create_task(read())

@@ -5,7 +5,7 @@ A sink: the client half of the Mesh Configuration Protocol, for the CLI and for 
         async for update in sink.updates():
             print(update.collection, sorted(sink.held(update.collection)))
 
-Rule: one push at a time is read, applied, answered and handed over, so a slow reader slows its own
+Rule: one push at a time is read, applied, handed over and answered, so a slow reader slows its own
 stream and nothing else. What is held survives a broken stream: the sink dials again (at once, then
 with growing, jittered pauses), asks for everything anew and, if incremental, says what it holds.
 
@@ -58,6 +58,11 @@ class Sent:
     """Empty: an ACK."""
 
 
+def failures_after(failures: int, lived: float) -> int:
+    """Return how many failures in a row it is now that a stream ended that *lived* so long."""
+    return 1 if lived > SETTLED else failures + 1
+
+
 def pause(failures: int, luck: float) -> float:
     """
     Return the seconds to wait after so many *failures* in a row: none after the first one.
@@ -96,6 +101,7 @@ class Sink:
         self._versions: dict[str, str] = {}
         self._open: dict[str, Update] = {}
         """Pushes of this stream that wait for `ack` or `nack`, by collection."""
+        self._answering: asyncio.Task[None] | None = None
         self._call: Any = None
         self._channel: Any = None
 
@@ -147,6 +153,8 @@ class Sink:
                         hint="give the address of listen.mcp (127.0.0.1:9901 by default)",
                     ) from error
                 reason = f"{error.code().name}: {error.details()}"
+                if error.details() == "Internal error from Core":  # a write met the end, as below
+                    reason = "it ended the stream"
             except asyncio.InvalidStateError:  # a write met the end of the stream
                 reason = "it ended the stream"
             except DecodeError as error:  # of which collection, or nonce, cannot be told
@@ -154,7 +162,7 @@ class Sink:
             finally:
                 self._open.clear()
                 await self._hang_up()
-            failures = 1 if time.monotonic() - began > SETTLED else failures + 1
+            failures = failures_after(failures, time.monotonic() - began)
             wait = pause(failures, random.random())  # noqa: S311 - spreads load, keeps no secret
             log.warning(
                 "%s the source at %s: %s; trying again in %.1f s",
@@ -198,6 +206,7 @@ class Sink:
         if call is not None:
             try:
                 async with asyncio.timeout(GOODBYE):
+                    await self._settle()
                     await call.done_writing()
                     while await call.read() is not grpc.aio.EOF:
                         pass  # NB: the end of a stream stands behind what was not read yet
@@ -245,15 +254,19 @@ class Sink:
                 await self._answer(update, UNASKED, "not subscribed to this collection")
                 continue
             code, reason = self._verdict(update)
+            if self._explicit and not code:
+                self._open[update.collection] = update
+                yield update
+                continue
             if code:
                 update = replace(update, refused=reason, code=code)
-                await self._answer(update, code, reason)
-            elif self._explicit:
-                self._open[update.collection] = update
             else:
                 self._apply(update)
-                await self._answer(update, 0, "")
+            # Nothing is awaited between taking an update and handing it over, so that none which
+            # was answered is lost to a cancellation in between.
+            self._answering = asyncio.create_task(self._answer(update, code, reason))
             yield update
+            await self._settle()
 
     def _verdict(self, update: Update) -> tuple[int, str]:
         for item in update.resources:
@@ -291,7 +304,17 @@ class Sink:
         self.journal.append(Sent(request.collection, request.response_nonce, error))
         await self._call.write(request)
 
+    async def _settle(self) -> None:
+        """Wait until the answer to the update that was handed over last is on its way."""
+        answering, self._answering = self._answering, None
+        if answering is not None:
+            await answering
+
     async def _hang_up(self) -> None:
+        answering, self._answering = self._answering, None
+        if answering is not None:
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
         call, channel, self._call, self._channel = self._call, self._channel, None, None
         if call is not None:
             call.cancel()

@@ -55,7 +55,16 @@ def test_a_message_is_told_with_the_names_of_its_yaml():
 
 @pytest.mark.parametrize(
     "name",
-    ["strange.v1.Thing", "istio.networking.v9.Gateway", "Gateway", "", "..", "a.../b", "os.path.x"],
+    [
+        "strange.v1.Thing",
+        "istio.networking.v9.Gateway",
+        "istio.networking.v1alpha3.Nothing",
+        "istio.mcp..v1alpha1.Nothing",
+        "Gateway",
+        "",
+        "..",
+        "os.path.x",
+    ],
 )
 def test_an_unknown_type_is_passed_on_as_bytes(name):
     assert message(f"x/{name}", b"\x01") is None

@@ -15,7 +15,7 @@ import pytest
 
 from gitsource._proto.istio.mcp.v1alpha1.mcp_pb2 import RequestResources
 from gitsource.errors import NotASource
-from gitsource.sink.client import Sent, Sink, pause
+from gitsource.sink.client import Sent, Sink, failures_after, pause
 from gitsource.sink.state import Update
 from scripted_source import FLAGS, TUNES, ScriptedSource, resource, scripted_source
 
@@ -165,6 +165,19 @@ async def test_a_push_with_a_body_that_is_no_message_is_refused_whole():
 
         assert spoken(await source.request()) == (FLAGS, "2", 0)
         assert one.sink.held(FLAGS).keys() == {"a"}
+
+
+async def test_a_creation_time_that_is_no_date_is_left_out():
+    odd = resource("a")
+    odd.metadata.create_time.seconds = 2**62
+    async with scripted_source() as source, attached(source) as one:
+        reading = one.reading()
+        await source.request()
+        await source.push(FLAGS, odd, resource("b"), nonce="1")
+        update = await reading
+
+        assert [item.create_time for item in update.resources] == ["", "2020-02-29T12:00:00Z"]
+        assert spoken(await source.request()) == (FLAGS, "1", 0)
 
 
 async def test_a_body_of_an_unknown_type_is_held_as_bytes():
@@ -398,19 +411,25 @@ def test_a_sink_tells_who_it_is_and_what_it_follows():
     assert repr(sink) == "<Sink 'me' of 127.0.0.1:1: 0 resources>"
 
 
-async def test_leaving_lets_the_source_take_the_last_answer():
+async def test_leaving_at_once_lets_the_source_take_the_last_answer():
+    async def follow(address: str) -> None:
+        async with Sink(address, [FLAGS]) as sink:
+            async for _ in sink.updates():
+                break
+
     async with scripted_source() as source:
-        async with Sink(source.address, [FLAGS]) as sink:
-            updates = sink.updates()
-            reading = asyncio.ensure_future(anext(updates))
-            await source.request()
-            await source.push(FLAGS, nonce="1")
-            await reading
-            await sink.close()
-            await updates.aclose()
+        following = asyncio.create_task(follow(source.address))
+        await source.request()
+        await source.push(FLAGS, nonce="1")
+        await following
 
         assert spoken(await source.request()) == (FLAGS, "1", 0)
         await asyncio.wait_for(source.left.wait(), 20)
+
+
+def test_a_stream_that_lasted_makes_the_next_attempt_a_first_one():
+    assert [failures_after(n, 1.0) for n in (0, 1, 7)] == [1, 2, 8]
+    assert failures_after(7, 60.0) == 1
 
 
 def test_the_first_new_attempt_is_immediate_and_later_ones_grow_to_a_bound():
