@@ -63,7 +63,7 @@ class Compiler:
             return field.name, _mapping(_map_key(members["key"]), item), group, False
         change = self._single(field)
         if field.is_repeated:
-            return field.name, _sequence(change, nulls=_takes_null(field)), group, False
+            return field.name, _sequence(change), group, False
         return field.name, change, group, _takes_null(field)
 
     def _single(self, field: FieldDescriptor) -> Change:
@@ -120,7 +120,7 @@ def _takes_null(field: FieldDescriptor) -> bool:
     )
 
 
-def _sequence(change: Change, *, nulls: bool) -> Change:
+def _sequence(change: Change) -> Change:
     def convert(value: Any) -> list[Any]:
         if type(value) is not list:
             raise expected("a list", value)
@@ -129,9 +129,7 @@ def _sequence(change: Change, *, nulls: bool) -> Change:
         out: list[Any] = []
         try:
             for item in value:
-                if item is None and not nulls:
-                    raise Refused("expected a value: null cannot stand in this list")
-                out.append(change(item))
+                out.append(change(item))  # noqa: PERF401 - counted
         except Refused as refused:
             raise refused.under(len(out)) from None
         return out
@@ -151,8 +149,6 @@ def _mapping(of_key: Change, of_value: Change) -> Change:
         key: Any = None
         try:
             for key, item in value.items():
-                if item is None:
-                    raise Refused("expected a value: null cannot stand in this mapping")
                 out[of_key(key)] = of_value(item)
         except Refused as refused:
             raise refused.under(key) from None

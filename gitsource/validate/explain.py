@@ -135,9 +135,10 @@ def _missing(fault: Fault) -> list[str]:
 
 def _unknown(key: str, known: list[str]) -> str:
     camel = [name for name in known if "_" not in name] or known
-    near = get_close_matches(key, camel, 1) or get_close_matches(key.lower(), camel, 1)
+    plain = {name.lower(): name for name in camel}
+    near = get_close_matches(key.lower(), plain, 1)
     if near:
-        return f"unknown field {shown(key)}: did you mean {near[0]}?"
+        return f"unknown field {shown(key)}: did you mean {plain[near[0]]}?"
     listed = ", ".join(camel[:12]) + (", …" if len(camel) > 12 else "")
     return f"unknown field {shown(key)}" + (f": the fields here are {listed}" if listed else "")
 

@@ -1,6 +1,8 @@
 """Documents judged by schemas that users write, and what is told of them."""
 
 import json
+import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
@@ -87,6 +89,11 @@ CASES = {
         properties(colour={}, size={}),
         {"color": 1},
         ("GS310", ("color",), "unknown field 'color': did you mean colour?"),
+    ),
+    "unknown but for its case": (
+        properties(exportTo={}),
+        {"EXPORTTO": 1},
+        ("GS310", ("EXPORTTO",), "unknown field 'EXPORTTO': did you mean exportTo?"),
     ),
     "unknown and far from all": (
         properties(colour={}, size={}),
@@ -188,7 +195,7 @@ def test_every_missing_and_unknown_field_is_told_by_itself():
 
 
 def test_one_value_has_one_problem():
-    schema = properties(a={"type": "string", "enum": ["x"], "minLength": 1, "const": "x"})
+    schema = properties(a={"minimum": 9, "enum": ["x"], "const": "x", "type": "string"})
 
     assert judged(schema, {"a": 5}) == [("GS301", ("a",), "expected a string, not 5")]
 
@@ -244,6 +251,34 @@ def test_a_value_that_json_does_not_have_is_a_problem_and_no_crash():
 )
 def test_a_report_does_not_hang_on_what_is_meant_to_make_it(schema, value):
     assert len(judged(schema, value)) == 1
+
+
+LOADED = """
+import sys
+from gitsource.catalog import BUILTIN
+from gitsource.validate.schema import problems
+value = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService"}
+value |= {"metadata": {"name": "a"}, "spec": {"hosts": %s}}
+found = problems(value, BUILTIN[-1])
+print(len(found), "jsonschema" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        ("['web']", "0 False"),
+        ("['web', 5]", "1 True"),
+        (f"['web'] * {LARGE} + [5]", "1 False"),
+    ],
+    ids=["good", "bad", "large"],
+)
+def test_the_slow_engine_is_loaded_for_bad_documents_of_common_size_only(hosts, expected):
+    told = subprocess.run(
+        [sys.executable, "-c", LOADED % hosts], check=True, capture_output=True, text=True
+    )
+
+    assert told.stdout.strip() == expected
 
 
 @pytest.mark.timeout(30)
