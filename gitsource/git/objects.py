@@ -67,7 +67,8 @@ class Objects:
     def _commit(self, name: str) -> Commit:
         found, raw = self._ask(lambda process: catfile.content(process, f"{name}^{{commit}}"))
         if found.kind != "commit":
-            many = "more than one" if found.kind == "ambiguous" else "no"
+            plain = self._ask(lambda process: catfile.info(process, name))
+            many = "more than one" if plain.kind == "ambiguous" else "no"
             raise RefMissing(f"there is {many} commit {name} in {self.git_dir}")
         if raw is None:
             raise GitFailed(f"commit {found.oid} is larger than {catfile.COMMIT_BYTES} bytes")
@@ -178,6 +179,9 @@ class Objects:
                 if retried:
                     raise self._died(error) from error
                 left, retried = left[done:], True
+            except GitFailed:
+                self.damaged = True  # a content shorter than its size leaves us waiting for more
+                raise
             except catfile.LostObjectError as error:
                 self.damaged = True
                 raise GitFailed(
