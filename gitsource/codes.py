@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-
-from gitsource.model import Severity
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Code:
 
     code: str
     """``GS`` and three digits."""
-    severity: Severity
+    severity: Literal["error", "warning"]
     """How it counts unless the finding itself says otherwise."""
     title: str
     """What is wrong, in a few words, without the value at fault."""

@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from gitsource.constructor import Constructor, Flaw, Limits, Stop
 from gitsource.model import Document, FieldPath
-from gitsource.outline import outline
-from gitsource.readers import Unreadable, json_reader, yaml_reader
+from gitsource.reading.constructor import Constructor, Flaw, Limits, Stop
+from gitsource.reading.outline import outline
+from gitsource.reading.readers import Unreadable, json_reader, yaml_reader
 
 __all__ = ["Flaw", "Limits", "Parsed", "locate", "parse"]
 

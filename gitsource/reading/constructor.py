@@ -13,8 +13,8 @@ from itertools import count, repeat
 from typing import Any, Never
 
 from gitsource.model import Document
-from gitsource.readers import DEEPEST, Reader, library, syntax_error
-from gitsource.scalars import CORE, Misfit, Scalar, not_allowed, resolve, shown, tagged
+from gitsource.reading.readers import DEEPEST, Reader, library, syntax_error
+from gitsource.reading.scalars import CORE, Misfit, Scalar, not_allowed, resolve, shown, tagged
 
 MOST_FLAWS = 100
 """After this many the rest of the file is not read."""

@@ -20,7 +20,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]  # typeshed la
 from typing import Any
 
 from gitsource.errors import ConfigurationError
-from gitsource.scalars import shown
+from gitsource.reading.scalars import shown
 
 DEEPEST = 1000
 """No nesting is followed beyond this, whatever is set: libyaml's work grows with its square."""
@@ -168,7 +168,7 @@ _PLAINLY = {
         "text that begins with * or & needs quotes"
     ),
     "mapping values are not allowed in this context": (
-        "a key cannot stand here; mend the indentation, or quote text that holds a colon and a space"
+        "a key cannot stand here; mend the indentation, or quote text that holds a colon"
     ),
 }
 """What libyaml says of the most frequent mistakes, in words that tell what to do."""

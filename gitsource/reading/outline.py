@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from gitsource.model import FieldPath
-from gitsource.readers import DEEPEST, Reader, Unreadable, json_reader, library, yaml_reader
+from gitsource.reading.readers import DEEPEST, Reader, Unreadable, json_reader, library, yaml_reader
 
 _BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
 
