@@ -102,6 +102,7 @@ class Sink:
         self._open: dict[str, Update] = {}
         """Pushes of this stream that wait for `ack` or `nack`, by collection."""
         self._answering: asyncio.Task[None] | None = None
+        self._closed = False
         self._call: Any = None
         self._channel: Any = None
 
@@ -137,7 +138,7 @@ class Sink:
         import grpc  # only here: a sink is importable at no cost
 
         failures = 0
-        while True:
+        while not self._closed:
             began, trouble = time.monotonic(), "cannot reach"
             try:
                 await self._dial()
@@ -161,7 +162,7 @@ class Sink:
                 reason = f"it sent what is no push: {error}"
             finally:
                 self._open.clear()
-                await self._hang_up()
+                await _hang_up(*self._let_go())
             failures = failures_after(failures, time.monotonic() - began)
             wait = pause(failures, random.random())  # noqa: S311 - spreads load, keeps no secret
             log.warning(
@@ -175,23 +176,29 @@ class Sink:
 
     async def ack(self, update: Update) -> bool:
         """
-        Apply *update* and tell the source so.
+        Tell the source that *update* is accepted, and apply it.
 
         Returns False, and does nothing, if the stream it came on is gone or it was answered before.
         """
-        if self._open.get(update.collection) is not update:
+        if not await self._answer_open(update, 0, ""):
             return False
-        del self._open[update.collection]
         self._apply(update)
-        await self._answer(update, 0, "")
         return True
 
     async def nack(self, update: Update, reason: str) -> bool:
         """Refuse *update* for *reason*; what was held stays. Returns as `ack` does."""
+        return await self._answer_open(update, REFUSED, reason)
+
+    async def _answer_open(self, update: Update, code: int, reason: str) -> bool:
+        import grpc
+
         if self._open.get(update.collection) is not update:
             return False
         del self._open[update.collection]
-        await self._answer(update, REFUSED, reason)
+        try:
+            await self._answer(self._call, update, code, reason)
+        except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
+            return False  # the stream ended just now; `updates` will say so
         return True
 
     async def close(self) -> None:
@@ -202,17 +209,20 @@ class Sink:
         """
         import grpc
 
-        call = self._call
+        # NB: taken away first: a generator left at an update hangs up when it is collected.
+        self._closed = True
+        answering, call, channel = self._let_go()
         if call is not None:
             try:
                 async with asyncio.timeout(GOODBYE):
-                    await self._settle()
+                    if answering is not None:
+                        await answering
                     await call.done_writing()
                     while await call.read() is not grpc.aio.EOF:
-                        pass  # NB: the end of a stream stands behind what was not read yet
+                        pass  # the end of a stream stands behind what was not read yet
             except (TimeoutError, asyncio.InvalidStateError, grpc.aio.AioRpcError):
                 pass  # it is gone already, or too busy to say goodbye
-        await self._hang_up()
+        await _hang_up(answering, call, channel)
 
     # ----------------------------------------------------------------------- one stream
 
@@ -238,20 +248,22 @@ class Sink:
         for collection, held in self._held.items():
             known = {name: item.version for name, item in held.items()} if self.incremental else {}
             await self._send(
-                RequestResources(collection=collection, initial_resource_versions=known)
+                self._call, RequestResources(collection=collection, initial_resource_versions=known)
             )
 
     async def _stream(self) -> AsyncGenerator[Update, None]:
         import grpc
 
+        call = self._call
         while True:
-            data = await self._call.read()
+            data = await call.read()
             if data is grpc.aio.EOF:
                 return
             update = received(Resources.FromString(data), datetime.now(UTC))
             if update.collection not in self._held:
                 log.warning("a push of %r, which nobody asked for, is refused", update.collection)
-                await self._answer(update, UNASKED, "not subscribed to this collection")
+                reason = "not subscribed to this collection"
+                await self._answer(call, update, UNASKED, reason)
                 continue
             code, reason = self._verdict(update)
             if self._explicit and not code:
@@ -264,7 +276,8 @@ class Sink:
                 self._apply(update)
             # Nothing is awaited between taking an update and handing it over, so that none which
             # was answered is lost to a cancellation in between.
-            self._answering = asyncio.create_task(self._answer(update, code, reason))
+            answer = self._answer(call, update, code, reason)
+            self._answering = asyncio.create_task(answer)
             yield update
             await self._settle()
 
@@ -290,19 +303,19 @@ class Sink:
                 len(held),
             )
 
-    async def _answer(self, update: Update, code: int, reason: str) -> None:
+    async def _answer(self, call: Any, update: Update, code: int, reason: str) -> None:
         request = RequestResources(collection=update.collection, response_nonce=update.nonce)
         if code:
             request.error_detail.code = code
             request.error_detail.message = reason
-        await self._send(request)
+        await self._send(call, request)
 
-    async def _send(self, request: RequestResources) -> None:
+    async def _send(self, call: Any, request: RequestResources) -> None:
         request.incremental = self.incremental
         request.sink_node.CopyFrom(SinkNode(id=self.node_id, annotations=self.annotations))
         error = request.error_detail.message
         self.journal.append(Sent(request.collection, request.response_nonce, error))
-        await self._call.write(request)
+        await call.write(request)
 
     async def _settle(self) -> None:
         """Wait until the answer to the update that was handed over last is on its way."""
@@ -310,13 +323,18 @@ class Sink:
         if answering is not None:
             await answering
 
-    async def _hang_up(self) -> None:
-        answering, self._answering = self._answering, None
-        if answering is not None:
-            answering.cancel()
-            await asyncio.gather(answering, return_exceptions=True)
-        call, channel, self._call, self._channel = self._call, self._channel, None, None
-        if call is not None:
-            call.cancel()
-        if channel is not None:
-            await channel.close()
+    def _let_go(self) -> tuple[asyncio.Task[None] | None, Any, Any]:
+        """Return the stream, and the answer that is under way on it, and have none any more."""
+        mine = self._answering, self._call, self._channel
+        self._answering = self._call = self._channel = None
+        return mine
+
+
+async def _hang_up(answering: asyncio.Task[None] | None, call: Any, channel: Any) -> None:
+    if answering is not None:
+        answering.cancel()
+        await asyncio.gather(answering, return_exceptions=True)
+    if call is not None:
+        call.cancel()
+    if channel is not None:
+        await channel.close()
