@@ -28,7 +28,6 @@ from gitsource.model import shown
 Entry = tuple[str, Change, str | None, bool]
 """A field's name, the conversion of its value, its oneof, and whether null is a value of it."""
 
-
 _TEXTS = frozenset((str,))
 
 
@@ -75,36 +74,40 @@ def _fields(name: str, table: dict[str, Entry]) -> Change:
         if type(value) is not dict:
             raise expected(f"a mapping ({name})", value)
         out: dict[str, Any] = {}
-        claimed: dict[str, str] | None = None
+        exclusive = False
         key: Any = None
         try:
             for key, item in value.items():
-                entry = table.get(key)
-                if entry is None:
-                    raise _unknown(name, key, table)
-                field, convert, oneof, null = entry
-                if item is None and not null:
-                    continue
-                if field in out:
-                    raise Refused(f"{name}.{field} is given in two spellings: keep one of them")
+                field, convert, oneof, null = table[key]
+                if convert is text and type(item) is str:
+                    out[field] = item
+                elif item is not None or null:
+                    out[field] = convert(item)
                 if oneof is not None:
-                    claimed = _claim(claimed, oneof, key)
-                out[field] = item if convert is text and type(item) is str else convert(item)
+                    exclusive = True
+        except KeyError:
+            raise _unknown(name, key, table).under(key) from None
         except Refused as refused:
             raise refused.under(key) from None
+        if len(out) != len(value) or (exclusive and len(out) > 1):
+            _refuse_clashes(value, table)
         return out
 
     return change
 
 
-def _claim(claimed: dict[str, str] | None, oneof: str, key: str) -> dict[str, str]:
-    """Note that *key* fills *oneof*; refuse if another member does."""
-    if claimed is None:
-        return {oneof: key}
-    other = claimed.setdefault(oneof, key)
-    if other != key:
-        raise Refused(f"{key} cannot stand beside {other}: only one of them may be set")
-    return claimed
+def _refuse_clashes(value: dict[str, Any], table: dict[str, Entry]) -> None:
+    """Refuse a mapping that gives one field twice, or two members of a oneof."""
+    taken: dict[str, str] = {}
+    for key, item in value.items():
+        field, _, oneof, null = table[key]
+        if item is None and not null:
+            continue
+        for claim in (f"field {field}", f"oneof {oneof}" if oneof else f"field {field}"):
+            other = taken.setdefault(claim, key)
+            if other != key:
+                both = "are one field" if claim == f"field {field}" else "exclude each other"
+                raise Refused(f"{key} cannot stand beside {other}: they {both}").under(key)
 
 
 def _unknown(name: str, key: Any, table: dict[str, Entry]) -> Refused:
@@ -215,7 +218,13 @@ def _any(descriptor: Descriptor) -> Change:
     def change(value: Any) -> Any:
         try:
             return json_format.ParseDict(value, kind())
-        except (json_format.ParseError, TypeError, ValueError, AttributeError) as error:
+        except (
+            json_format.ParseError,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+        ) as error:
             raise Refused(f"this Any cannot be read: {shown(str(error))}") from None
 
     return change
