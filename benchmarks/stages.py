@@ -26,7 +26,7 @@ from tempfile import mkdtemp
 import repository
 from floors import SecondMirror
 from gitsource import settings as declared
-from gitsource.build import Builder, join, judge
+from gitsource.build import Builder, bounds, join, judge
 from gitsource.catalog import Catalog
 from gitsource.configuration import catalog_for
 from gitsource.encode.resource import encode
@@ -130,8 +130,10 @@ def _cold(mirror: Mirror, settings: Settings, folder: Path) -> None:
     builder = Builder(catalog, settings.build, cache)
     read = partial(objects.read, limit=settings.limits.file_bytes)
     bulk = objects.bulk_reader(settings.limits.file_bytes)
-    with _stage(f"build: all of it, {settings.build.workers} workers, cache write", count):
+    with _stage(f"build: all of it, {settings.build.workers} workers", count):
         results = list(builder.results(entries, read, bulk))
+    with _stage("cache: write", count):
+        builder.flush()
     with _stage("cache: read all", count):
         again = list(Builder(catalog, settings.build, cache).results(entries, read, bulk))
     assert len(again) == len(results)
@@ -147,9 +149,10 @@ def _cold(mirror: Mirror, settings: Settings, folder: Path) -> None:
 def _judging(contents: list[bytes], catalog: Catalog) -> None:
     contents = contents[:2000]
     count = len(contents)
-    judge(contents[0], None, catalog, json=False)  # compiles schemas and encoders
+    limits = bounds(catalog)
+    judge(contents[0], None, catalog, limits, json=False)  # compiles schemas and encoders
     with _stage("judge: parse", count):
-        values = [parse(data).documents[0].value for data in contents]
+        values = [parse(data, limits).documents[0].value for data in contents]
     kinds = [catalog.by_document[value["apiVersion"], value["kind"]] for value in values]
     pairs = list(zip(values, kinds, strict=True))
     with _stage("judge: identify", count):
@@ -162,7 +165,7 @@ def _judging(contents: list[bytes], catalog: Catalog) -> None:
             assert identity is not None
             encode(value, identity, kind)
     with _stage("judge: all of it", count):
-        results = [judge(data, None, catalog, json=False) for data in contents]
+        results = [judge(data, None, catalog, limits, json=False) for data in contents]
     with _stage("judge: serialize and parse the result", count):
         for result in results:
             type(result).FromString(result.SerializeToString())

@@ -17,8 +17,14 @@ import documents  # noqa: E402 - the benchmarks are scripts and stand on the pat
 import processes  # noqa: E402
 import repository  # noqa: E402
 from gitsource._proto.istio.mcp.v1alpha1.mcp_pb2 import Resources  # noqa: E402
-from gitsource.build import judge  # noqa: E402
+from gitsource.build import bounds, judge  # noqa: E402
 from gitsource.catalog import Catalog  # noqa: E402
+
+
+def _judged(number, generation=0):
+    catalog = Catalog()
+    text = documents.document(number, generation).encode()
+    return judge(text, None, catalog, bounds(catalog), json=False)
 
 
 @pytest.fixture
@@ -33,9 +39,7 @@ def payload(tmp_path):
 
 
 def test_every_generated_document_is_published_without_a_finding():
-    results = [
-        judge(documents.document(n).encode(), None, Catalog(), json=False) for n in range(60)
-    ]
+    results = [_judged(number) for number in range(60)]
 
     assert [] == [f.message for r in results for d in r.documents for f in d.findings]
     assert [documents.name_of(n) for n in range(60)] == [r.documents[0].name for r in results]
@@ -43,10 +47,7 @@ def test_every_generated_document_is_published_without_a_finding():
 
 @pytest.mark.parametrize("number", [0, 4, 7, 9], ids=documents.kind_of)
 def test_the_next_generation_of_a_document_has_another_version(number):
-    old, new = (
-        judge(documents.document(number, generation).encode(), None, Catalog(), json=False)
-        for generation in (0, 1)
-    )
+    old, new = _judged(number, 0), _judged(number, 1)
 
     assert old.documents[0].name == new.documents[0].name
     assert old.documents[0].version != new.documents[0].version
