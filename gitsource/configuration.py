@@ -32,6 +32,11 @@ LARGEST_FILE = 1024 * 1024
 OTHER_VARIABLES = frozenset({"GITSOURCE_CONFIG", "GITSOURCE_ADMIN"})
 """Variables of ours that are no settings: they stand for flags of some commands."""
 
+INNER_COLON = re.compile(r"(?<=[^\s\"'\[\]{},]):(?=[^\s\[\]{},])")
+"""A colon with text on both sides, which is no sign of YAML."""
+STAND_IN = "\ue000"
+"""A character for private use; a file that has it already is read as it is."""
+
 SERVICE_LINK = re.compile(r"GITSOURCE_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_[0-9]+_.*)?)")
 """What Kubernetes puts into every pod beside a Service called gitsource(-something): not ours."""
 
@@ -130,37 +135,61 @@ class _Named:
 
 @dataclass(frozen=True)
 class _Text:
-    """A YAML text that knows where its values stand."""
+    """A YAML text that knows where its values stand; made by `_read`."""
 
     name: str
     data: bytes
-    shift: int = 0
+    """As it was parsed: with stand-ins for colons where those were needed."""
+    shift: int
     """Columns (and half as many lines) put before what the user wrote: see `_from_texts`."""
-    json: bool = False
+    value: dict[str, Any]
 
     def place(self, path: FieldPath, *, at_key: bool = False) -> Place:
         from gitsource.parse import locate
 
-        return self._place(*locate(self.data, 0, path, at_key=at_key))
+        steps = tuple(_with_stand_ins(s) if isinstance(s, str) else s for s in path)
+        return _shifted(self.name, self.shift, *locate(self.data, 0, steps, at_key=at_key))
 
-    def _place(self, line: int, column: int) -> Place:
-        return Place(self.name, max(1, line - self.shift // 2), max(1, column - self.shift))
 
-    def value(self, faults: list[Fault]) -> dict[str, Any]:
-        """Return the mapping that the text is; an empty text is an empty one."""
-        from gitsource.parse import parse
+def _read(
+    name: str, data: bytes, faults: list[Fault], *, shift: int = 0, json: bool = False
+) -> _Text:
+    """Return the mapping that *data* is, an empty one after noting what is wrong with it."""
+    from gitsource.parse import parse  # costly, and not every start has a file
 
-        parsed = parse(self.data, json=self.json)
-        for flaw in parsed.flaws:
-            place = self._place(flaw.line, flaw.column)
-            faults.append(Fault(place, "", f"{flaw.code}: {flaw.message}"))
-        if parsed.flaws or not parsed.documents:
-            return {}
-        if len(parsed.documents) > 1:
-            place = self._place(parsed.documents[1].line, 1)
-            faults.append(Fault(place, "", "expected one document, found a second one"))
-        value: dict[str, Any] = parsed.documents[0].value
-        return value
+    parsed = parse(data, json=json)
+    if not json and any(flaw.code == "GS102" for flaw in parsed.flaws):
+        # NB: YAML 1.2 takes `{mcp: 127.0.0.1:9901}`; libyaml as it is built into ruamel.yaml wants
+        # quotes there. Such colons get a stand-in of one character, so that places stay right.
+        data = _with_stand_ins(data.decode()).encode()
+        parsed = parse(data)
+    for flaw in parsed.flaws:
+        message = f"{flaw.code}: {_without_stand_ins(flaw.message)}"
+        faults.append(Fault(_shifted(name, shift, flaw.line, flaw.column), "", message))
+    if len(parsed.documents) > 1:
+        place = _shifted(name, shift, parsed.documents[1].line, 1)
+        faults.append(Fault(place, "", "expected one document, found a second one"))
+    sound = parsed.documents and not parsed.flaws
+    value = _without_stand_ins(parsed.documents[0].value) if sound else {}
+    return _Text(name, data, shift, value)
+
+
+def _shifted(name: str, shift: int, line: int, column: int) -> Place:
+    return Place(name, max(1, line - shift // 2), max(1, column - shift))
+
+
+def _with_stand_ins(text: str) -> str:
+    return text if STAND_IN in text else INNER_COLON.sub(STAND_IN, text)
+
+
+def _without_stand_ins(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace(STAND_IN, ":")
+    if isinstance(value, list):
+        return [_without_stand_ins(inner) for inner in value]
+    if isinstance(value, dict):
+        return {_without_stand_ins(k): _without_stand_ins(v) for k, v in value.items()}
+    return value
 
 
 def _from_file(file: Path, faults: list[Fault]) -> dict[str, Found]:
@@ -174,9 +203,9 @@ def _from_file(file: Path, faults: list[Fault]) -> dict[str, Found]:
         ) from error
     if len(data) > LARGEST_FILE:
         raise ConfigurationError(f"the config file {file} is larger than 1 MiB", hint=hint)
-    text = _Text(str(file), data, json=file.suffix == ".json")
+    text = _read(str(file), data, faults, json=file.suffix == ".json")
     found: dict[str, Found] = {}
-    _walk(text, text.value(faults), (), found, faults)
+    _walk(text, text.value, (), found, faults)
     for key, one in found.items():
         if declared()[key].type is FilePath and one.value:
             found[key] = replace(one, value=FilePath(str(file.parent / one.value)))
@@ -232,8 +261,8 @@ def _from_texts(
         if key == "collections":
             # NB: a document is a mapping, so the list is put under its key; JSON is YAML too.
             body = "".join(f"  {line}\n" for line in given.splitlines())
-            text = _Text(names[key], f"collections:\n{body}".encode(), shift=2)
-            one = Found(text.value(faults).get("collections"), text, ("collections",))
+            text = _read(names[key], f"collections:\n{body}".encode(), faults, shift=2)
+            one = Found(text.value.get("collections"), text, ("collections",))
         _take(declared()[key], one, found, faults)
     return found
 
