@@ -265,6 +265,12 @@ def test_what_holds_between_settings_is_told_where_it_was_written(tmp_path):
     ]
 
 
+def test_two_free_ports_are_not_one_address():
+    flags = {"listen.mcp": "127.0.0.1:0", "listen.admin": "127.0.0.1:0"}
+
+    assert load(None, {}, flags).listen.admin == "127.0.0.1:0"
+
+
 # --------------------------------------------------------------------------- the catalog
 
 

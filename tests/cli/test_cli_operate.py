@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from gitsource.cli.admin_client import admin_address
 from gitsource.cli.main import main
 
 COMMIT = "1f2e3d4c5b6a79880f1e2d3c4b5a69788f0e1d2c"
@@ -170,6 +171,24 @@ def test_status_counts_for_each_sink_what_it_accepted_is_behind_in_or_refused(do
     assert rows[1].split()[1:] == ["10.0.0.2:4242", "0", "1", "1"]
     assert rows[2].strip() == "acme/v1/flags: bad flag"
     assert rows[3].split() == ["pilot-1", "10.0.0.1:4242", "2", "0", "0"]
+
+
+def test_a_sink_that_has_not_got_what_is_served_now_is_behind(door, run):
+    state = {"sent": "0000", "acked": "0000", "nacked": None, "error": None}
+    sink = {"id": "slow", "peer": "p", "collections": {"acme/v1/flags": state}}
+    door.answer("/status", STATUS | {"sinks": [sink]})
+    _, out, _ = run("status")
+
+    assert out.splitlines()[-1].split() == ["slow", "p", "0", "1", "0"]
+
+
+def test_status_never_lets_a_reason_drive_the_terminal(door, run):
+    pin = {"revision": COMMIT, "reason": "\x1b[2Jgone", "who": "\x07", "at": None}
+    door.answer("/status", STATUS | {"pin": pin})
+    _, out, _ = run("status")
+
+    assert r"\x1b[2Jgone" in out
+    assert not {"\x1b", "\x07"} & set(out)
 
 
 @pytest.mark.parametrize(
@@ -359,6 +378,19 @@ def test_nobody_there_is_an_environment_error_with_a_next_step(capsys):
     assert (code, told.out) == (2, "")
     assert told.err.startswith("gitsource: error: cannot reach gitsource at 127.0.0.1:1: ")
     assert "\nnext: start `gitsource serve`" in told.err
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ("0.0.0.0:9902", "127.0.0.1:9902"),
+        ("[::]:9902", "[::1]:9902"),
+        ("10.0.0.7:1", "10.0.0.7:1"),
+        (None, "127.0.0.1:9902"),
+    ],
+)
+def test_a_server_that_listens_everywhere_is_asked_over_loopback(given, asked):
+    assert admin_address(given, None, {}) == asked
 
 
 def test_the_address_comes_from_the_config_file(door, capsys, tmp_path: Path):
