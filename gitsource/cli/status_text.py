@@ -43,7 +43,11 @@ def _standing(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
     where = f"{repository.get('url') or '-'}  {repository.get('ref') or ''}{path}"
     yield from _entry("repository", where)
     if told.get("revision"):
-        yield from _entry("serving", f"{told['revision']}\nversion {told.get('version')}")
+        published = told.get("published") or {}
+        since = f"\nsince {_when(published['at'], now)}" if published.get("at") else ""
+        by = ", ".join(published.get("triggers") or ())
+        text = f"{told['revision']}\nversion {told.get('version')}{since}"
+        yield from _entry("serving", f"{text}, noticed by {by}" if since and by else text)
     else:
         yield from _entry("serving", "nothing yet: sinks wait for the first good revision")
     yield from _entry("because", _why(told))
@@ -74,7 +78,8 @@ def _looks(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
     """How the last look went, and what is not as fresh as it should be."""
     last = told.get("last_sync")
     if last:
-        error = f"\n{last['error']}" if last.get("error") else ""
+        failed = last.get("outcome") == "failed" and last.get("error")
+        error = f"\n{last['error']}" if failed else ""
         text = f"{_when(last.get('at'), now)}: {last.get('outcome')}{error}"
         yield from _entry("last sync", text)
     if told.get("stale_since"):
@@ -96,7 +101,7 @@ def _why(told: Mapping[str, Any]) -> str:
         return f"it is the last good revision; the head of {ref} is held"
     if told.get("suspended"):
         return "nothing newer is looked for; `gitsource resume` goes on"
-    if last.get("error"):
+    if last.get("outcome") == "failed":
         return "the last look at the repository failed; the last good revision stays up"
     if told.get("revision") and told.get("revision") == told.get("head"):
         return f"it is the head of {ref}"

@@ -28,6 +28,7 @@ STATUS = {
     "revision": COMMIT,
     "version": "k3Jx0000000000000000000000000000000000000000",
     "ready": True,
+    "published": {"at": "2026-11-21T08:30:00Z", "triggers": ["poll", "webhook"]},
     "stale_since": "2026-11-21T09:00:00Z",
     "head": HEAD,
     "held": {
@@ -38,7 +39,7 @@ STATUS = {
     },
     "pin": None,
     "suspended": None,
-    "last_sync": {"at": "2026-11-21T09:59:50Z", "outcome": "held", "error": None},
+    "last_sync": {"at": "2026-11-21T09:59:50Z", "outcome": "held", "error": "does not validate"},
     "ignored": {"documents": 3},
     "repository": {"url": "https://git.example.com/mesh.git", "ref": "main", "path": "mesh"},
     "findings": [FINDING],
@@ -152,6 +153,7 @@ def test_status_as_text_fits_80_columns_and_says_what_why_and_since_when(door, r
     findings = [line for line in out.splitlines() if "GS301 Flag" in line]
     assert findings == [r"mesh/flags\x1b.yaml:4:9: error GS301 Flag/a/b: limit: expected a number"]
     assert max(map(len, out.splitlines())) <= 80
+    assert out.count("does not validate") == 1
     for line in (
         "repository  https://git.example.com/mesh.git  main  in mesh",
         f"serving     {COMMIT}",
@@ -160,6 +162,8 @@ def test_status_as_text_fits_80_columns_and_says_what_why_and_since_when(door, r
         "ignored     3 documents of kinds that no collection takes",
     ):
         assert line in out.splitlines()
+    assert "            since 2026-11-21T08:30:00Z (" in out
+    assert " ago), noticed by poll, webhook\n" in out
     assert "stale       since 2026-11-21T09:00:00Z (" in out
 
 
