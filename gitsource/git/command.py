@@ -26,7 +26,7 @@ from typing import Any
 from gitsource.errors import ConfigurationError
 from gitsource.git import orphans, verbs
 from gitsource.git.process import Limits, Process
-from gitsource.git.reasons import failure
+from gitsource.git.reasons import failure, passed_over
 from gitsource.git.verbs import Command
 
 OLDEST = (2, 36)
@@ -234,7 +234,7 @@ class Git:
     @staticmethod
     def _check(command: Command, process: Process) -> None:
         code = process.finish()
-        if code:
+        if code or passed_over(command, process.stderr):
             raise failure(command, code, process.stderr)
 
 

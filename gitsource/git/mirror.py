@@ -41,8 +41,8 @@ _VERSION = 1
 
 LOOSE = 2000
 """Objects outside of packs from which on `Mirror.maintenance` packs them."""
-PACKS = 20
-"""Packs from which on `Mirror.maintenance` joins them."""
+PACKS = 30
+"""Packs from which on `Mirror.maintenance` joins them. Each fetch that is checked brings one."""
 
 
 class Mirror:

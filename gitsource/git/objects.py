@@ -33,11 +33,17 @@ WALK = 256
 
 
 class Objects:
-    """The objects of one repository."""
+    """
+    The objects of one repository.
 
-    def __init__(self, git: Git, git_dir: Path, *, cut: frozenset[str] = frozenset()) -> None:
+    *cut* are the commits at which a shallow history ends; *walk* see `WALK`.
+    """
+
+    def __init__(
+        self, git: Git, git_dir: Path, *, cut: frozenset[str] = frozenset(), walk: int = WALK
+    ) -> None:
         self._git, self.git_dir = git, git_dir
-        self._cut = cut
+        self._cut, self._walk = cut, walk
         self._batch: Process | None = None
         self._diffs: dict[str, Process] = {}
         self.damaged = False
@@ -226,7 +232,7 @@ class Objects:
         line: list[Commit] = []
         at = verbs.oid(new)
         while at != old:
-            if len(line) == WALK:
+            if len(line) == self._walk:
                 return None
             found = self._commit(at)
             line.append(found)

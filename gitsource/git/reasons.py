@@ -15,13 +15,14 @@ from gitsource.git.verbs import Command
 from gitsource.observe.neutral import neutral, without_credentials
 
 _LONGEST = 600
+_TELLING = ("fatal:", "error:", "ssh:", "!", "warning: rejected")
 _HOST_KEY = re.compile(r"(?i)host key verification failed|remote host identification has changed")
 _SIGN_IN = re.compile(
     r"(?i)authentication failed|could not read (?:username|password)|permission denied|"
     r"terminal prompts disabled|returned error: 40[13]|access denied"
 )
 _NO_REF = re.compile(r"(?i)could(?:n't| not) find remote ref")
-_SHALLOW = re.compile(r"(?i)shallow update not allowed|attempt to fetch/clone from a shallow")
+_SHALLOW = re.compile(r"(?im)^warning: rejected .* because shallow|shallow update not allowed")
 _FSCK = re.compile(r"(?i)fsck error|invalid [a-z]+ object|error in packed object")
 _AWAY = re.compile(
     r"(?i)could(?:n't| not) resolve|unable to access|connection (?:refused|timed out|reset)|"
@@ -42,10 +43,20 @@ def quoted(stderr: bytes) -> str:
     """Return the lines of *stderr* that say why, fit to be shown."""
     told = stderr.decode("utf-8", "replace").replace("\r", "\n")
     lines = [line.strip() for line in told.split("\n") if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:", "!"))]
+    telling = [line for line in lines if line.startswith(_TELLING)]
     text = "; ".join(dict.fromkeys(telling or lines[-3:]))
     text = neutral(without_credentials(text))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def passed_over(command: Command, stderr: bytes) -> bool:
+    """
+    Tell whether a step that ended well did not do what it was for.
+
+    git (2.39) leaves the ref alone and only warns when the remote's history is cut off.
+    """
+    found = _SHALLOW.search(stderr.decode("utf-8", "replace"))
+    return command.remote is not None and found is not None
 
 
 def failure(command: Command, code: int, stderr: bytes) -> MirrorError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from gitsource.git import objects as objects_module
 from gitsource.git.command import Git
 from gitsource.git.local import LocalRepository
 from gitsource.git.objects import Objects
@@ -19,6 +18,14 @@ def upstream(tmp_path):
 @pytest.fixture
 def objects(upstream):
     opened = Objects(Git(), upstream.folder)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=[1, 256])
+def either_way(upstream, request):
+    """Objects that go back commit by commit, or at once ask git for the log."""
+    opened = Objects(Git(), upstream.folder, walk=request.param)
     yield opened
     opened.close()
 
@@ -137,54 +144,50 @@ def test_births_since_a_commit_are_what_came_after_it(upstream, objects):
     assert objects.births_since(new, new) == {}
 
 
-@pytest.mark.parametrize("walk", [1, 256])
-def test_old_births_and_new_ones_make_the_whole(upstream, objects, walk, monkeypatch):
+def test_old_births_and_new_ones_make_the_whole(upstream, either_way):
     """Commit by commit or in one go, by either way of going back: the same as all at once."""
-    monkeypatch.setattr(objects_module, "WALK", walk)
     commits = [upstream.commit({"a.yaml": "0", "b.yaml": "0"})]
-    for number in range(1, 12):
+    for number in range(1, 8):
         side = upstream.commit({f"s{number}.yaml": "1"}, branch="side", parents=[commits[-1]])
         files = {
             f"f{number % 4}.yaml": str(number) if number % 3 else None,
             "b.yaml": None if number % 5 == 2 else str(number),
             f"s{number}.yaml": "1",
         }
-        there = {e.path for e in objects.entries(objects.revision(commits[-1]).tree)}
+        there = {e.path for e in either_way.entries(either_way.revision(commits[-1]).tree)}
         files = {path: data for path, data in files.items() if data is not None or path in there}
         commits.append(upstream.commit(files, merge=[side] if number % 2 else []))
     head = commits[-1]
-    whole = all_births(objects, head)
+    whole = all_births(either_way, head)
     for old in commits:
         merged = {
-            path: objects.births_since(old, head).get(path, all_births(objects, old).get(path))
+            path: either_way.births_since(old, head).get(
+                path, all_births(either_way, old).get(path)
+            )
             for path in whole
         }
 
         assert merged == whole
 
 
-@pytest.mark.parametrize("walk", [1, 256])
-def test_after_a_forced_push_every_birth_is_told(upstream, objects, walk, monkeypatch):
+def test_after_a_forced_push_every_birth_is_told(upstream, either_way):
     """The line is another one, so nothing that was known holds."""
-    monkeypatch.setattr(objects_module, "WALK", walk)
     upstream.commit({"a.yaml": "1"})
     old = upstream.commit({"b.yaml": "1"})
     upstream.commit({"b.yaml": "1"}, parents=[])
     new = upstream.commit({"a.yaml": "1"})
 
-    assert objects.births_since(old, new) == {"b.yaml": hour(2), "a.yaml": hour(3)}
+    assert either_way.births_since(old, new) == {"b.yaml": hour(2), "a.yaml": hour(3)}
 
 
-@pytest.mark.parametrize("walk", [1, 256])
-def test_an_ancestor_off_the_first_parent_line_is_no_base(upstream, objects, walk, monkeypatch):
+def test_an_ancestor_off_the_first_parent_line_is_no_base(upstream, either_way):
     """A merge the other way round makes another line, though nothing was lost."""
-    monkeypatch.setattr(objects_module, "WALK", walk)
     base = upstream.commit({"a.yaml": "1"})
     old = upstream.commit({"b.yaml": "1"})
     upstream.commit({"c.yaml": "1"}, branch="side", parents=[base])
     head = upstream.commit({"b.yaml": "1"}, branch="side", merge=[old])
 
-    assert objects.births_since(old, head) == all_births(objects, head)
+    assert either_way.births_since(old, head) == all_births(either_way, head)
 
 
 def test_an_unknown_base_is_no_base(upstream, objects):
