@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 from urllib.parse import unquote
 
@@ -64,6 +65,8 @@ class _Place:
     schema: dict[str, Any]
     inside: list[int]
     """The objects in it that judge the same value again, by id."""
+    below: list[int]
+    """Those that judge a value inside it."""
 
     @property
     def anchor(self) -> bool:
@@ -79,6 +82,7 @@ def _places(root: Any) -> Iterator[_Place]:
         if not isinstance(schema, dict):
             continue
         inside: list[int] = []
+        below: list[int] = []
         for keyword, value in schema.items():
             parts: list[tuple[str, Any]] = []
             if keyword in _ONE:
@@ -87,10 +91,13 @@ def _places(root: Any) -> Iterator[_Place]:
                 parts = [(f"/{index}", part) for index, part in enumerate(value)]
             elif keyword in _NAMED and isinstance(value, dict):
                 parts = [(f"/{name}", part) for name, part in value.items()]
+            objects = [id(part) for _, part in parts if isinstance(part, dict)]
             if keyword in _IN_PLACE:
-                inside += [id(part) for _, part in parts if isinstance(part, dict)]
+                inside += objects
+            elif keyword not in ("$defs", "definitions"):
+                below += objects
             waiting += [(f"{path}/{keyword}{step}", part, depth + 1) for step, part in parts]
-        yield _Place(path, schema, inside)
+        yield _Place(path, schema, inside, below)
 
 
 def _refused_words(place: _Place) -> Iterator[str]:
@@ -153,21 +160,41 @@ def _unreadable(pattern: str) -> str:
 
 def _unbounded(edges: dict[int, list[int]]) -> tuple[int, str]:
     """Return a node from which judging one value never ends, or takes too many steps, and why."""
+    try:
+        order = list(TopologicalSorter(edges).static_order())
+    except CycleError as error:
+        return error.args[1][0], "the reference leads back to itself, so judging never ends"
     steps: dict[int, int] = {}
-    for start in edges:
-        path: dict[int, None] = {}
-        waiting: list[tuple[int, bool]] = [(start, False)]
-        while waiting:
-            node, leaving = waiting.pop()
-            if leaving:
-                del path[node]
-                steps[node] = 1 + sum(steps.get(following, 1) for following in edges.get(node, ()))
-                if steps[node] > _STEPS:
-                    return node, f"judging one value takes more than {_STEPS} schemas"
-            elif node in path:
-                return node, "the reference leads back to itself, so judging never ends"
-            elif node not in steps:
-                path[node] = None
-                waiting.append((node, True))
-                waiting += [(following, False) for following in edges.get(node, ())]
+    for node in order:
+        steps[node] = 1 + sum(steps[following] for following in edges.get(node, ()))
+        if steps[node] > _STEPS:
+            return node, f"judging one value takes more than {_STEPS} schemas"
     return 0, ""
+
+
+def spread(schema: Any) -> int:
+    """
+    Return by how much, at most, each level of a document multiplies the work of a report.
+
+    1 unless *schema* refers to itself in several ways that can meet in one value: then what is
+    wrong deep inside is found again along every way that leads there.
+    """
+    places = {id(place.schema): place for place in _places(schema)}
+    anchors = {place.schema["$anchor"]: place.schema for place in places.values() if place.anchor}
+    edges: dict[int, list[int]] = {}
+    meet = False
+    ways = 0
+    for node, place in places.items():
+        edges[node] = [*place.inside, *place.below]
+        meet = meet or bool(place.inside) or "patternProperties" in place.schema
+        if "$ref" in place.schema:
+            ways += 1
+            meet = meet or bool(place.below)
+            edges[node].append(id(_target(schema, place.schema["$ref"], anchors)))
+    if not meet:
+        return 1
+    try:
+        TopologicalSorter(edges).prepare()
+    except CycleError:
+        return max(1, ways)
+    return 1
