@@ -70,6 +70,7 @@ class App:
             self._loops()
             self._signals()
             await self._stop.wait()
+            self.reconciler.stop()
             log.info("draining")
 
     # ------------------------------------------------------------------ starting, in order
@@ -255,6 +256,8 @@ class App:
         return self.operations.gauges()
 
     def _looked(self, outcome: Outcome) -> None:
+        if outcome.result == "suspended":
+            return  # nobody looked
         self.telemetry.synced(outcome.result, outcome.seconds, failed=outcome.result == "failed")
 
     def _count(self, report: SinkReport) -> None:

@@ -13,12 +13,13 @@ it in chunks, each reading its own blobs from Git.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import re
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from threading import Event
+from threading import Event, Thread
 from typing import TypeAlias
 
 from gitsource import settings
@@ -234,6 +235,8 @@ class Builder:
                         pool.shutdown(wait=False, cancel_futures=True)
                         raise StateError("gitsource is stopping")
             except BrokenProcessPool as error:
+                if self._stopping is not None and self._stopping.is_set():
+                    raise StateError("gitsource is stopping") from error
                 raise StateError(
                     "a worker process was killed while a revision was being judged",
                     hint="is there enough memory? build.workers: 1 needs the least",
@@ -268,10 +271,18 @@ def _pool(workers: int, catalog: Catalog, read: Read) -> ProcessPoolExecutor:
 
 def _start_work(catalog: Catalog, read: Read) -> None:
     global _at_work  # noqa: PLW0603 - a worker process has one job, set once
-    # A signal to the process group is the parent's to answer: it ends the pool when it is ready.
+    # Ctrl-C reaches the whole process group; the parent ends the pool when it is ready.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     _at_work = (catalog, read)
+
+
+def _end_with_parent() -> None:
+    """End this worker when gitsource is gone: after a kill -9 nobody else would tell it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(keys: Sequence[Key]) -> list[bytes]:

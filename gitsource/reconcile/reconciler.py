@@ -128,9 +128,13 @@ class Reconciler:
             self.condition = replace(self.condition, findings=serving.findings)
         return serving
 
-    async def close(self) -> None:
-        """Let the look that is under way end at its next step, and let go of everything."""
+    def stop(self) -> None:
+        """Have the look that is under way end at its next step."""
         self._stopping.set()
+
+    async def close(self) -> None:
+        """Let the look that is under way end, and let go of everything."""
+        self.stop()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._mirror.close)
         await asyncio.get_running_loop().run_in_executor(self._thread, self._blobs.close)
         self._thread.shutdown()
@@ -158,7 +162,8 @@ class Reconciler:
         self._thread.submit(self._afterwards)
         seconds = time.perf_counter() - began
         outcome = replace(look.outcome, seconds=seconds, triggers=triggers)
-        self._note(outcome, look)
+        if not self._stopping.is_set():
+            self._note(outcome, look)
         return outcome
 
     def _afterwards(self) -> None:
