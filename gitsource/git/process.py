@@ -26,6 +26,8 @@ _CHUNK = 1 << 20
 _TAIL = 8192
 _GRACE = 5.0
 """Seconds a process may take to end after it has closed its output."""
+_LAST_WORDS = 0.3
+"""Seconds that standard error may stay open after a process has ended."""
 
 
 @dataclass(frozen=True)
@@ -259,9 +261,22 @@ class Process:
         if self._code is None:
             if not self._exited(_GRACE):
                 raise self._too_slow()
+            self._last_words()
             self._reap()
         assert self._code is not None  # noqa: S101  # set by _reap
         return self._code
+
+    def _last_words(self) -> None:
+        """Wait a moment for what git's children (ssh) still have to say: it is the reason."""
+        stderr = self._popen.stderr
+        until = time.monotonic() + _LAST_WORDS
+        poll = select.poll()
+        while stderr is not None and stderr.fileno() in self._open:
+            poll.register(stderr, select.POLLIN)
+            left = until - time.monotonic()
+            if left <= 0 or not poll.poll(left * 1000):
+                return
+            self.stderr = (self.stderr + self._read(stderr.fileno()))[-_TAIL:]
 
     def _exited(self, seconds: float) -> bool:
         """Wait for the leader to end, without reaping it."""

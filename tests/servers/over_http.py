@@ -42,6 +42,8 @@ class HttpGit:
         self.expected = None
         if credentials is not None:
             self.expected = "Basic " + base64.b64encode(":".join(credentials).encode()).decode()
+        self.redirect: str | None = None
+        """If set: where every request is sent instead."""
         self.stopping = threading.Event()
         self.requests: list[str] = []
         """Every request line that came in."""
@@ -103,7 +105,12 @@ def _handler(host: HttpGit) -> type[BaseHTTPRequestHandler]:  # noqa: C901  # on
 
         def _behave(self, body: bytes) -> None:
             listing = self.command == "GET"
-            if host.manner is Manner.SILENT:
+            if host.redirect is not None:
+                self.send_response(302)
+                self.send_header("Location", host.redirect)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            elif host.manner is Manner.SILENT:
                 host.stopping.wait(60)
             elif host.manner is Manner.ENDLESS_REFS and listing:
                 self._pour(
@@ -114,9 +121,11 @@ def _handler(host: HttpGit) -> type[BaseHTTPRequestHandler]:  # noqa: C901  # on
                     b"".join(_packet(b"2" * 40 + b" refs/heads/%06d\n" % n) for n in range(2000)),
                 )  # fmt: skip
             elif host.manner is Manner.ENDLESS_PROGRESS and b"command=fetch" in body:
+                # With `done` the pack follows at once, else after the end of the negotiation.
+                ready = _packet(b"acknowledgments\n") + _packet(b"ready\n") + b"0001"
                 self._pour(
                     "application/x-git-upload-pack-result",
-                    _packet(b"packfile\n"),
+                    (b"" if b"done" in body else ready) + _packet(b"packfile\n"),
                     _packet(b"\x02\x1b[31mnot yet\n") * 1000,
                 )
             else:

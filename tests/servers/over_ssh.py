@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import shlex
 import threading
+from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import asyncssh
 
@@ -82,6 +83,10 @@ class SshGit:
         await self._stop.wait()
         server.close()
         await server.wait_closed()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _upload_pack(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         self.commands.append(process.command or "")
@@ -99,7 +104,18 @@ class SshGit:
             stderr=asyncio.subprocess.PIPE,
             env=env,
         )
-        await process.redirect(stdin=git.stdin, stdout=git.stdout, stderr=git.stderr)
+        asking = asyncio.create_task(_pump(process.stdin, git.stdin))
+        await asyncio.gather(_pump(git.stdout, process.stdout), _pump(git.stderr, process.stderr))
         code = await git.wait()
-        await process.stdout.drain()
+        asking.cancel()
         process.exit(code)
+
+
+async def _pump(source: Any, target: Any) -> None:
+    """Copy until the end; whoever has gone away is not missed."""
+    with suppress(OSError, asyncssh.Error):
+        while data := await source.read(1 << 16):
+            target.write(data)
+            await target.drain()
+    if isinstance(target, asyncio.StreamWriter):
+        target.close()
