@@ -135,8 +135,8 @@ def _unknown(named: object, group_version: object, catalog: Catalog) -> Problem 
                 f"{named} is not served as {group_version[:100]}, so this document is not "
                 f"published: write apiVersion {' or '.join(served)}"
             )
-            severity = "error" if catalog.unknown_kinds == "error" else "warning"
-            return Problem("GS306", message, ("apiVersion",), severity)  # type: ignore[arg-type]
+            # Ignoring it would withdraw a resource from sinks on account of a typing error.
+            return Problem("GS306", message, ("apiVersion",))
         what = f"{group_version[:100]} {named[:100]}"
     if catalog.unknown_kinds == "ignore":
         return None

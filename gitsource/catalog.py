@@ -130,6 +130,11 @@ class Catalog:
                 return kind
         return None
 
+    def called(self, collection: str) -> str:
+        """Return what a resource of *collection* is called in findings: its kind if it has one."""
+        kind = self.by_collection.get(collection)
+        return (kind.kind if kind else "") or collection
+
     def rank(self, collection: str) -> int:
         """Return the place of *collection* (or an alias of it) in a push."""
         kind = self.by_collection.get(collection)

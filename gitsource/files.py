@@ -9,7 +9,7 @@ the caller typed is read as typed.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from gitsource.configuration import catalog_for
 from gitsource.errors import ConfigurationError
 from gitsource.model import Finding, Revision, TreeEntry
 from gitsource.settings import Settings
-from gitsource.snapshot.build import FileState, nothing, propose
+from gitsource.snapshot.build import FileState, Proposal, nothing, propose
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -54,12 +54,18 @@ def judge_files(
         judged: Iterable[Finding] = (
             finding
             for path, state in changed.items()
-            for finding in propose(nothing(), Revision("", "", 0), {path: state}, ()).findings
+            for finding in _proposed({path: state}, (), catalog).findings
         )
         everything = (*findings, *judged)
     else:
-        everything = propose(nothing(), Revision("", "", 0), changed, findings).findings
+        everything = _proposed(changed, findings, catalog).findings
     return tuple(sorted(_shown(finding, shown_as) for finding in everything)), len(files)
+
+
+def _proposed(
+    changed: Mapping[str, FileState | None], findings: Iterable[Finding], catalog: Catalog
+) -> Proposal:
+    return propose(nothing(), Revision("", "", 0), changed, findings, kinds=catalog.called)
 
 
 def read_files(paths: Sequence[str], limit: int) -> Iterator[tuple[str, bytes | None]]:

@@ -122,11 +122,11 @@ def test_unknown_kinds_are_ignored_told_or_refused_by_setting() -> None:
     } == told
 
 
-def test_an_api_version_that_is_not_served_is_told_even_when_unknown_kinds_are_not() -> None:
+def test_an_api_version_that_is_not_served_is_an_error_whatever_unknown_kinds_are() -> None:
     _, findings, state = file(ROUTE.replace(b"istio.io/v1", b"istio.io/v2"))
 
     (finding,) = findings
-    assert ("GS306", "warning", 1, 13) == (
+    assert ("GS306", "error", 1, 13) == (
         finding.code,
         finding.severity,
         finding.line,

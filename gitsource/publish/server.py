@@ -48,8 +48,12 @@ _STATUS = {
 }
 
 
-def server_options(limits: Limits) -> list[tuple[str, int]]:
-    """Return the gRPC channel arguments, each with its reason."""
+KEEPALIVE = 30.0
+"""Seconds of silence after which a sink is asked whether it is still there."""
+
+
+def server_options(limits: Limits, keepalive: float) -> list[tuple[str, int]]:
+    """Return the gRPC channel arguments, each with its reason; *keepalive* is in seconds."""
     return [
         # Istio's clients ping every 30 s (some users' every 10 s) whether anything moves or not;
         # by default gRPC calls that too many pings and hangs up. The similarly named
@@ -57,9 +61,11 @@ def server_options(limits: Limits) -> list[tuple[str, int]]:
         ("grpc.http2.min_ping_interval_without_data_ms", 1000),
         ("grpc.http2.max_ping_strikes", 0),
         ("grpc.keepalive_permit_without_calls", 1),
-        # Our own pings find half-open connections: a sink that vanished without a word.
-        ("grpc.keepalive_time_ms", 30_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
+        # Our own pings find half-open connections: a sink that vanished without a word. gRPC also
+        # pings after data, by a clock of its own that defaults to a minute.
+        ("grpc.keepalive_time_ms", int(keepalive * 1000)),
+        ("grpc.keepalive_timeout_ms", int(keepalive * 1000 * 2 / 3)),
+        ("grpc.http2.ping_timeout_ms", int(keepalive * 1000 * 2 / 3)),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_receive_message_length", limits.request_bytes),
@@ -79,11 +85,13 @@ class McpServer:
         limits: Limits,
         *,
         group: str = DEFAULT,
+        keepalive: float = KEEPALIVE,
     ) -> None:
         self.port = 0
         """The port that is really bound, once started."""
         self._shared = Shared(cache, catalog, limits, group)
         self._address = address
+        self._keepalive = keepalive
         self._sessions: dict[Session, asyncio.Task[Any]] = {}
         self._empty = asyncio.Event()
         self._empty.set()
@@ -105,7 +113,8 @@ class McpServer:
         self._metadata = (("config.source.version", version("gitsource")),)
         streams = self._shared.limits.streams + SPARE_STREAMS
         server = grpc.aio.server(
-            options=server_options(self._shared.limits), maximum_concurrent_rpcs=streams
+            options=server_options(self._shared.limits, self._keepalive),
+            maximum_concurrent_rpcs=streams,
         )
         method = grpc.stream_stream_rpc_method_handler(self._serve)
         server.add_generic_rpc_handlers(

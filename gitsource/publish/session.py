@@ -119,6 +119,8 @@ class Session:
             ending = await self._speak()
         except ConnectionError:
             ending = self._ending or ending
+        except Exception:
+            ending = self._fault()
         finally:
             unwatch()
             reader.cancel()
@@ -140,9 +142,12 @@ class Session:
         except ConnectionError:
             ending = Ending(End.BROKEN)
         except Exception:
-            log.exception("stream %s: a fault in gitsource", self.stream)
-            ending = Ending(End.FAULT, "a fault in gitsource; its log says more")
+            ending = self._fault()
         self.end(ending)
+
+    def _fault(self) -> Ending:
+        log.exception("stream %s ends by a fault in gitsource", self.stream)
+        return Ending(End.FAULT, "a fault in gitsource; its log says more")
 
     def _heard(self, request: Request) -> None:
         if not request.node_id.isprintable():

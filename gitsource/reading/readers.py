@@ -57,6 +57,9 @@ class Reader:
 
     def place(self, mark: Any) -> tuple[int, int]:
         """Return line and column of *mark*, both from 1."""
+        if mark.index >= len(self.text):
+            # libyaml puts the end on a line of its own.
+            return place(self.text, len(self.text))
         if self.marks_count_lines:
             return mark.line + 1, mark.column + 1
         return place(self.text, mark.index)

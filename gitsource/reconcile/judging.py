@@ -61,7 +61,9 @@ def evaluate(
         findings.extend(found)
     if base is not None:
         _reborn(base, births, changed, builder, objects, settings)
-    return propose(base or nothing(), revision, changed, findings, full=base is None)
+    standing = base or nothing()
+    called = builder.catalog.called
+    return propose(standing, revision, changed, findings, full=base is None, kinds=called)
 
 
 def schema_reader(

@@ -9,7 +9,7 @@ proposal with an error in it is never a snapshot, whole or in part.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gitsource.model import Collection, Finding, Resource, Revision, Snapshot, empty_collection
@@ -69,11 +69,13 @@ def propose(
     findings: Iterable[Finding],
     *,
     full: bool = False,
+    kinds: Callable[[str], str] = str,
 ) -> Proposal:
     """
     Return what *revision* comes to.
 
     *changed* holds every file that differs from *base*, with the *findings* about those files.
+    *kinds* says what a resource of a collection is called in findings.
     """
     removed: dict[str, set[str]] = defaultdict(set)
     for path in changed:
@@ -92,7 +94,7 @@ def propose(
             if rival is None:
                 put[collection][resource.name] = resource
             else:
-                clashes.append(_clash(collection, resource, rival))
+                clashes.append(_clash(kinds(collection), resource, rival))
     collections = dict(base.snapshot.collections)
     for name in removed.keys() | put.keys():
         before_it = collections.get(name) or empty_collection(name)
@@ -105,7 +107,7 @@ def propose(
     return Proposal(snapshot, changed, everything, full)
 
 
-def _clash(collection: str, resource: Resource, rival: Resource) -> Finding:
+def _clash(kind: str, resource: Resource, rival: Resource) -> Finding:
     first = rival.origin
     return Finding(
         file=resource.origin.path,
@@ -114,10 +116,10 @@ def _clash(collection: str, resource: Resource, rival: Resource) -> Finding:
         severity="error",
         code="GS304",
         message=(
-            f"{resource.name} of {collection} is defined twice: also at {first.path}:{first.line}; "
+            f"{kind} {resource.name} is defined twice: also at {first.path}:{first.line}; "
             "keep one of them"
         ),
-        resource=resource.name,
+        resource=f"{kind}/{resource.name}",
     )
 
 
