@@ -23,7 +23,7 @@ from gitsource.git.address import spec as checked_spec
 from gitsource.git.changes import Commit, RawChange, Step
 from gitsource.git.command import Git
 from gitsource.git.process import EndedEarlyError, Process
-from gitsource.git.reasons import quoted
+from gitsource.git.reasons import HALF, hint_for, quoted
 from gitsource.model import Change, Revision, TreeEntry
 
 T = TypeVar("T")
@@ -192,7 +192,7 @@ class Objects:
                 self.damaged = True
                 raise GitFailed(
                     f"object {error} is not a blob that can be read from {self.git_dir}",
-                    hint="objects are missing: fetch the whole history (not --depth or --filter)",
+                    hint=HALF,
                 ) from error
             else:
                 return
@@ -299,7 +299,9 @@ class Objects:
     def _died(self, error: EndedEarlyError) -> GitFailed:
         self.damaged = True
         why = quoted(error.stderr) or "it said nothing"
-        return GitFailed(f"git {error.command.step} of {self.git_dir} ended: {why}")
+        return GitFailed(
+            f"git {error.command.step} of {self.git_dir} ended: {why}", hint=hint_for(error.stderr)
+        )
 
 
 @dataclass(frozen=True)

@@ -210,7 +210,7 @@ class Process:
         while (end := self._out.find(mark, searched)) < 0:
             searched = len(self._out) - self._at
             if not self._more(deadline):
-                raise EndedEarlyError(self._command, self.stderr)
+                raise self._ended()
         found = self._out[self._at : end]
         self._at = end + 1
         return found
@@ -224,7 +224,7 @@ class Process:
             self._out, self._at = b"", 0
             while have < size:
                 if not self._more(deadline):
-                    raise EndedEarlyError(self._command, self.stderr)
+                    raise self._ended()
                 part = self._out[: size - have]
                 self._at = len(part)
                 have += len(part)
@@ -235,6 +235,10 @@ class Process:
         found = self._out[self._at : self._at + size]
         self._at += size
         return found
+
+    def _ended(self) -> EndedEarlyError:
+        self._last_words()
+        return EndedEarlyError(self._command, self.stderr)
 
     def chunks(self) -> Iterator[bytes]:
         """Yield its output as it comes, each piece within the deadline, until it ends."""

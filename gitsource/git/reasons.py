@@ -32,11 +32,21 @@ _AWAY = re.compile(
 )
 _FULL = re.compile(r"(?i)no space left on device|disk quota exceeded|read-only file system")
 _DIVERGED = re.compile(r"\[rejected\].*\(non-fast-forward\)")
-_MISSING = re.compile(r"(?i)missing (?:blob|tree|commit)|could not read|bad object|unable to read")
+_MISSING = re.compile(
+    r"(?i)promisor remote|missing (?:blob|tree|commit)|could not read|bad object|unable to read"
+)
 
 
 class DivergedError(GitFailed):
     """The followed ref was moved to a commit that does not follow from the last one fetched."""
+
+
+HALF = "objects are missing: fetch the whole history (not --depth or --filter)"
+
+
+def hint_for(stderr: bytes) -> str:
+    """Return what to do about a reading git that failed, if that can be told."""
+    return HALF if _MISSING.search(stderr.decode("utf-8", "replace")) else ""
 
 
 def quoted(stderr: bytes) -> str:
@@ -64,10 +74,7 @@ def failure(command: Command, code: int, stderr: bytes) -> MirrorError:
     text = stderr.decode("utf-8", "replace")
     why = quoted(stderr) or _signal(code)
     if command.remote is None:
-        hint = ""
-        if _MISSING.search(text):
-            hint = "objects are missing: fetch the whole history (not --depth or --filter)"
-        return GitFailed(f"git {command.step} failed: {why}", hint=hint)
+        return GitFailed(f"git {command.step} failed: {why}", hint=hint_for(stderr))
     where = command.remote.url
     if code == -signal.SIGXFSZ:
         return GitFailed(f"git {command.step}: {where} sent more than one file may hold")
