@@ -161,7 +161,6 @@ class McpServer:
         server, self._server = self._server, None
         self._draining = True
         self._unwatch()
-        self._health.stop()
         # Handlers have to be over first: gRPC prints a traceback for each one it finds running.
         for task in self._sessions.values():
             task.cancel()

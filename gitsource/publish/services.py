@@ -94,11 +94,6 @@ class Health(LazyService):
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, catch)
         return catch.handlers[0]
 
-    def stop(self) -> None:
-        """Let go of what is still to be told."""
-        for task in self._telling:
-            task.cancel()
-
 
 def reflection(service: str) -> LazyService:
     """Return the reflection service, which names *service*, health and itself."""

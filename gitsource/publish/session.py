@@ -119,8 +119,8 @@ class Session:
             ending = await self._speak()
         except ConnectionError:
             ending = self._ending or ending
-        except Exception:
-            ending = self._fault()
+        except Exception as fault:  # noqa: BLE001 - it costs this stream, and is logged
+            ending = self._fault(fault)
         finally:
             unwatch()
             reader.cancel()
@@ -141,12 +141,12 @@ class Session:
             ending = Ending(End.PROTOCOL, str(error))
         except ConnectionError:
             ending = Ending(End.BROKEN)
-        except Exception:
-            ending = self._fault()
+        except Exception as fault:  # noqa: BLE001 - it costs this stream, and is logged
+            ending = self._fault(fault)
         self.end(ending)
 
-    def _fault(self) -> Ending:
-        log.exception("stream %s ends by a fault in gitsource", self.stream)
+    def _fault(self, fault: Exception) -> Ending:
+        log.error("stream %s ends by a fault in gitsource", self.stream, exc_info=fault)
         return Ending(End.FAULT, "a fault in gitsource; its log says more")
 
     def _heard(self, request: Request) -> None:

@@ -12,6 +12,7 @@ from gitsource.publish.mcp import (
     BODY_BYTES,
     COLLECTION_BYTES,
     ERROR_CHARACTERS,
+    MESSAGES,
     NODE_ID_CHARACTERS,
     Encoder,
     decode,
@@ -218,3 +219,11 @@ def test_what_is_kept_beside_what_is_served_is_bounded_in_bytes():
         encoder.encode(full("a", version=f"v{number}", padding="x" * (BODY_BYTES // 2 - 1000)))
 
     assert repr(encoder).startswith("<Encoder bodies=2 ")
+
+
+def test_whole_messages_are_bounded_too():
+    encoder = Encoder()
+    for number in range(2 * MESSAGES):
+        encoder.encode(full(nonce=str(number)))
+
+    assert repr(encoder).endswith(f" messages={MESSAGES}>")
