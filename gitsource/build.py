@@ -12,6 +12,7 @@ it in chunks, each reading its own blobs from Git.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import re
@@ -19,6 +20,8 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
 from threading import Event, Thread
 from typing import TypeAlias
 
@@ -38,8 +41,8 @@ from gitsource.validate.schema import problems
 Read: TypeAlias = Callable[[Sequence[str]], Iterable[tuple[str, bytes | None]]]
 """Yields each blob's content in turn, None above the size limit. Picklable for bulk work."""
 
-CHUNK = 500
-"""Files a worker takes at a time: its own git process costs about as much as twenty files."""
+CHUNK = 250
+"""Files a worker takes at a time: enough to keep it busy, too few for the last one to wait for."""
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
@@ -183,6 +186,12 @@ class Builder:
         self._stopping = stopping
         self._fresh: dict[Key, bytes] = {}
 
+    def expect(self, files: int) -> None:
+        """Start what bulk work needs, if *files* are that: it comes up while Git is asked."""
+        if files >= self._build.bulk and self._build.workers > 1:
+            _context()
+            forkserver.ensure_running()
+
     def results(
         self, files: Sequence[TreeEntry], read: Read, bulk_read: Read
     ) -> Iterator[tuple[TreeEntry, FileResult]]:
@@ -256,16 +265,23 @@ def judge_blobs(keys: Sequence[Key], read: Read, catalog: Catalog) -> Iterator[b
 
 # --------------------------------------------------------------------------- worker processes
 
+_PRELOADED = ["__main__", __name__, "_ruamel_yaml", "jsonschema_rs"]
+"""What every worker would import for itself otherwise."""
+
 _at_work: tuple[Catalog, Read] | None = None
+
+
+def _context() -> BaseContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    return context
 
 
 def _pool(workers: int, catalog: Catalog, read: Read) -> ProcessPoolExecutor:
     # A fork of a process that runs gRPC threads is not safe: workers come from a clean forkserver,
     # which has imported this module once.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
     return ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_start_work, initargs=(catalog, read)
+        workers, mp_context=_context(), initializer=_start_work, initargs=(catalog, read)
     )
 
 
@@ -289,6 +305,8 @@ def _work(keys: Sequence[Key]) -> list[bytes]:
     if _at_work is None:
         raise AssertionError("a worker was not set up")
     catalog, read = _at_work
+    # What stays (modules, schemas, tables) is not walked by the collector again and again.
+    gc.freeze()
     return list(judge_blobs(keys, read, catalog))
 
 

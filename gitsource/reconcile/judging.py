@@ -36,6 +36,7 @@ def evaluate(
     changed: dict[str, FileState | None] = {}
     if base is None:
         entries = objects.entries(revision.tree, path)
+        builder.expect(len(entries))
         births = objects.births(revision.commit, [entry.path for entry in entries])
     else:
         old = base.snapshot.revision
