@@ -32,11 +32,6 @@ LARGEST_FILE = 1024 * 1024
 OTHER_VARIABLES = frozenset({"GITSOURCE_CONFIG", "GITSOURCE_ADMIN"})
 """Variables of ours that are no settings: they stand for flags of some commands."""
 
-INNER_COLON = re.compile(r"(?<=[^\s\"'\[\]{},]):(?=[^\s\[\]{},])")
-"""A colon with text on both sides, which is no sign of YAML."""
-STAND_IN = "\ue000"
-"""A character for private use; a file that has it already is read as it is."""
-
 SERVICE_LINK = re.compile(r"GITSOURCE_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_[0-9]+_.*)?)")
 """What Kubernetes puts into every pod beside a Service called gitsource(-something): not ours."""
 
@@ -147,8 +142,7 @@ class _Text:
     def place(self, path: FieldPath, *, at_key: bool = False) -> Place:
         from gitsource.parse import locate
 
-        steps = tuple(_with_stand_ins(s) if isinstance(s, str) else s for s in path)
-        return _shifted(self.name, self.shift, *locate(self.data, 0, steps, at_key=at_key))
+        return _shifted(self.name, self.shift, *locate(self.data, 0, path, at_key=at_key))
 
 
 def _read(
@@ -158,38 +152,19 @@ def _read(
     from gitsource.parse import parse  # costly, and not every start has a file
 
     parsed = parse(data, json=json)
-    if not json and any(flaw.code == "GS102" for flaw in parsed.flaws):
-        # NB: YAML 1.2 takes `{mcp: 127.0.0.1:9901}`; libyaml as it is built into ruamel.yaml wants
-        # quotes there. Such colons get a stand-in of one character, so that places stay right.
-        data = _with_stand_ins(data.decode()).encode()
-        parsed = parse(data)
     for flaw in parsed.flaws:
-        message = f"{flaw.code}: {_without_stand_ins(flaw.message)}"
+        message = f"{flaw.code}: {flaw.message}"
         faults.append(Fault(_shifted(name, shift, flaw.line, flaw.column), "", message))
     if len(parsed.documents) > 1:
         place = _shifted(name, shift, parsed.documents[1].line, 1)
         faults.append(Fault(place, "", "expected one document, found a second one"))
     sound = parsed.documents and not parsed.flaws
-    value = _without_stand_ins(parsed.documents[0].value) if sound else {}
+    value = parsed.documents[0].value if sound else {}
     return _Text(name, data, shift, value)
 
 
 def _shifted(name: str, shift: int, line: int, column: int) -> Place:
     return Place(name, max(1, line - shift // 2), max(1, column - shift))
-
-
-def _with_stand_ins(text: str) -> str:
-    return text if STAND_IN in text else INNER_COLON.sub(STAND_IN, text)
-
-
-def _without_stand_ins(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace(STAND_IN, ":")
-    if isinstance(value, list):
-        return [_without_stand_ins(inner) for inner in value]
-    if isinstance(value, dict):
-        return {_without_stand_ins(k): _without_stand_ins(v) for k, v in value.items()}
-    return value
 
 
 def _from_file(file: Path, faults: list[Fault]) -> dict[str, Found]:

@@ -42,17 +42,26 @@ def parse(data: bytes, limits: Limits = _DEFAULT_LIMITS, *, json: bool = False) 
     before it are kept. With *json* the data is one JSON text, read strictly.
     """
     constructor = Constructor(limits)
-    try:
-        constructor.run((json_reader if json else yaml_reader)(data))
-    except Unreadable as error:
-        constructor.flaws.append(Flaw(error.code, error.message, error.line, error.column))
-    except Stop:
-        pass
+    _run(constructor, data, json=json)
+    if not json and any(flaw.code == "GS102" for flaw in constructor.flaws):
+        constructor = Constructor(limits)
+        _run(constructor, data, stand_ins=True)
     flaws = sorted(constructor.flaws, key=lambda flaw: (flaw.line, flaw.column))
     if any(flaw.code == "GS103" for flaw in flaws):
         first_keys = outline(data, json=json).first_keys
         flaws = [_naming_the_first(flaw, first_keys) for flaw in flaws]
     return Parsed(tuple(constructor.documents), tuple(flaws))
+
+
+def _run(
+    constructor: Constructor, data: bytes, *, json: bool = False, stand_ins: bool = False
+) -> None:
+    try:
+        constructor.run(json_reader(data) if json else yaml_reader(data, stand_ins=stand_ins))
+    except Unreadable as error:
+        constructor.flaws.append(Flaw(error.code, error.message, error.line, error.column))
+    except Stop:
+        pass
 
 
 def locate(data: bytes, index: int, path: FieldPath, *, at_key: bool = False) -> tuple[int, int]:

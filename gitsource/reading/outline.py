@@ -162,12 +162,16 @@ def outline(data: bytes, *, json: bool | None = None) -> Outline:
         if _read(found, data, json=True):
             return found
     found = Outline()
-    _read(found, data, json=bool(json))
+    if not _read(found, data, json=bool(json)) and not json:
+        # As `parse` does: perhaps it is only colons inside text that stopped the reader.
+        again = Outline()
+        if _read(again, data, json=False, stand_ins=True):
+            return again
     return found
 
 
-def _read(into: Outline, data: bytes, *, json: bool) -> bool:
+def _read(into: Outline, data: bytes, *, json: bool, stand_ins: bool = False) -> bool:
     try:
-        return into.read(json_reader(data) if json else yaml_reader(data))
+        return into.read(json_reader(data) if json else yaml_reader(data, stand_ins=stand_ins))
     except Unreadable:
         return False

@@ -138,8 +138,13 @@ def place(text: str, index: int) -> tuple[int, int]:
     return line, index - start + 1
 
 
-def yaml_reader(data: bytes) -> Reader:
-    """Return a reader of YAML; raises Unreadable (GS101, GS102) for bytes that cannot be YAML."""
+def yaml_reader(data: bytes, *, stand_ins: bool = False) -> Reader:
+    """
+    Return a reader of YAML; raises Unreadable (GS101, GS102) for bytes that cannot be YAML.
+
+    With *stand_ins* it also reads what libyaml wrongly refuses, at the price of a second copy: the
+    way to read a file again that has a syntax error.
+    """
     text = _decoded(data)
     counts = True
     # NB: deleting what is allowed is fifty times faster than searching for what is not.
@@ -152,7 +157,37 @@ def yaml_reader(data: bytes) -> Reader:
         for number, found in enumerate(_TAG_DIRECTIVE.finditer(text), 1):
             if number > _MOST_TAG_DIRECTIVES:
                 raise _broken("too many %TAG directives", text, found.start())
+    if stand_ins:
+        return Reader(_with_stand_ins(text), text, counts)
     return Reader(library().CParser(data).get_event, text, counts)
+
+
+_INNER = re.compile(r"""(?<!["'\]}]):(?=[^\s,\[\]{}])|(?<=[^\s"'\[\]{},])\?""")
+"""A colon that ends no key (no space follows it, nor does it follow quotes); a question mark."""
+
+
+def _with_stand_ins(text: str) -> Callable[[], Any]:
+    """
+    Return a source of events in which other characters stood for colons and ``?`` inside text.
+
+    libyaml as it is built into ruamel.yaml refuses them between brackets (``[http://a?b]``), which
+    YAML 1.2 and newer libyamls read as text.
+    """
+    # One character for one, so that places stay right; such as the file does not use itself.
+    free = (char for char in map(chr, range(0xE000, 0xF8FF)) if char not in text)
+    into = {":": next(free), "?": next(free)}
+    back = str.maketrans({stand_in: char for char, stand_in in into.items()})
+    replaced = _INNER.sub(lambda found: into[found[0]], text)
+    get_event = library().CParser(replaced.encode()).get_event
+    scalar = library().ScalarEvent
+
+    def next_event() -> Any:
+        event = get_event()
+        if type(event) is scalar:
+            event.value = event.value.translate(back)
+        return event
+
+    return next_event
 
 
 def json_reader(data: bytes) -> Reader:
@@ -162,8 +197,7 @@ def json_reader(data: bytes) -> Reader:
 
 
 _PLAINLY = {
-    # newer libyamls read most of these as text
-    "found unexpected ':'": "inside [ ] and { }, text that holds a colon needs quotes",
+    "found unexpected ':'": "inside [ ] and { }, this text with a colon needs quotes",
     "found character that cannot start any token": (
         "text that begins with this character needs quotes"
     ),
