@@ -2,7 +2,7 @@
 Everything gitsource raises on purpose, and whose fault each branch is.
 
     GitsourceError
-    ├── ConfigurationError     the operator: a setting, a flag or a file given to gitsource is wrong
+    ├── ConfigurationError     the operator: a setting, a flag or a file that was given is wrong
     ├── StateError             the operator's machine: the state directory cannot be read or written
     ├── MirrorError            the repository could not be read; the last good snapshot stays up
     │   ├── RemoteUnreachable  the network, or the Git host: nothing was learned about the repository

@@ -72,7 +72,8 @@ class Listen:
     """Where sinks and operators reach gitsource."""
 
     mcp: Address = Address("127.0.0.1:9901")
-    """The gRPC server for sinks. It has no authentication: keep it on loopback or a closed network."""
+    """The gRPC server for sinks. It asks nobody who they are: keep it on loopback or a closed
+    network."""
     admin: Address = Address("127.0.0.1:9902")
     """HTTP for operators: health, metrics, status and commands. Keep it on loopback."""
 
@@ -111,7 +112,8 @@ class Limits:
     streams: int = 4096
     """Open sink streams; one more is refused with RESOURCE_EXHAUSTED."""
     request_bytes: Bytes = Bytes(32 * 1024 * 1024)
-    """The largest request a sink may send; an incremental sink sends a version per resource it holds."""
+    """The largest request a sink may send; an incremental sink sends a version for each resource it
+    holds."""
     subscriptions: int = 1024
     """Collections one stream may ask for."""
     push_bytes_in_flight: Bytes = Bytes(64 * 1024 * 1024)
@@ -154,7 +156,8 @@ class Settings:
 
     repository: Repository = field(default_factory=Repository)
     state_dir: FilePath = FilePath("/var/lib/gitsource")
-    """Mirror, last good snapshot, history and pins. One gitsource a directory; made with mode 0700."""
+    """Mirror, last good snapshot, history and pins. One gitsource a directory; made with mode
+    0700."""
     poll: Poll = field(default_factory=Poll)
     watch: Watch = field(default_factory=Watch)
     webhook: Webhook = field(default_factory=Webhook)
