@@ -5,7 +5,7 @@ Everything gitsource raises on purpose, and whose fault each branch is.
     ├── ConfigurationError     the operator: a setting, a flag or a file that was given is wrong
     ├── StateError             the operator's machine: the state directory cannot be read or written
     ├── MirrorError            the repository could not be read; the last good snapshot stays up
-    │   ├── RemoteUnreachable  the network, or the Git host: nothing was learned about the repository
+    │   ├── RemoteUnreachable  the network or the Git host: nothing was learned about the repository
     │   ├── RefMissing         the repository answers, but the ref that is followed is not in it
     │   └── GitFailed          git itself refused or died
     ├── RevisionRejected       the repository: a revision was read and is not fit to publish

@@ -25,7 +25,7 @@ from gitsource.errors import GitsourceError
 from gitsource.model import FieldPath, Problem
 
 
-class EncodeProblem(GitsourceError):  # noqa: N818 - named after what it carries
+class EncodeProblem(GitsourceError):
     """A document cannot become a resource; *problem* says where and why."""
 
     fault = "repository"

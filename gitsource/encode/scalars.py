@@ -24,7 +24,7 @@ Change: TypeAlias = Callable[[Any], Any]
 """Turns a value of a document into what a message's constructor takes; raises `Refused`."""
 
 
-class Refused(Exception):  # noqa: N818 - it is no error yet: `resource.encode` makes it one
+class Refused(Exception):
     """A value cannot be encoded; each level it passes on its way up adds its step to the path."""
 
     def __init__(self, message: str, code: str = "GS307") -> None:

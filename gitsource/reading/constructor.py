@@ -55,7 +55,7 @@ class Flaw:
     """1-based, in characters."""
 
 
-class Stop(Exception):  # noqa: N818  # control flow inside the parse stage
+class Stop(Exception):  # control flow inside the parse stage
     """Reading ends here; why is among the flaws already."""
 
 

@@ -34,7 +34,7 @@ _MOST_TAG_DIRECTIVES = 64
 """libyaml compares each with all others: a megabyte of them takes it many seconds."""
 
 
-class Unreadable(Exception):  # noqa: N818  # control flow inside the parse stage, not an error of ours
+class Unreadable(Exception):  # control flow inside the parse stage, not an error of ours
     """The text cannot be read on from here; never leaves the parse stage."""
 
     def __init__(self, code: str, message: str, line: int, column: int) -> None:

@@ -31,7 +31,7 @@ _LONGEST_INTEGER = 320
 """Digits. The largest double has 309; beyond, no reader of JSON agrees with another."""
 
 
-class Misfit(Exception):  # noqa: N818  # control flow inside the parse stage, not an error of ours
+class Misfit(Exception):  # control flow inside the parse stage, not an error of ours
     """A scalar that has no value; never leaves the parse stage."""
 
     def __init__(self, code: str, message: str) -> None:
