@@ -190,6 +190,7 @@ class History:
                 self._deltas += 1
                 self._bytes = (small + len(frame), whole)
         except OSError as error:
+            self._last_recipe = None  # what comes next cannot lean on what is not there
             raise StateError(
                 f"the snapshot could not be written to {self._folder}: {error.strerror}",
                 hint="free space or mend the state directory; until then a restart serves an "

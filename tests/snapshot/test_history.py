@@ -233,3 +233,24 @@ def test_when_the_disk_is_full_the_error_says_so_and_what_was_there_stays(tmp_pa
     loaded = History(tmp_path, readonly=True).load()
     assert loaded is not None
     assert version == loaded.snapshot.version
+
+
+def test_after_a_failed_write_the_next_record_leans_on_nothing_that_is_missing(
+    tmp_path: Path,
+) -> None:
+    history, standing = published(tmp_path, 2)
+    (segment,) = tmp_path.glob("0*.log")
+    segment.rename(tmp_path / "away")
+    segment.mkdir()
+    lost = propose(standing, revision(3), {"lost.yaml": file(resource("lost"))}, ())
+    with pytest.raises(StateError):
+        history.append(standing, lost, RECIPE, 1.0)
+    accept(standing, lost)
+    segment.rmdir()
+    (tmp_path / "away").rename(segment)
+
+    publish(history, standing, 4, {"next.yaml": file(resource("next", path="next.yaml"))})
+
+    loaded = History(tmp_path).load()
+    assert loaded is not None
+    assert standing.snapshot.version == loaded.snapshot.version
