@@ -317,8 +317,7 @@ class Reconciler:
         snapshot = await self._in_thread(lambda: self._earlier(spec))
         pin = Pin(snapshot.revision.commit, reason, who, self._clock())
         await self._control(replace(self.condition.control, pin=pin), snapshot)
-        self.condition = replace(self.condition, serving=snapshot)
-        self._cache.set("default", snapshot)
+        self._serve(snapshot, "pin")
         log.warning("pinned %s: %s (%s)", snapshot.revision.short, reason, who)
         return snapshot
 
@@ -394,8 +393,14 @@ class Reconciler:
         log.warning("unpinned: %s (%s)", reason, who)
         last = await self._in_thread(self._forget_judgement)
         if last is not None:
-            self.condition = replace(self.condition, serving=last)
-            self._cache.set("default", last)
+            self._serve(last, "unpin")
+
+    def _serve(self, snapshot: Snapshot, order: str) -> None:
+        """Serve *snapshot* because an operator gave *order*."""
+        self.condition = replace(
+            self.condition, serving=snapshot, published_at=self._clock(), published_by=(order,)
+        )
+        self._cache.set("default", snapshot)
 
     def _forget_judgement(self) -> Snapshot | None:
         """Have the head judged anew at the next look; returns the last good snapshot."""
