@@ -34,6 +34,7 @@ from gitsource.errors import (
 from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
 from gitsource.model import Finding, Revision, Snapshot
+from gitsource.reconcile.journal import tell
 from gitsource.reconcile.judging import evaluate
 from gitsource.reconcile.outcomes import Condition, Held, Outcome
 from gitsource.settings import Settings
@@ -301,7 +302,7 @@ class Reconciler:
                 "ignored": look.ignored,
             }
         self.condition = replace(before, **changes)  # type: ignore[arg-type]
-        _tell(outcome, again=again)
+        tell(outcome, again=again)
         for listener in self.listeners:
             listener(outcome)
 
@@ -432,34 +433,3 @@ class Reconciler:
             self.settings = settings
 
         await self._in_thread(swap)
-
-
-def _tell(outcome: Outcome, *, again: bool) -> None:
-    revision = outcome.revision.short if outcome.revision else "-"
-    fields = {
-        "outcome": outcome.result,
-        "revision": revision,
-        "seconds": round(outcome.seconds, 4),
-        "triggers": ",".join(outcome.triggers),
-    }
-    if again:
-        log.debug("%s %s", outcome.result, revision, extra=fields)
-    elif outcome.result == "failed":
-        fields["fault"] = outcome.fault
-        log.error("sync failed: %s (next: %s)", outcome.error, outcome.hint or "-", extra=fields)
-    elif outcome.result == "held":
-        log.error("held %s: %s", revision, outcome.error, extra=fields)
-        for finding in outcome.findings[:20]:
-            log.error(
-                "%s:%d:%d: %s: %s %s: %s",
-                finding.file,
-                finding.line,
-                finding.column,
-                finding.severity,
-                finding.code,
-                finding.resource,
-                finding.message,
-                extra=fields,
-            )
-    elif outcome.result == "published":
-        log.info("published %s in %.3f s", revision, outcome.seconds, extra=fields)
