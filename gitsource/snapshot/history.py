@@ -17,38 +17,29 @@ segments are written beside, flushed and renamed. The cost of an append follows 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import struct
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gitsource._proto.gitsource.state.v1.state_pb2 import Head, Record
-from gitsource._proto.gitsource.state.v1.state_pb2 import Revision as RevisionMessage
 from gitsource.errors import StateError
-from gitsource.model import Collection, Finding, Origin, Resource, Revision, Snapshot
-from gitsource.snapshot.build import FileState, Proposal, Standing
-
-MAGIC = b"GSH1"
-_LENGTHS = struct.Struct(">4sIQ32s")
+from gitsource.model import Snapshot
+from gitsource.snapshot.build import Proposal, Standing
+from gitsource.snapshot.records import (
+    Entry,
+    changes_record,
+    entry_of,
+    files_of,
+    frame,
+    frames,
+    full_record,
+    head_of,
+    snapshot_of,
+)
 
 MAX_DELTAS = 200
 """Changes replayed at most on a start; then a new segment begins."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One published revision, as listings show it."""
-
-    revision: Revision
-    version: str
-    collections: Mapping[str, tuple[str, int]]
-    """Name to (version, count)."""
-    published_at: float
-    """When this instance published it, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +78,14 @@ class Loaded:
     """Catalog digest it was built with: under another one everything is judged anew."""
     records: tuple[Record, ...]
     """What it was put together from; `standing` takes the files from them when they are needed."""
+    segment: Path
+    """The file they stand in."""
+    ends: tuple[int, ...]
+    """Where each of them ends in it."""
 
     def standing(self) -> Standing:
         """Return the snapshot with its files, to build the next revision on."""
-        files = _files(self.records, self.snapshot)
+        files = files_of(self.records, self.snapshot)
         return Standing(self.snapshot, files, sum(state.ignored for state in files.values()))
 
 
@@ -124,7 +119,7 @@ class History:
     def at(self, commit: str) -> Loaded | None:
         """Return the snapshot that was published for *commit*, if it is still kept."""
         for segment in [self._folder / "pinned.log", *reversed(self._segments())]:
-            heads = [head for head, _, _ in _frames(segment, bodies=False)]
+            heads = [head for head, _, _ in frames(segment, bodies=False)]
             if any(head.revision.commit == commit for head in heads):
                 return self._replay(segment, commit)
         return None
@@ -133,8 +128,8 @@ class History:
         """Return what was published, oldest first; a revision stands once, at its latest."""
         found: dict[str, Entry] = {}
         for segment in self._segments():
-            for head, _, _ in _frames(segment, bodies=False):
-                entry = _entry(head)
+            for head, _, _ in frames(segment, bodies=False):
+                entry = entry_of(head)
                 found.pop(entry.revision.commit, None)
                 found[entry.revision.commit] = entry
         return list(found.values())
@@ -144,15 +139,18 @@ class History:
 
     def _replay(self, segment: Path, commit: str | None) -> Loaded | None:
         records: list[Record] = []
+        ends: list[int] = []
         last: Head | None = None
-        for head, body, _ in _frames(segment):
+        for head, body, end in frames(segment):
             records.append(Record.FromString(body))
+            ends.append(end)
             last = head
             if commit is not None and head.revision.commit == commit:
                 break
         if last is None or not records[0].full:
             return None
-        return Loaded(_snapshot(last, records), last.recipe, tuple(records))
+        snapshot = snapshot_of(last, records)
+        return Loaded(snapshot, last.recipe, tuple(records), segment, tuple(ends))
 
     # ------------------------------------------------------------------ writing
 
@@ -171,7 +169,7 @@ class History:
             or self._deltas >= MAX_DELTAS
             or small > max(whole // 2, 1 << 20)
         )
-        head = _head(proposal.snapshot, recipe, now)
+        head = head_of(proposal.snapshot, recipe, now)
         try:
             if fresh:
                 files = {} if proposal.full else dict(base.files)
@@ -179,13 +177,13 @@ class History:
                 for path, state in proposal.changed.items():
                     if state is None:
                         files.pop(path, None)
-                frame = _frame(head, _full(proposal.snapshot, files))
+                written = frame(head, full_record(proposal.snapshot, files))
                 number = int(segments[-1].stem) + 1 if segments else 1
                 _write_beside(self._folder / f"{number:08}.log", frame)
                 self._deltas, self._bytes = 0, (0, len(frame))
                 self._forget(self._segments())
             else:
-                frame = _frame(head, _changes(base, proposal))
+                written = frame(head, changes_record(base, proposal))
                 _append(segments[-1], frame)
                 self._deltas += 1
                 self._bytes = (small + len(frame), whole)
@@ -199,19 +197,17 @@ class History:
         self._last_recipe = recipe
 
     def resume(self, loaded: Loaded) -> None:
-        """Go on appending to the newest segment, which *loaded* came from; cut a torn end off."""
-        segment = self._segments()[-1]
-        frames = [(head, end) for head, _, end in _frames(segment, bodies=False, check=True)]
-        if not frames:
+        """Go on appending to the newest segment, if *loaded* is its end; cut a torn end off."""
+        segment, sound = loaded.segment, loaded.ends[-1]
+        if segment != self._segments()[-1]:
             return
-        sound = frames[-1][1]
         try:
             if segment.stat().st_size > sound:
                 os.truncate(segment, sound)
         except OSError as error:
             raise StateError(f"cannot mend {segment}: {error.strerror}") from error
-        self._deltas = len(frames) - 1
-        self._bytes = (sound - frames[0][1], frames[0][1])
+        self._deltas = len(loaded.ends) - 1
+        self._bytes = (sound - loaded.ends[0], loaded.ends[0])
         self._last_recipe = loaded.recipe
 
     def _forget(self, segments: list[Path]) -> None:
@@ -219,7 +215,7 @@ class History:
         for segment in reversed(segments):
             if counted >= self._keep:
                 segment.unlink()
-            counted += sum(1 for _ in _frames(segment, bodies=False)) if segment.exists() else 0
+            counted += sum(1 for _ in frames(segment, bodies=False)) if segment.exists() else 0
 
     # ------------------------------------------------------------------ control
 
@@ -244,8 +240,8 @@ class History:
         """Keep *control*; *pinned* is the snapshot to serve while its pin stands."""
         try:
             if pinned is not None:
-                head = _head(pinned, "", control.pin.at if control.pin else 0)
-                _write_beside(self._folder / "pinned.log", _frame(head, _full(pinned, {})))
+                head = head_of(pinned, "", control.pin.at if control.pin else 0)
+                _write_beside(self._folder / "pinned.log", frame(head, full_record(pinned, {})))
             _write_beside(
                 self._folder / "control.json",
                 json.dumps(asdict(control), indent=1).encode(),
@@ -259,43 +255,7 @@ class History:
             ) from error
 
 
-# --------------------------------------------------------------------------- frames
-
-
-def _frame(head: Head, record: Record) -> bytes:
-    told, body = head.SerializeToString(), record.SerializeToString()
-    digest = hashlib.sha256(told + body).digest()
-    return _LENGTHS.pack(MAGIC, len(told), len(body), digest) + told + body
-
-
-def _frames(
-    path: Path, *, bodies: bool = True, check: bool = False
-) -> Iterator[tuple[Head, bytes, int]]:
-    """Yield (head, record bytes, end offset) of each sound frame; stop at the first torn one."""
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return
-    with file:
-        size = os.fstat(file.fileno()).st_size
-        at = 0
-        while at + _LENGTHS.size <= size:
-            magic, head_size, body_size, digest = _LENGTHS.unpack(file.read(_LENGTHS.size))
-            end = at + _LENGTHS.size + head_size + body_size
-            if magic != MAGIC or end > size:
-                return
-            told = file.read(head_size)
-            if bodies or check:
-                body = file.read(body_size)
-                sha = hashlib.sha256(told)
-                sha.update(body)
-                if sha.digest() != digest:
-                    return
-            else:
-                body = b""
-                file.seek(end)
-            yield Head.FromString(told), body if bodies else b"", end
-            at = end
+# --------------------------------------------------------------------------- files
 
 
 def _append(path: Path, frame: bytes) -> None:
@@ -328,153 +288,3 @@ def _write_beside(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-# --------------------------------------------------------------------------- records
-
-
-def _head(snapshot: Snapshot, recipe: str, now: float) -> Head:
-    revision = snapshot.revision
-    head = Head(
-        revision=RevisionMessage(
-            commit=revision.commit,
-            tree=revision.tree,
-            committed_at=revision.committed_at,
-            author=revision.author,
-            subject=revision.subject,
-        ),
-        version=snapshot.version,
-        recipe=recipe,
-        published_at=now,
-    )
-    for collection in snapshot.collections.values():
-        head.collections.add(
-            name=collection.name, version=collection.version, count=len(collection)
-        )
-    return head
-
-
-def _entry(head: Head) -> Entry:
-    return Entry(
-        _revision(head),
-        head.version,
-        {told.name: (told.version, told.count) for told in head.collections},
-        head.published_at,
-    )
-
-
-def _revision(head: Head) -> Revision:
-    told = head.revision
-    return Revision(told.commit, told.tree, told.committed_at, told.author, told.subject)
-
-
-def _full(snapshot: Snapshot, files: Mapping[str, FileState]) -> Record:
-    record = Record(full=True)
-    for collection in snapshot.collections.values():
-        _put(record, collection.name, (), collection.resources)
-    _tell_findings(record, snapshot)
-    _tell_files(record, (), files)
-    return record
-
-
-def _changes(base: Standing, proposal: Proposal) -> Record:
-    record = Record(full=False)
-    after = proposal.snapshot
-    put: dict[str, list[Resource]] = defaultdict(list)
-    gone: dict[str, set[str]] = defaultdict(set)
-    for path, state in proposal.changed.items():
-        before = base.files.get(path)
-        for collection, resource in before.resources if before is not None else ():
-            if after.collection(collection).get(resource.name) is None:
-                gone[collection].add(resource.name)
-        for collection, resource in state.resources if state is not None else ():
-            put[collection].append(resource)
-    for name in sorted(put.keys() | gone.keys()):
-        _put(record, name, sorted(gone[name]), put[name])
-    _tell_findings(record, after)
-    gone_files = [path for path, state in proposal.changed.items() if state is None]
-    _tell_files(record, gone_files, {p: s for p, s in proposal.changed.items() if s is not None})
-    return record
-
-
-def _put(record: Record, name: str, removed: Iterable[str], resources: Iterable[Resource]) -> None:
-    resources = tuple(resources)
-    record.collections.add(
-        name=name,
-        removed=removed,
-        names=[resource.name for resource in resources],
-        versions=[resource.version for resource in resources],
-        wires=[resource.wire for resource in resources],
-        paths=[resource.origin.path for resource in resources],
-        lines=[resource.origin.line for resource in resources],
-    )
-
-
-def _tell_findings(record: Record, snapshot: Snapshot) -> None:
-    for finding in snapshot.findings:
-        record.findings.add(
-            file=finding.file,
-            line=finding.line,
-            column=finding.column,
-            warning=finding.severity == "warning",
-            code=finding.code,
-            message=finding.message,
-            resource=finding.resource,
-        )
-
-
-def _tell_files(record: Record, removed: Iterable[str], files: Mapping[str, FileState]) -> None:
-    table = record.files
-    table.removed.extend(removed)
-    table.paths.extend(files)
-    table.blobs.extend(bytes.fromhex(state.blob) for state in files.values())
-    table.births.extend(state.birth for state in files.values())
-    table.ignored.extend(state.ignored for state in files.values())
-
-
-def _snapshot(head: Head, records: list[Record]) -> Snapshot:
-    known: dict[str, dict[str, Resource]] = {}
-    for record in records:
-        for change in record.collections:
-            content = known.setdefault(change.name, {})
-            for name in change.removed:
-                content.pop(name, None)
-            columns = zip(
-                change.names, change.versions, change.wires, change.paths, change.lines, strict=True
-            )
-            for name, version, wire, path, line in columns:
-                content[name] = Resource(name, version, wire, Origin(path, line))
-    findings = tuple(
-        Finding(
-            told.file,
-            told.line,
-            told.column,
-            "warning" if told.warning else "error",
-            told.code,
-            told.message,
-            told.resource,
-        )
-        for told in records[-1].findings
-    )
-    collections = {name: Collection.of(name, found.values()) for name, found in known.items()}
-    return Snapshot.of(_revision(head), collections, findings)
-
-
-def _files(records: Iterable[Record], snapshot: Snapshot) -> dict[str, FileState]:
-    held: dict[str, list[tuple[str, Resource]]] = {}
-    for collection in snapshot.collections.values():
-        for resource in collection:
-            held.setdefault(resource.origin.path, []).append((collection.name, resource))
-    files: dict[str, FileState] = {}
-    for record in records:
-        table = record.files
-        for path in table.removed:
-            files.pop(path, None)
-        columns = zip(table.paths, table.blobs, table.births, table.ignored, strict=True)
-        for path, blob, birth, ignored in columns:
-            files[path] = FileState(blob.hex(), birth, tuple(held.get(path, ())), ignored)
-    for path, found in held.items():
-        state = files[path]
-        if len(state.resources) != len(found):
-            files[path] = FileState(state.blob, state.birth, tuple(found), state.ignored)
-    return files
