@@ -179,14 +179,14 @@ class History:
                         files.pop(path, None)
                 written = frame(head, full_record(proposal.snapshot, files))
                 number = int(segments[-1].stem) + 1 if segments else 1
-                _write_beside(self._folder / f"{number:08}.log", frame)
-                self._deltas, self._bytes = 0, (0, len(frame))
+                _write_beside(self._folder / f"{number:08}.log", written)
+                self._deltas, self._bytes = 0, (0, len(written))
                 self._forget(self._segments())
             else:
                 written = frame(head, changes_record(base, proposal))
-                _append(segments[-1], frame)
+                _append(segments[-1], written)
                 self._deltas += 1
-                self._bytes = (small + len(frame), whole)
+                self._bytes = (small + len(written), whole)
         except OSError as error:
             self._last_recipe = None  # what comes next cannot lean on what is not there
             raise StateError(
