@@ -2,8 +2,8 @@
 Snapshots as records, and records as checksummed frames in a file.
 
 Rule: a frame is sound or it is not there: magic, lengths, SHA-256, then a small head (which
-listings read) and the record. A record is all of a snapshot, or what one revision changed in the record
-before; its columns are parallel lists, which load at the speed of C.
+listings read) and the record. A record is all of a snapshot, or what one revision changed in the
+record before; its columns are parallel lists, which load at the speed of C.
 """
 
 from __future__ import annotations
