@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gitsource.errors import ConfigurationError, GitFailed
 from gitsource.git import verbs
@@ -25,9 +25,8 @@ class LostObjectError(Exception):
     """An object is not there, no blob, or not what its id says; the id is the message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The head line of an answer."""
+class Answer(NamedTuple):
+    """The head line of an answer; a tuple, since a cold start makes one for each file, twice."""
 
     oid: str
     kind: str

@@ -41,8 +41,9 @@ _VERSION = 1
 
 LOOSE = 2000
 """Objects outside of packs from which on `Mirror.maintenance` packs them."""
-PACKS = 30
-"""Packs from which on `Mirror.maintenance` joins them. Each fetch that is checked brings one."""
+PACKS = 200
+"""Packs from which on `Mirror.maintenance` joins them: a checked fetch brings one, and joining them
+takes longer than a fetch; that many slow no reader down that could be measured."""
 
 
 class Mirror:
@@ -297,7 +298,7 @@ class Mirror:
         if self.objects.at(KEEP_REFS + verbs.oid(commit)) is not None:
             self._change_refs([(KEEP_REFS + commit, None)])
 
-    def maintenance(self, *, full: bool = False) -> bool:
+    def maintenance(self, *, full: bool = False, most_packs: int = PACKS) -> bool:
         """
         Pack what fetches have left loose, if that is much; for a quiet moment. True if it was done.
 
@@ -306,7 +307,7 @@ class Mirror:
         """
         loose = sum(1 for _ in self.folder.glob("objects/[0-9a-f][0-9a-f]/*"))
         packs = sum(1 for _ in self.folder.glob("objects/pack/*.pack"))
-        if not full and loose < LOOSE and packs < PACKS:
+        if not full and loose < LOOSE and packs < most_packs:
             return False
         self._git.run(verbs.gc(self.folder) if full else verbs.repack(self.folder))
         return True

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
 
@@ -74,7 +75,7 @@ class Process:
         except Exception as error:  # GitPython's own errors cannot be named before it is imported
             raise GitFailed(f"git {command.step} could not be started: {error}") from error
         self._popen: Popen[bytes] = self._handle.proc
-        self._limit(limits)
+        _limit(self.pid, limits)
         self._out = b""
         self._at = 0
         self._to_send = b""
@@ -98,19 +99,6 @@ class Process:
     def pid(self) -> int:
         """The process, and its group and session."""
         return self._popen.pid
-
-    def _limit(self, limits: Limits) -> None:
-        # Set from outside, since nothing may run between fork and exec in a threaded program; git
-        # has not started anything by now, and what it starts inherits them.
-        if hasattr(resource, "prlimit"):
-            with suppress(ProcessLookupError, PermissionError):
-                for what, most in (
-                    (resource.RLIMIT_FSIZE, limits.file_bytes),
-                    (resource.RLIMIT_DATA, limits.memory_bytes),
-                ):
-                    _, hard = resource.prlimit(self.pid, what)
-                    soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
-                    resource.prlimit(self.pid, what, (soft, hard))
 
     def _watch(self, pipe: Any, events: int) -> None:
         os.set_blocking(pipe.fileno(), False)
@@ -324,3 +312,24 @@ class Process:
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
+
+
+def _limit(pid: int, limits: Limits) -> None:
+    """
+    Limit a process, and what it has started by now; what it starts later inherits the limits.
+
+    From outside, since nothing may run between fork and exec in a program with threads.
+    """
+    if not hasattr(resource, "prlimit"):
+        return
+    with suppress(ProcessLookupError, PermissionError):
+        for what, most in (
+            (resource.RLIMIT_FSIZE, limits.file_bytes),
+            (resource.RLIMIT_DATA, limits.memory_bytes),
+        ):
+            _, hard = resource.prlimit(pid, what)
+            soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.prlimit(pid, what, (soft, hard))
+    with suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+            _limit(int(child), limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from gitsource.errors import ConfigurationError, GitFailed, RemoteUnreachable
 from gitsource.git import verbs
 from gitsource.git.address import address
 from gitsource.git.command import Git, environment, find_git, served, ssh_command
-from gitsource.git.process import Limits
+from gitsource.git.process import Limits, _limit
 from gitsource.git.verbs import Command
 from repositories import Upstream
 
@@ -185,7 +186,7 @@ def test_a_step_that_takes_too_long_is_killed_with_all_its_children(
     """The error names the step; no process of the group is left, not even one that was deaf."""
     pids = tmp_path / "pids"
     child = f"trap '' TERM INT; (trap '' TERM INT; echo $$ >> {pids}; sleep 60) & echo $! >> {pids}"
-    git = Git(fake_git(tmp_path, f"{child}\n{script}"), timeout=0.5)
+    git = Git(fake_git(tmp_path, f"{child}\n{script}"), timeout=1.0)
     with pytest.raises(error, match=f"git {command.step} did not answer within"):
         git.run(command)
     until = time.monotonic() + 5
@@ -262,6 +263,22 @@ def test_memory_is_limited(tmp_path):
 
     with pytest.raises(GitFailed, match="MemoryError"):
         git.run(ASK)
+
+
+def test_limits_reach_children_that_were_faster_than_we(tmp_path):
+    """On a busy machine git may have started its helper by the time it is limited."""
+    with subprocess.Popen(
+        ["sh", "-c", "sleep 60 & echo; wait"], stdout=subprocess.PIPE, start_new_session=True
+    ) as shell:
+        shell.stdout.readline()
+        (child,) = Path(f"/proc/{shell.pid}/task/{shell.pid}/children").read_text().split()
+        _limit(shell.pid, Limits(file_bytes=12345, memory_bytes=1 << 30))
+        limits = [
+            resource.prlimit(pid, resource.RLIMIT_FSIZE)[0] for pid in (shell.pid, int(child))
+        ]
+        os.killpg(shell.pid, signal.SIGKILL)
+
+    assert limits == [12345, 12345]
 
 
 # --------------------------------------------------------------------------- what errors say

@@ -600,10 +600,10 @@ def test_upkeep_packs_what_is_loose_when_it_is_much(upstream, mirrors, tmp_path)
     mirror.fetch()
     before = mirror.objects.entries(mirror.head().tree)
     little = mirror.maintenance()
-    for n in range(32):
+    for n in range(12):
         upstream.commit({f"d{m}/{n}.yaml": f"{n} {m}" for m in range(60)})
         mirror.fetch()
-    much = mirror.maintenance()
+    much = mirror.maintenance(most_packs=10)
     whole = mirror.maintenance(full=True)
     packs = list((tmp_path / "state" / "mirror.git").glob("objects/pack/*.pack"))
     contents = [data for _, data in mirror.objects.read([e.blob for e in before], 10)]
