@@ -12,20 +12,13 @@ it in chunks, each reading its own blobs from Git.
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
-import os
 import re
-import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import forkserver
-from multiprocessing.context import BaseContext
-from threading import Event, Thread
+from functools import partial
+from threading import Event
 from typing import TypeAlias
 
-from gitsource import settings
+from gitsource import settings, workers
 from gitsource._proto.gitsource.state.v1.state_pb2 import DocumentResult, FileResult
 from gitsource._proto.gitsource.state.v1.state_pb2 import Finding as FindingMessage
 from gitsource.catalog import Catalog, Kind
@@ -189,8 +182,7 @@ class Builder:
     def expect(self, files: int) -> None:
         """Start what bulk work needs, if *files* are that: it comes up while Git is asked."""
         if files >= self._build.bulk and self._build.workers > 1:
-            _context()
-            forkserver.ensure_running()
+            workers.get_ready()
 
     def results(
         self, files: Sequence[TreeEntry], read: Read, bulk_read: Read
@@ -236,20 +228,16 @@ class Builder:
             yield from zip(keys, judge_blobs(keys, read, self.catalog), strict=True)
             return
         chunks = [keys[at : at + CHUNK] for at in range(0, len(keys), CHUNK)]
-        with _pool(min(self._build.workers, len(chunks)), self.catalog, bulk_read) as pool:
-            try:
-                for chunk, results in zip(chunks, pool.map(_work, chunks), strict=True):
-                    yield from zip(chunk, results, strict=True)
-                    if self._stopping is not None and self._stopping.is_set():
-                        pool.shutdown(wait=False, cancel_futures=True)
-                        raise StateError("gitsource is stopping")
-            except BrokenProcessPool as error:
+        work = partial(_judged_chunk, self.catalog, bulk_read)
+        with workers.Workers(min(self._build.workers, len(chunks)), work) as pool:
+            for chunk, results in pool.run(chunks):
+                yield from zip(chunk, results, strict=True)
                 if self._stopping is not None and self._stopping.is_set():
-                    raise StateError("gitsource is stopping") from error
-                raise StateError(
-                    "a worker process was killed while a revision was being judged",
-                    hint="is there enough memory? build.workers: 1 needs the least",
-                ) from error
+                    raise StateError("gitsource is stopping")
+
+
+def _judged_chunk(catalog: Catalog, read: Read, keys: Sequence[Key]) -> list[bytes]:
+    return list(judge_blobs(keys, read, catalog))
 
 
 def judge_blobs(keys: Sequence[Key], read: Read, catalog: Catalog) -> Iterator[bytes]:
@@ -261,53 +249,6 @@ def judge_blobs(keys: Sequence[Key], read: Read, catalog: Catalog) -> Iterator[b
             raise AssertionError(f"asked for {wanted}, was given {blob}")
         route = catalog.by_collection[collection] if collection else None
         yield judge(data, route, catalog, limits, json=json).SerializeToString()
-
-
-# --------------------------------------------------------------------------- worker processes
-
-_PRELOADED = ["__main__", __name__, "_ruamel_yaml", "jsonschema_rs"]
-"""What every worker would import for itself otherwise."""
-
-_at_work: tuple[Catalog, Read] | None = None
-
-
-def _context() -> BaseContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    return context
-
-
-def _pool(workers: int, catalog: Catalog, read: Read) -> ProcessPoolExecutor:
-    # A fork of a process that runs gRPC threads is not safe: workers come from a clean forkserver,
-    # which has imported this module once.
-    return ProcessPoolExecutor(
-        workers, mp_context=_context(), initializer=_start_work, initargs=(catalog, read)
-    )
-
-
-def _start_work(catalog: Catalog, read: Read) -> None:
-    global _at_work  # noqa: PLW0603 - a worker process has one job, set once
-    # Ctrl-C reaches the whole process group; the parent ends the pool when it is ready.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
-    _at_work = (catalog, read)
-
-
-def _end_with_parent() -> None:
-    """End this worker when gitsource is gone: after a kill -9 nobody else would tell it."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _work(keys: Sequence[Key]) -> list[bytes]:
-    if _at_work is None:
-        raise AssertionError("a worker was not set up")
-    catalog, read = _at_work
-    # What stays (modules, schemas, tables) is not walked by the collector again and again.
-    gc.freeze()
-    return list(judge_blobs(keys, read, catalog))
 
 
 # --------------------------------------------------------------------------- joining paths

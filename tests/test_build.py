@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from threading import Timer
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +12,6 @@ from hypothesis import strategies as st
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource as Wire
 from gitsource.build import Builder, bounds, join, judge
 from gitsource.catalog import Catalog, own_kind
-from gitsource.errors import StateError
 from gitsource.model import TreeEntry
 from gitsource.settings import Build
 from gitsource.snapshot.blobs import BlobCache
@@ -281,68 +273,3 @@ def test_under_settings_that_change_the_answer_it_is_judged_again(
     list(Builder(other, Build(), cache).results(files, read, read))
 
     assert 3 == len(read.asked)
-
-
-class Slow(Files):
-    """Contents that take their time, so that a worker can be caught at work."""
-
-    def __call__(self, blobs: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
-        for blob in blobs:
-            time.sleep(0.01)
-            yield blob, self.contents[blob]
-
-
-def test_a_killed_worker_is_an_error_that_says_what_to_do_and_no_hang() -> None:
-    files, read = entries(1200)
-    slow = Slow(read.contents)
-    results = Builder(CATALOG, Build(workers=2, bulk=100)).results(files, slow, slow)
-    killer = Timer(0.5, _kill_a_worker)
-    killer.start()
-
-    with pytest.raises(StateError, match="killed"):
-        list(results)
-
-
-def _kill_a_worker() -> None:
-    workers = []
-    deadline = time.monotonic() + 20
-    while not workers and time.monotonic() < deadline:
-        workers = [child.pid for child in multiprocessing.active_children() if child.pid]
-        time.sleep(0.05)
-    os.kill(workers[0], signal.SIGKILL)
-
-
-def test_workers_do_not_outlive_the_process_they_work_for(tmp_path: Path) -> None:
-    script = tmp_path / "parent.py"
-    script.write_text(
-        "import multiprocessing, sys, time\n"
-        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from gitsource.build import _pool\n"
-        "from gitsource.catalog import Catalog\n"
-        "from test_build import Slow\n"
-        "if __name__ == '__main__':\n"
-        "    pool = _pool(2, Catalog(), Slow({}))\n"
-        "    waiting = [pool.submit(time.sleep, 600) for _ in range(2)]\n"
-        "    time.sleep(2)\n"
-        "    print(*[child.pid for child in multiprocessing.active_children()], flush=True)\n"
-        "    time.sleep(600)\n"
-    )
-    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
-    workers = [int(pid) for pid in parent.stdout.readline().split()]
-    assert 2 == len(workers)
-
-    parent.kill()
-    parent.wait()
-
-    deadline = time.monotonic() + 20
-    while any(_alive(pid) for pid in workers):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return "Z" != Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
-    except OSError:
-        return False

@@ -1,0 +1,91 @@
+"""Worker processes: what they do comes back, and nobody outlives anybody."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+from gitsource.errors import StateError
+from gitsource.workers import Workers
+
+
+def doubled(number: int) -> int:
+    """Work on one piece; a negative one goes wrong."""
+    if number < 0:
+        raise ValueError(f"{number} is negative")
+    return 2 * number
+
+
+def test_every_piece_comes_back_with_its_result() -> None:
+    with Workers(2, doubled) as workers:
+        done = dict(workers.run(range(50)))
+
+    assert {number: 2 * number for number in range(50)} == done
+
+
+def test_no_pieces_are_no_work() -> None:
+    with Workers(2, doubled) as workers:
+        assert [] == list(workers.run([]))
+
+
+def test_what_goes_wrong_in_a_worker_is_raised_where_it_was_asked_for() -> None:
+    with pytest.raises(ValueError, match="-1 is negative"), Workers(2, doubled) as workers:
+        list(workers.run([1, -1, 2]))
+
+
+def test_a_killed_worker_is_an_error_that_says_what_to_do_and_no_hang() -> None:
+    with Workers(2, time.sleep) as workers:
+        killer = Timer(0.5, lambda: os.kill(_children()[0], signal.SIGKILL))
+        killer.start()
+
+        with pytest.raises(StateError, match="killed"):
+            list(workers.run([600.0] * 4))
+        killer.join()
+        # Leaving goes on to end the other one, which is still asleep.
+        raised = RuntimeError("leave")
+        workers.__exit__(RuntimeError, raised, None)
+
+    assert [] == _children()
+
+
+def _children() -> list[int]:
+    return [child.pid for child in multiprocessing.active_children() if child.pid]
+
+
+def test_workers_do_not_outlive_the_process_they_work_for(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import multiprocessing, time\n"
+        "from gitsource.workers import Workers\n"
+        "if __name__ == '__main__':\n"
+        "    with Workers(2, time.sleep) as workers:\n"
+        "        print(*[p.pid for p in multiprocessing.active_children()], flush=True)\n"
+        "        list(workers.run([1.0] * 600))\n"
+    )
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    workers = [int(pid) for pid in parent.stdout.readline().split()]
+    assert 2 == len(workers)
+
+    parent.kill()
+    parent.wait()
+
+    deadline = time.monotonic() + 20
+    while any(_alive(pid) for pid in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
