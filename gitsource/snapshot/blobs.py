@@ -117,7 +117,8 @@ class BlobCache:
     def _abandon(self, error: sqlite3.Error) -> None:
         log.warning("the blob cache %s is left out: %s", self._path, error)
         self.close()
-        if isinstance(error, sqlite3.DatabaseError) and "malformed" in str(error):
+        # What is no database, or a damaged one, would be in the way for ever.
+        if "malformed" in str(error) or "not a database" in str(error):
             self._path.unlink(missing_ok=True)
 
 

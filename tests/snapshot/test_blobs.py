@@ -56,6 +56,17 @@ def test_a_file_that_is_no_cache_is_done_without(tmp_path: Path) -> None:
     assert {} == cache.get("r", {("b" * 40, "", False)})
 
 
+def test_a_file_that_is_no_cache_gives_way_to_one(tmp_path: Path) -> None:
+    path = tmp_path / "blobs"
+    path.write_bytes(b"this is no database" * 100)
+    cache = BlobCache(path)
+    cache.get("r", {KEY})
+
+    cache.put("r", {KEY: RESULT})
+
+    assert {KEY: FileResult(ignored=3)} == cache.get("r", {KEY})
+
+
 def test_a_folder_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     cache = BlobCache(tmp_path / "missing" / "blobs")
 
