@@ -30,7 +30,6 @@ from gitsource.model import Revision
 from gitsource.observe import logs
 from gitsource.observe.telemetry import Gauges, Telemetry
 from gitsource.operations import Operations
-from gitsource.reconcile.judging import schema_reader
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.settings import Settings
@@ -42,6 +41,8 @@ from gitsource.triggers.coalesce import Coalescer
 
 log = logging.getLogger("gitsource.app")
 
+SINKS_FIRST = 0.1
+"""Seconds after a restart that belong to sinks that come back: Git and HTTP wait for that long."""
 FIXED = ("state_dir", "listen", "webhook")
 """Settings that only a restart changes; a reload says so."""
 
@@ -107,11 +108,15 @@ class App:
         if serving is not None:
             log.info("serving %s from disk", serving.revision.short)
             # What was loaded stays: keep the collector from walking it again and again.
-            gc.collect()
             gc.freeze()
-            self.looks.poke("start")
+            self._tasks["start"] = asyncio.create_task(self._catch_up(), name="start")
         self._tasks["admin"] = asyncio.create_task(self._serve_http(), name="admin")
         stack.push_async_callback(self._end_tasks)
+
+    async def _catch_up(self) -> None:
+        """Look at the repository, which may have moved on since what is served was written."""
+        await asyncio.sleep(SINKS_FIRST)
+        self.looks.poke("start")
 
     async def _serve_sinks(self, stack: contextlib.AsyncExitStack) -> None:
         from gitsource.publish.server import McpServer
@@ -125,6 +130,8 @@ class App:
         log.info("listening for sinks on port %d", port, extra={"port": port, "door": "mcp"})
 
     async def _serve_http(self) -> None:
+        if self.reconciler.condition.serving is not None:
+            await asyncio.sleep(SINKS_FIRST)
         from gitsource.admin.server import serve_admin
 
         async with contextlib.AsyncExitStack() as stack:
@@ -239,6 +246,8 @@ class App:
         self, settings: Settings, objects: Objects | None, revision: Revision | None
     ) -> Catalog:
         """Return the catalog at *revision*, made anew when a schema in the repository differs."""
+        from gitsource.reconcile.judging import schema_reader
+
         read = schema_reader(objects, revision, settings)
         rows = [row.schema for row in settings.collections if row.schema]
         tree = revision.tree if revision is not None else ""

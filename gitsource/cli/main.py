@@ -9,6 +9,7 @@ the commands whose answer is an exit code: validate, dry-run, sink, wait).
 from __future__ import annotations
 
 import difflib
+import gc
 import os
 import sys
 import traceback
@@ -139,6 +140,9 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line *args* (by default the process's) and return the exit code."""
+    # Imports, documents and snapshots make next to no cycles: by default, looking for some after
+    # every 700 objects takes a sixth of the time of all work.
+    gc.set_threshold(50_000)
     try:
         outcome = cli.main(args=args, prog_name="gitsource", standalone_mode=False)
         sys.stdout.flush()

@@ -22,7 +22,6 @@ from threading import Event
 from typing import Protocol, TypeVar
 
 from gitsource import rollout
-from gitsource.build import Builder
 from gitsource.catalog import Catalog
 from gitsource.errors import (
     ConfigurationError,
@@ -35,7 +34,6 @@ from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
 from gitsource.model import Finding, Revision, Snapshot
 from gitsource.reconcile.journal import tell
-from gitsource.reconcile.judging import evaluate
 from gitsource.reconcile.outcomes import Condition, Held, Outcome
 from gitsource.settings import Settings
 from gitsource.snapshot.blobs import BlobCache
@@ -209,6 +207,10 @@ class Reconciler:
         base = self._base(recipe)
         if base is not None and base.snapshot.revision.commit == revision.commit:
             return self._nothing_new(base.snapshot, recipe)
+        # Here and not above: a restart serves what is on disk before it needs to judge anything.
+        from gitsource.build import Builder
+        from gitsource.reconcile.judging import evaluate
+
         builder = Builder(catalog, self.settings.build, self._blobs, self._stopping)
         self._flush = builder.flush
         try:
@@ -344,6 +346,9 @@ class Reconciler:
             return found.snapshot
         objects = self._mirror.objects
         catalog = self._catalog_at(self.settings, objects, revision)
+        from gitsource.build import Builder
+        from gitsource.reconcile.judging import evaluate
+
         builder = Builder(catalog, self.settings.build, self._blobs)
         proposal = evaluate(objects, None, revision, builder, self.settings)
         if not proposal.acceptable:
