@@ -103,8 +103,7 @@ class Encoder:
     """Turns pushes into bytes, for all streams of a server."""
 
     def __init__(self) -> None:
-        self._collections: dict[str, Collection] = {}
-        self._served: set[_BodyKey] = set()
+        self._served: dict[_BodyKey, Collection] = {}
         self._bodies: OrderedDict[_BodyKey, _Body] = OrderedDict()
         self._messages: OrderedDict[_Told, bytes] = OrderedDict()
 
@@ -114,12 +113,12 @@ class Encoder:
 
     def serve(self, collections: Iterable[Collection]) -> None:
         """Learn what is served now; bytes that lead to anything else are let go."""
-        before, self._collections = self._collections, {c.name: c for c in collections}
-        self._served = {(c.name, None, c.version) for c in self._collections.values()}
-        # The same version may come again with other create_times: a file deleted and added again.
-        same = {n for n, c in self._collections.items() if before.get(n, c) is c}
-        for key in [*self._bodies]:
-            if (key[0], None, key[2]) not in self._served or key[0] not in same:
+        before = self._served
+        self._served = {(one.name, None, one.version): one for one in collections}
+        for key in list(self._bodies):
+            whole = (key[0], None, key[2])
+            # The same version may be another object: create_time is no part of a version.
+            if whole not in self._served or before.get(whole) is not self._served[whole]:
                 del self._bodies[key]
         for told in [told for told in self._messages if told[0] not in self._bodies]:
             del self._messages[told]

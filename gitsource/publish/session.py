@@ -240,7 +240,8 @@ class Session:
     def _tell_sent(self, push: Push, size: int) -> None:
         mode = "delta" if push.incremental else "full state"
         report = self._report("sent", push, incremental=push.incremental, size=size)
-        self._tell(report, f"push of {_shown(push.requested)}, {mode}")
+        # Its ACK says the same a moment later, and a line costs about half as much as a push.
+        self._tell(report, f"push of {_shown(push.requested)}, {mode}", logging.DEBUG)
 
     def _report(
         self,

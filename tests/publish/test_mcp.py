@@ -193,6 +193,19 @@ def test_bytes_of_versions_no_longer_served_are_let_go():
     assert "<Encoder bodies=0 bytes=0 messages=0>" == repr(encoder)
 
 
+def test_the_same_version_with_other_create_times_is_encoded_anew():
+    """create_time is no part of a version: it changes nothing for who has the resource."""
+    encoder = Encoder()
+    old, new = full("a"), full("a", padding="x")
+    encoder.serve([old.content.collection])
+    before = encoder.encode(old)
+    encoder.serve([new.content.collection])
+    after = encoder.encode(new)
+
+    assert old.version == new.version
+    assert before != after
+
+
 def test_bytes_of_what_is_served_stay():
     encoder = Encoder()
     push = full("ab")

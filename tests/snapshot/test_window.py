@@ -52,6 +52,17 @@ def test_a_delta_is_computed_once_for_all():
     assert window.delta(T0, old.version, new) is window.delta(T0, old.version, new)
 
 
+def test_a_version_that_comes_anew_brings_its_own_resources():
+    """Two collections of one version may differ in create_time."""
+    window = Window()
+    old, new, again = numbered(10), numbered(11), numbered(11)
+    serve_all(window, [old, new])
+    window.delta(T0, old.version, new)
+    window.serve([new], [again])
+
+    assert again.resources[-1] is window.delta(T0, old.version, again).put[0]
+
+
 def test_the_empty_collection_is_always_found():
     assert () == Window().find("anything", empty_collection("").version).names
 
