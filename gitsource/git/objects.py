@@ -104,7 +104,11 @@ class Objects:
         """Return everything under *path* whose name says that it can hold configuration."""
         prefix = changes.inside(path)
         chunks = self._git.stream(verbs.list_tree(self.git_dir, tree, prefix))
-        return list(changes.tree_entries(chunks, prefix))
+        try:
+            return list(changes.tree_entries(chunks, prefix))
+        except GitFailed:
+            self.damaged = True
+            raise
 
     def changes(self, old_tree: str, new_tree: str, path: str = "") -> list[Change]:
         """Return what differs between two trees under *path*, candidates only."""
@@ -142,7 +146,8 @@ class Objects:
                 raise
             self._diffs[prefix] = process
             if found is None:
-                self.damaged = True
+                # A tree from before may be gone for good reasons; what is new must be there.
+                self.damaged = self.damaged or not self.has(new_tree)
                 raise GitFailed(f"tree {old_tree} or {new_tree} is not in {self.git_dir}")
             return found
         raise AssertionError  # pragma: no cover  # the loop returns or raises

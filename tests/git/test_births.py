@@ -131,6 +131,18 @@ def test_odd_names_have_births_too(upstream, objects):
     assert all_births(objects, head) == {**dict.fromkeys(names, hour(0)), "z.yaml": hour(1)}
 
 
+@pytest.mark.parametrize(
+    "paths", [["a/b/x.yaml"], ["a/b/x.yaml", "a/bc/y.yaml"], ["a/b.yaml", "z.yaml"], []]
+)
+def test_only_the_history_of_what_is_asked_for_is_read(upstream, objects, paths):
+    """Git is told the folder that holds all of them, and that must be no narrower."""
+    everything = ["a/b/x.yaml", "a/bc/y.yaml", "a/b.yaml", "z.yaml"]
+    upstream.commit(dict.fromkeys(everything, "1"))
+    head = upstream.commit({"other/o.yaml": "1"})
+
+    assert objects.births(head, paths) == dict.fromkeys(paths, hour(0))
+
+
 # --------------------------------------------------------------------------- what is new
 
 

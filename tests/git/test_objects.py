@@ -182,14 +182,28 @@ def test_changes_are_told_between_any_two_trees(upstream, objects):
 
 
 def test_a_missing_tree_is_an_error_and_not_an_empty_answer(upstream, objects):
-    """Nothing changed and nothing known are different things."""
+    """Nothing changed and nothing known are different things. An old tree may be gone for good
+    reasons (a forced push, a new mirror); a new one that is not there is a loss."""
     upstream.commit({"a.yaml": "1"})
     tree = objects.revision("main").tree
     with pytest.raises(GitFailed, match="is not in"):
         objects.changes("1" * len(tree), tree)
+    after_the_old = objects.damaged
+    with pytest.raises(GitFailed, match="is not in"):
+        objects.changes(tree, "1" * len(tree))
+
+    assert (after_the_old, objects.damaged) == (False, True)
+    assert objects.changes(tree, tree) == []
+
+
+def test_a_tree_that_cannot_be_listed_is_a_loss(upstream, objects):
+    """The mirror is made anew then."""
+    upstream.commit({"a.yaml": "1"})
+    tree = objects.revision("main").tree
+    with pytest.raises(GitFailed):
+        objects.entries("1" * len(tree))
 
     assert objects.damaged
-    assert objects.changes(tree, tree) == []
 
 
 def test_a_single_file_is_read_by_path(upstream, objects):
