@@ -183,7 +183,8 @@ def test_changes_are_told_between_any_two_trees(upstream, objects):
 
 def test_a_missing_tree_is_an_error_and_not_an_empty_answer(upstream, objects):
     """Nothing changed and nothing known are different things. An old tree may be gone for good
-    reasons (a forced push, a new mirror); a new one that is not there is a loss."""
+    reasons (a forced push, a new mirror); a new one that is not there is a loss.
+    """
     upstream.commit({"a.yaml": "1"})
     tree = objects.revision("main").tree
     with pytest.raises(GitFailed, match="is not in"):
