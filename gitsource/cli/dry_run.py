@@ -42,18 +42,17 @@ def dry_run(
     from gitsource.git.local import LocalRepository
     from gitsource.plan import plan
     from gitsource.report import machine, text
-    from gitsource.snapshot.build import standing_of
+    from gitsource.snapshot.build import nothing, standing_of
 
     settings = kept_to(settings_for(config), path)
     with LocalRepository(Path(repo)) as repository:
         new = repository.objects.revision(head)
         old = repository.base_of(new, base, settings.repository.ref)
         before = judge(repository, old, settings) if old is not None else None
-        standing = standing_of(before) if before is not None else None
+        # A base with errors is no sound base: then the head is judged from nothing.
+        standing = standing_of(before) if before is not None and before.acceptable else None
         proposal = judge(repository, new, settings, standing)
-    from gitsource.snapshot.build import nothing
-
-    planned = plan((standing or nothing()).snapshot, proposal)
+    planned = plan(before.snapshot if before is not None else nothing().snapshot, proposal)
     if output == "json":
         json.dump(machine.plan(planned), sys.stdout, indent=2)
         sys.stdout.write("\n")

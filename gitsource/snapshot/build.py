@@ -140,7 +140,9 @@ def accept(base: Standing, proposal: Proposal) -> None:
 
 
 def standing_of(proposal: Proposal) -> Standing:
-    """Return a base that is *proposal*, fit or not: what a dry-run compares the next one with."""
+    """Return a base that is *proposal*, which has to be acceptable: a dry-run's, say."""
+    if not proposal.acceptable:
+        raise AssertionError("a revision with errors was about to be a base")
     files = {path: state for path, state in proposal.changed.items() if state is not None}
     return Standing(proposal.snapshot, files)
 

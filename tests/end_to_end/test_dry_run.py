@@ -93,6 +93,18 @@ def test_a_base_that_does_not_validate_is_still_compared_with(repository: Upstre
     assert ["shop/bad"] == json.loads(done.stdout)["collections"][VS]["added"]
 
 
+def test_an_error_that_the_base_has_already_still_holds_the_head(repository: Upstream) -> None:
+    base = repository.commit({"mesh/bad.yaml": broken("bad")})
+    repository.commit({"mesh/web.yaml": route("web", "v2")})
+
+    done = dry_run(repository, "--base", base)
+
+    told = json.loads(done.stdout)
+    assert 1 == done.returncode
+    assert ["mesh/bad.yaml"] == [each["file"] for each in told["findings"]]
+    assert ["shop/web"] == told["collections"][VS]["changed"]
+
+
 @pytest.mark.parametrize("args", [["--base", "nowhere"], ["--head", "nowhere"]])
 def test_a_revision_that_does_not_exist_is_a_usage_error(
     repository: Upstream, args: list[str]
