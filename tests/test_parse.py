@@ -18,6 +18,7 @@ import pytest
 import ruamel.yaml
 
 from gitsource.parse import Limits, locate, parse
+from gitsource.reading import constructor
 from parse_cases import cases, strict, values
 
 
@@ -143,6 +144,13 @@ def test_each_use_of_an_alias_counts_all_that_it_holds():
     assert ["GS105"] == [flaw.code for flaw in parse(data, Limits(nodes=9)).flaws]
 
 
+def test_a_flood_of_values_is_left_before_its_end():
+    """Who allows large files does not want all of one in memory just to refuse it."""
+    flaw = parse(b"a: [" + b"x, " * 5000 + b"]", Limits(nodes=1000)).flaws[0]
+
+    assert ("GS105", True) == (flaw.code, flaw.column < 3 * 2100)
+
+
 def test_an_alias_of_a_long_text_counts_as_more_than_one_value():
     """A few bytes of alias must not repeat megabytes."""
     data = b"a: &a " + b"x" * 6400 + b"\nb: [*a, *a]\n"
@@ -170,7 +178,15 @@ HOSTILE = {
         "GS105",
     ),
     "documents": (b"---\n" * 262_144, "GS109"),
-    "tag directives": (b"".join(b"%%TAG !%x! x\n" % n for n in range(70_000)), "GS102"),
+    "tag directives": (
+        b"".join(b"%%TAG !%x! x\n" % n for n in range(70_000)) + b"---\na: 1",
+        "GS102",
+    ),
+    "a file of all characters": (
+        b"a: [b:c, " + "".join(map(chr, range(0xA0, 0xD800))).encode() * 2
+        + "".join(map(chr, range(0xE000, 0xFFFE))).encode(),
+        "GS102",
+    ),
     "the same key": (b"a: 1\n" * 200_000, "GS103"),
     "anchors": (b"".join(b"- &a%d x\n" % n for n in range(90_000)), "GS108"),
     "digits": (b"a: " + b"9" * 1_048_000, "GS111"),
@@ -258,6 +274,7 @@ def test_what_was_read_before_does_not_change_what_is_read_next():
 
             assert strict([{"a": value, "b": text, text: [value]}]) == strict(values(parse(data)))
     assert ["GS110 1:1"] == places(parse(b"1: a\n"))
+    assert max(len(constructor._values), len(constructor._keys)) <= 4096
 
 
 def test_without_its_c_reader_it_says_so_and_what_to_install():

@@ -250,7 +250,7 @@ class Constructor:
             name = event.value
             plain = not event.style and event.ctag is None
             if plain and name == "<<":
-                self._merges.setdefault(id(box), event)
+                self._merges[id(box)] = event
                 return _MERGE
             key = self._scalar(event)
             if plain and type(key) is str:

@@ -162,8 +162,13 @@ def yaml_reader(data: bytes, *, stand_ins: bool = False) -> Reader:
     return Reader(library().CParser(data).get_event, text, counts)
 
 
-_INNER = re.compile(r"""(?<!["'\]}]):(?=[^\s,\[\]{}])|(?<=[^\s"'\[\]{},])\?""")
-"""A colon that ends no key (no space follows it, nor does it follow quotes); a question mark."""
+_INNER = re.compile(
+    r"""^%.*|(?<![^\s\[{,])!\S*|(?<!["'\]}]):(?=[^\s,\[\]{}])|(?<=[^\s"'\[\]{},])\?""", re.MULTILINE
+)
+"""A directive; a tag; a colon that ends no key (no space follows it, nor does it follow quotes); a
+question mark. The first two stay as they are."""
+_STAND_INS = range(0xE000, 0xE020)
+"""Characters that Unicode leaves to private use."""
 
 
 def _with_stand_ins(text: str) -> Callable[[], Any]:
@@ -173,17 +178,19 @@ def _with_stand_ins(text: str) -> Callable[[], Any]:
     libyaml as it is built into ruamel.yaml refuses them between brackets (``[http://a?b]``), which
     YAML 1.2 and newer libyamls read as text.
     """
-    # One character for one, so that places stay right; such as the file does not use itself.
-    free = (char for char in map(chr, range(0xE000, 0xF8FF)) if char not in text)
-    into = {":": next(free), "?": next(free)}
+    # One character for one, so that places stay right; such as the file uses neither as they are
+    # nor as an escape. A file that uses all of them is up to something and is read as it is.
+    lower = text.lower()
+    free = [chr(n) for n in _STAND_INS if chr(n) not in text and f"{n:x}" not in lower]
+    into = dict(zip(":?", free, strict=False)) if len(free) > 1 else {}
     back = str.maketrans({stand_in: char for char, stand_in in into.items()})
-    replaced = _INNER.sub(lambda found: into[found[0]], text)
-    get_event = library().CParser(replaced.encode()).get_event
-    scalar = library().ScalarEvent
+    replaced = _INNER.sub(lambda found: into.get(found[0], found[0]), text)
+    lib = library()
+    get_event = lib.CParser(replaced.encode()).get_event
 
     def next_event() -> Any:
         event = get_event()
-        if type(event) is scalar:
+        if type(event) is lib.ScalarEvent:
             event.value = event.value.translate(back)
         return event
 
@@ -260,7 +267,7 @@ _BLANK = r"[ \t\n\r]*"
 _TOKEN = re.compile(
     _BLANK + r'(?:(?P<sign>[{}\[\],:"])'
     r"|(?P<plain>(?:true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)"
-    r"(?![\w.+-]))"
+    r"(?!\w))"
     r"|(?P<infinite>(?:NaN|-?Infinity)(?!\w))"
     r"|(?P<other>.?))",
     re.DOTALL,
