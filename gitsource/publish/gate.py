@@ -1,11 +1,12 @@
 """
 A gate for large writes: so many bytes at one time, over all sinks.
 
-Rule: the gate never waits for a sink. gRPC copies the bytes of each write that is under way, so
-peak memory follows what is being written; but a sink that does not read never finishes its write,
-and with a plain semaphore a few of those would stop everybody. So a place is held for a moment
-only: a write that takes longer gives its place back and goes on in overtime. Overtime is bounded as
-well: when too many bytes are in it, the write that has been in it longest is ended.
+Rule: the gate never waits long for a sink. gRPC copies the bytes of each write that is under way,
+so peak memory follows what is being written; but a sink that does not read never finishes its
+write, and with a plain semaphore a few of those would stop everybody. So a place is held for a
+moment only: a write that takes longer gives its place back and goes on in overtime. Overtime is
+bounded as well: when it is crowded nobody gets in, and if somebody waits, the write that has been
+in it longest is ended once it had its chance.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 HOLD = 0.25
-"""Seconds a place is held; a sink on a good line takes its push in much less."""
+"""Seconds a place is held, for each `HELD_BYTES` of the write; a good sink needs much less."""
+HELD_BYTES = 16 * 1024 * 1024
 OVERTIME = 4
 """How many times the budget may be in overtime."""
+CHANCE = 10.0
+"""Seconds a write may stay in crowded overtime while others wait."""
 
 
 @dataclass(slots=True, eq=False)
@@ -30,22 +34,25 @@ class Place:
     """Ends the write."""
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
     """Until it runs over; None in overtime."""
+    over_since: float = 0.0
+    """Time of the loop at which it ran over."""
 
 
 class Gate:
     """Lets large writes in, first come first served."""
 
-    def __init__(self, budget: int, *, hold: float = HOLD) -> None:
+    def __init__(self, budget: int, *, hold: float = HOLD, chance: float = CHANCE) -> None:
         self._budget = budget
         self._hold = hold
+        self._chance = chance
         self._under_way = 0
         self._overtime: dict[Place, None] = {}
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._relief: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
-        overtime = sum(place.size for place in self._overtime)
         return (
-            f"<Gate bytes={self._under_way}/{self._budget} overtime={overtime} "
+            f"<Gate bytes={self._under_way}/{self._budget} overtime={self._over()} "
             f"waiting={len(self._waiting)}>"
         )
 
@@ -53,49 +60,23 @@ class Gate:
         """
         Wait until *size* bytes may be written, and return the place.
 
-        *end* is called if the write has to be ended because overtime is full.
+        *end* is called if the write has to be ended for the sake of others.
         """
-        if self._waiting or not self._fits(size):
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append((size, turn))
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._under_way -= size
-                self._admit()
-                raise
-        else:
-            self._under_way += size
-        place = Place(size, end)
-        place.timer = asyncio.get_running_loop().call_later(self._hold, self._run_over, place)
-        return place
-
-    def _fits(self, size: int) -> bool:
-        # The first one always does, however large: else it would never be sent.
-        return self._under_way == 0 or self._under_way + size <= self._budget
-
-    def _admit(self) -> None:
-        while self._waiting:
-            size, turn = self._waiting[0]
-            if turn.done():  # its stream has ended
-                self._waiting.popleft()
-                continue
-            if not self._fits(size):
-                return
-            self._waiting.popleft()
-            self._under_way += size
-            turn.set_result(None)
-
-    def _run_over(self, place: Place) -> None:
-        place.timer = None
-        self._under_way -= place.size
-        self._overtime[place] = None
-        if sum(one.size for one in self._overtime) > OVERTIME * self._budget:
-            longest = next(iter(self._overtime))
-            if longest is not place:
-                longest.end()
+        loop = asyncio.get_running_loop()
+        turn = loop.create_future()
+        self._waiting.append((size, turn))
         self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._under_way -= size
+            self._admit()
+            raise
+        place = Place(size, end)
+        hold = self._hold * max(1.0, size / HELD_BYTES)
+        place.timer = loop.call_later(hold, self._run_over, place)
+        return place
 
     def leave(self, place: Place) -> None:
         """Say that the write of *place* is over, one way or another."""
@@ -105,3 +86,49 @@ class Gate:
             self._under_way -= place.size
         self._overtime.pop(place, None)
         self._admit()
+
+    def _over(self) -> int:
+        return sum(place.size for place in self._overtime)
+
+    def _crowded(self) -> bool:
+        # One write alone never crowds, however large: else it could never be slow.
+        return len(self._overtime) > 1 and self._over() > OVERTIME * self._budget
+
+    def _admit(self) -> None:
+        while self._waiting:
+            size, turn = self._waiting[0]
+            if turn.done():  # its stream has ended
+                self._waiting.popleft()
+                continue
+            if self._crowded():
+                self._relieve()
+                return
+            # The first one always fits, however large: else it would never be sent.
+            if self._under_way and self._under_way + size > self._budget:
+                return
+            self._waiting.popleft()
+            self._under_way += size
+            turn.set_result(None)
+
+    def _run_over(self, place: Place) -> None:
+        place.timer = None
+        place.over_since = asyncio.get_running_loop().time()
+        self._under_way -= place.size
+        self._overtime[place] = None
+        self._admit()
+
+    def _relieve(self) -> None:
+        """See to it that the write longest in overtime does not keep the others out for ever."""
+        if self._relief is None:
+            longest = next(iter(self._overtime))
+            due = longest.over_since + self._chance
+            self._relief = asyncio.get_running_loop().call_at(due, self._end_longest)
+
+    def _end_longest(self) -> None:
+        self._relief = None
+        if self._waiting and self._crowded():
+            longest = next(iter(self._overtime))
+            if longest.over_since + self._chance <= asyncio.get_running_loop().time():
+                longest.end()
+            else:
+                self._relieve()

@@ -99,6 +99,7 @@ class Session:
         self._wake = asyncio.Event()
         self._ending: Ending | None = None
         self._deadline: asyncio.Timeout | None = None
+        self._gave_way = False
 
     def __repr__(self) -> str:
         return f"<Session {self.stream} {self.peer} {self._exchange!r} ending={self._ending}>"
@@ -174,7 +175,7 @@ class Session:
             if size < UNGATED:
                 await self._send(push)
                 continue
-            place = await self._shared.gate.enter(size, self._stalled)
+            place = await self._shared.gate.enter(size, self._give_way)
             try:
                 # What is newest may have changed at the gate, or the sink may have gone.
                 push = self._offer() if self._ending is None else None
@@ -206,14 +207,17 @@ class Session:
         except TimeoutError:
             seconds = self._shared.limits.stalled
             text = f"a push of {push.requested} was not taken in {seconds:g} s (limits.stalled)"
+            if self._gave_way:
+                text = f"a push of {push.requested} took too long while others waited for theirs"
             # It overrides an end that waited for this write: nothing more can be said.
             self._ending = Ending(End.STALLED, text)
         finally:
             self._deadline = None
 
-    def _stalled(self) -> None:
-        """End the write under way: too many large ones go on for too long."""
+    def _give_way(self) -> None:
+        """End the write under way: too many large ones go on for too long, and others wait."""
         if self._deadline is not None:
+            self._gave_way = True
             self._deadline.reschedule(self._loop.time())
 
     # ------------------------------------------------------------------ telling

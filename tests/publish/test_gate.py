@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gitsource.publish.gate import OVERTIME, Gate
+from gitsource.publish.gate import HELD_BYTES, OVERTIME, Gate
 
 
 def nothing():
@@ -98,10 +98,63 @@ async def test_a_place_is_left_only_once():
     assert "<Gate bytes=0/100 overtime=0 waiting=0>" == repr(gate)
 
 
-async def test_the_write_longest_in_overtime_is_ended_when_there_is_too_much_of_it():
-    gate = Gate(100, hold=0.001)
-    ended = []
-    for number in range(OVERTIME + 2):  # each gets in when the one before runs over
+async def crowd(gate, ended):
+    """Fill the overtime of *gate*; each gets in when the one before has run over."""
+    return [
         await gate.enter(100, lambda number=number: ended.append(number))
+        for number in range(OVERTIME + 1)
+    ]
 
-    assert [0] == ended
+
+async def test_when_overtime_is_crowded_the_write_longest_in_it_is_ended_for_who_waits():
+    gate, ended = Gate(100, hold=0.001, chance=0.01), []
+    places = await crowd(gate, ended)
+    waiting = await tried(gate, 100)
+    for _ in range(5000):
+        if ended:
+            break
+        await asyncio.sleep(0.001)
+
+    assert ([0], False) == (ended, waiting.done())
+
+    gate.leave(places[0])
+
+    assert await asyncio.wait_for(waiting, 5)
+
+
+async def test_a_write_in_crowded_overtime_has_its_chance_first():
+    gate, ended = Gate(100, hold=0.001, chance=60), []
+    places = await crowd(gate, ended)
+    waiting = await tried(gate, 100)
+    await asyncio.sleep(0.02)
+
+    assert ([], False) == (ended, waiting.done())
+
+    gate.leave(places[3])
+
+    assert await asyncio.wait_for(waiting, 5)
+
+
+async def test_if_nobody_waits_nobody_is_ended():
+    gate, ended = Gate(100, hold=0.001, chance=0), []
+    await crowd(gate, ended)
+    await asyncio.sleep(0.02)
+
+    assert [] == ended
+
+
+async def test_one_write_alone_is_never_too_much():
+    gate, ended = Gate(1, hold=0.001, chance=0), []
+    await gate.enter(1000, lambda: ended.append("large"))
+    second = await tried(gate, 1)
+
+    assert await asyncio.wait_for(second, 5)
+    assert [] == ended
+
+
+async def test_a_large_write_holds_its_place_longer():
+    gate = Gate(HELD_BYTES * 4, hold=60)
+    places = [await gate.enter(size, nothing) for size in (1, HELD_BYTES * 3)]
+    small, large = (place.timer.when() for place in places)
+
+    assert large - small > 60

@@ -209,6 +209,24 @@ async def test_a_write_that_is_not_taken_ends_the_stream(cache):
         )
 
 
+async def test_a_write_that_has_to_give_way_says_so(cache):
+    shared = Shared(cache, Catalog, Limits())
+    shared.gate = Gate(budget=1, hold=0.001, chance=0)
+    cache.set("default", snapshot(resource("a", size=UNGATED)))
+    async with contextlib.AsyncExitStack() as stack:
+        sessions = [await stack.enter_async_context(session(cache, shared)) for _ in range(3)]
+        for wire, _ in sessions:
+            wire.reads.clear()
+            wire.say()
+            await asyncio.sleep(0.01)
+        done, _ = await asyncio.wait(
+            [task for _, task in sessions], timeout=PATIENCE, return_when="FIRST_COMPLETED"
+        )
+        expected = f"a push of {VS} took too long while others waited for theirs"
+
+        assert {(End.STALLED, expected)} == {(one.result().end, one.result().text) for one in done}
+
+
 async def test_a_fault_of_ours_ends_the_stream_and_is_logged(cache, caplog):
     shared = Shared(cache, lambda: {}["no catalog"], Limits())
     async with session(cache, shared) as (wire, task):
