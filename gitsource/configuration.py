@@ -134,7 +134,7 @@ class _Text:
 
     name: str
     data: bytes
-    """As it was parsed: with stand-ins for colons where those were needed."""
+    """As it was parsed."""
     shift: int
     """Columns (and half as many lines) put before what the user wrote: see `_from_texts`."""
     value: dict[str, Any]

@@ -6,7 +6,7 @@ Rule: computed from two snapshots alone; the formats in `gitsource.report` only 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from gitsource.model import Finding, Revision, Snapshot
@@ -55,17 +55,35 @@ def plan(base: Snapshot, head: Proposal) -> Plan:
         version_before=base.version,
         version_after=after.version,
         findings=head.findings,
-        collections=tuple(compare(base, after)),
+        collections=tuple(compare(base, after, spared=_at_fault(head))),
     )
 
 
-def compare(base: Snapshot, head: Snapshot) -> Iterator[CollectionPlan]:
-    """Yield what differs between two snapshots, collection by collection, sorted by name."""
+def _at_fault(head: Proposal) -> frozenset[str]:
+    """Return the files with errors: what they define is not removed, it is only not readable."""
+    return frozenset(each.file for each in head.findings if each.severity == "error")
+
+
+def compare(
+    base: Snapshot, head: Snapshot, *, spared: Container[str] = ()
+) -> Iterator[CollectionPlan]:
+    """
+    Yield what differs between two snapshots, collection by collection, sorted by name.
+
+    What came from a file of *spared* does not count as removed.
+    """
     for name in sorted(base.collections.keys() | head.collections.keys()):
         before, after = base.collection(name), head.collection(name)
         if before.version == after.version:
             continue
         change = delta(before, after)
+        removed = tuple(
+            name
+            for name in change.removed
+            if (gone := before.get(name)) is None or gone.origin.path not in spared
+        )
+        if not (change.put or removed):
+            continue
         had = set(before.names)
         yield CollectionPlan(
             name=name,
@@ -75,5 +93,5 @@ def compare(base: Snapshot, head: Snapshot) -> Iterator[CollectionPlan]:
             count_after=len(after),
             added=tuple(r.name for r in change.put if r.name not in had),
             changed=tuple(r.name for r in change.put if r.name in had),
-            removed=change.removed,
+            removed=removed,
         )

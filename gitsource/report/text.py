@@ -42,8 +42,9 @@ def plan(planned: Plan, *, colour: bool = False) -> str:
         lines.append("")
     if planned.held:
         lines.append("This revision would be held: sinks keep what they have.")
-        lines.append("Without its errors it would push:" if planned.collections else "")
-    if not planned.collections:
+        if planned.collections:
+            lines.append("Its files without errors would push:")
+    elif not planned.collections:
         lines.append("No collection changes: nothing would be pushed.")
     for collection in planned.collections:
         lines += _collection(collection, colour=colour)

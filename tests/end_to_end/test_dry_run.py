@@ -105,6 +105,16 @@ def test_an_error_that_the_base_has_already_still_holds_the_head(repository: Ups
     assert ["shop/web"] == told["collections"][VS]["changed"]
 
 
+def test_what_a_broken_file_defines_is_not_called_removed(repository: Upstream) -> None:
+    base = repository.tip()
+    repository.commit({"mesh/web.yaml": broken("web"), "mesh/new.yaml": route("new", "v1")})
+
+    done = dry_run(repository, "--base", base)
+
+    told = json.loads(done.stdout)["collections"][VS]
+    assert ([], ["shop/new"]) == (told["removed"], told["added"])
+
+
 @pytest.mark.parametrize("args", [["--base", "nowhere"], ["--head", "nowhere"]])
 def test_a_revision_that_does_not_exist_is_a_usage_error(
     repository: Upstream, args: list[str]
