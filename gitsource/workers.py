@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import forkserver
@@ -38,6 +39,9 @@ def get_ready() -> None:
 
 
 def _context() -> ForkServerContext:
+    # Python starts the forkserver with `-c`, and that looks for modules in the working directory
+    # first: in CI, where this may be a checkout of whatever somebody proposes.
+    os.environ["PYTHONSAFEPATH"] = "1"
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOAD))
     return context

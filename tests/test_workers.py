@@ -89,3 +89,24 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.parametrize("module", ["jsonschema_rs", "multiprocessing", "signal"])
+def test_modules_in_the_working_directory_are_not_loaded(module: str, tmp_path: Path) -> None:
+    """In CI that is a checkout of what somebody proposes: loading from it would run their code."""
+    (tmp_path / f"{module}.py").write_text("open('loaded', 'w').close()\n", encoding="utf-8")
+    script = tmp_path.with_suffix(".py")
+    script.write_text(
+        "from gitsource.workers import Workers\n"
+        "if __name__ == '__main__':\n"
+        "    with Workers(1, abs) as workers:\n"
+        "        print(*workers.run([-7]))\n",
+        encoding="utf-8",
+    )
+
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert "(-7, 7)" == done.stdout.strip(), done.stderr
+    assert not (tmp_path / "loaded").exists()
