@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 
 import grpc
@@ -68,7 +69,10 @@ class RawSink:
         return push
 
     async def ended(self):
-        """Return status code and text of the end of the stream."""
+        """Return status code and text of the end of the stream, whatever comes before it."""
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            while await asyncio.wait_for(self.call.read(), PATIENCE) is not grpc.aio.EOF:
+                pass  # gRPC tells the status only after what was sent before it
         code = await asyncio.wait_for(self.call.code(), PATIENCE)
         return code.name, await self.call.details()
 

@@ -230,12 +230,12 @@ async def test_a_peer_that_vanishes_without_a_word_is_found_out():
                 target.write(data)
             await asyncio.Event().wait()
 
+        carried = []
+
         async def carry(reader, writer):
             there, back = await asyncio.open_connection("127.0.0.1", server.port)
-            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                await asyncio.gather(pump(reader, back), pump(there, writer))
-            writer.close()
-            back.close()
+            carried.extend([writer, back, asyncio.current_task()])
+            await asyncio.gather(pump(reader, back), pump(there, writer))
 
         network = await asyncio.start_server(carry, "127.0.0.1", 0)
         port = network.sockets[0].getsockname()[1]
@@ -251,6 +251,11 @@ async def test_a_peer_that_vanishes_without_a_word_is_found_out():
             assert ["witness"] == [row["id"] for row in cache.sinks()]
 
         network.close()
+        to_server, from_sink, task = carried
+        task.cancel()
+        for writer in (to_server, from_sink):
+            writer.transport.abort()
+        await asyncio.wait([task])
         await sees_changes(cache, witness)
 
 

@@ -1,6 +1,7 @@
 """The server as sinks meet it: a real socket, a client that shares nothing with it."""
 
 import asyncio
+import gc
 import logging
 import socket
 from importlib.metadata import version
@@ -243,6 +244,8 @@ async def test_a_drain_does_not_wait_for_ever_for_a_sink_that_does_not_read():
 
 
 async def test_stopping_with_open_streams_prints_no_traceback(caplog, capfd):
+    gc.collect()
+    capfd.readouterr()  # what other tests left behind
     async with serving(snapshot(resource("a"))) as (_, server), channel(server.port) as wire:
         sink = RawSink(wire)
         await sink.send(VS)
