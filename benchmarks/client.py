@@ -31,7 +31,7 @@ from gitsource._proto.istio.mcp.v1alpha1.mcp_pb2 import RequestResources, Resour
 from wire import Buffers, Call, StreamEndedError
 
 METHOD = "/istio.mcp.v1alpha1.ResourceSource/EstablishResourceStream"
-PATIENCE = 600.0
+PATIENCE = 240.0
 """Seconds after which what is waited for has not come."""
 
 

@@ -136,6 +136,14 @@ def load_of_others(seconds: float = 1.0) -> float:
     return 1 - idle / total if total else 0.0
 
 
+def when_quiet(patience: float, quiet: float = 0.1) -> float:
+    """Return the load of others, once it is below *quiet* or has not been for *patience* seconds."""
+    give_up = time.monotonic() + patience
+    while (busy := load_of_others(0.5)) > quiet and time.monotonic() < give_up:
+        time.sleep(0.5)
+    return busy
+
+
 def machine() -> dict[str, Any]:
     """Return what the figures were taken on."""
     info = Path("/proc/cpuinfo").read_text()

@@ -20,7 +20,7 @@ import documents
 import floors
 import processes
 import repository
-from measures import Floor, Row, load_of_others
+from measures import Floor, Row, when_quiet
 from processes import MeasureError, Sinks, Source
 from repository import Committer, Made
 
@@ -42,6 +42,8 @@ class Plan:
     """Sinks of the commit rows."""
     crowd: int = 200
     """Sinks of the full-set rows."""
+    patience: float = 0.0
+    """Seconds to wait, before each value, for others to leave the cores alone."""
     say: Callable[[str], None] = print
 
 
@@ -105,7 +107,7 @@ def start_rows(site: Site, names: set[str]) -> Iterator[Row]:
 
 def _start(site: Site, row: Row) -> Source:
     """Time one start into *row*."""
-    row.notes.setdefault("others_busy", []).append(load_of_others(0.5))
+    row.notes.setdefault("others_busy", []).append(when_quiet(site.plan.patience))
     source = site.source()
     with Sinks(source.address, site.collections, 1) as sinks:
         sinks.dial(site.counts)
@@ -156,7 +158,7 @@ def commit_rows(site: Site, *, watch: bool = False) -> Iterator[Row]:
 def _one_commit(site: Site, source: Source, sinks: Sinks, row: Row, *, watch: bool) -> float:
     """Return the seconds from the moved branch to the last ACK."""
     change = site.committer.prepare()
-    row.notes.setdefault("others_busy", []).append(load_of_others(0.3))
+    row.notes.setdefault("others_busy", []).append(when_quiet(site.plan.patience))
     sinks.arm()
     gc.collect()
     site.committer.publish(change)
@@ -191,7 +193,7 @@ def crowd_rows(site: Site, names: set[str], what: str) -> Iterator[Row]:
     for run in range(plan.repeat):
         with site.source() as source:
             source.settled()
-            full.notes.setdefault("others_busy", []).append(load_of_others(0.5))
+            full.notes.setdefault("others_busy", []).append(when_quiet(plan.patience))
             with Sinks(source.address, site.collections, count) as sinks:
                 before = source.cpu()
                 sinks.dial(site.counts)

@@ -39,6 +39,7 @@ def main() -> int:
         slow=min(options.repeat, options.repeat_slow),
         sinks=tuple(options.sinks),
         crowd=max(options.sinks),
+        patience=options.patience,
         say=lambda text: print(f"  {text}", file=sys.stderr, flush=True),
     )
     folder = options.work / "runs" / str(os.getpid())
@@ -119,6 +120,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sinks", type=_numbers, default=[1, 50, 200], help="(1,50,200)")
     parser.add_argument("--repeat", type=int, help="runs of each row at least (5)")
     parser.add_argument("--repeat-slow", type=int, default=5, help="the same for long rows (5)")
+    parser.add_argument(
+        "--patience", type=float, default=0, help="seconds to wait for a quiet machine, each value"
+    )
     parser.add_argument("--work", type=Path, default=repository.WORK, help="where all of it lies")
     parser.add_argument("--json", type=Path, help="where the figures go (WORK/latest.json)")
     parser.add_argument("--keep", action="store_true", help="keep state directories and logs")
