@@ -137,7 +137,7 @@ def load_of_others(seconds: float = 1.0) -> float:
 
 
 def when_quiet(patience: float, quiet: float = 0.1) -> float:
-    """Return the load of others, once it is below *quiet* or has not been for *patience* seconds."""
+    """Return the load of others, once it is below *quiet* or *patience* seconds are over."""
     give_up = time.monotonic() + patience
     while (busy := load_of_others(0.5)) > quiet and time.monotonic() < give_up:
         time.sleep(0.5)
