@@ -243,17 +243,21 @@ async def test_a_drain_does_not_wait_for_ever_for_a_sink_that_does_not_read():
         assert 0 == cache.streams
 
 
-async def test_stopping_with_open_streams_prints_no_traceback(caplog, capfd):
+async def test_stopping_with_open_streams_forgets_them_and_prints_no_traceback(caplog, capfd):
     gc.collect()
     capfd.readouterr()  # what other tests left behind
-    async with serving(snapshot(resource("a"))) as (_, server), channel(server.port) as wire:
+    async with serving(snapshot(resource("a"))) as (cache, server), channel(server.port) as wire:
         sink = RawSink(wire)
         await sink.send(VS)
         await sink.accept()
         watch = health_pb2_grpc.HealthStub(wire).Watch(health_pb2.HealthCheckRequest())
         await watch.read()
         await server.stop()
+
+        assert 0 == cache.streams
+
     await asyncio.sleep(0.05)
+    gc.collect()
 
     assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert "Traceback" not in "".join(capfd.readouterr())
