@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from gitsource.settings import Log
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _COLOURS = {"DEBUG": "\x1b[2m", "WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m"}
 _RESET = "\x1b[0m"
+_NOT_ONE_WORD = re.compile(r'[ "=\\]')
 
 
 def set_up(settings: Log, stream: TextIO | None = None) -> None:
@@ -92,6 +94,8 @@ class TextFormatter(logging.Formatter):
 
 def _value(value: object) -> str:
     """Return *value* for a ``key=value`` pair; quoted if it would not read as one word."""
+    if type(value) is int:
+        return str(value)
     if isinstance(value, bool) or value is None:
         return str(value).lower() if value is not None else "-"
     if isinstance(value, float):
@@ -99,7 +103,7 @@ def _value(value: object) -> str:
     if isinstance(value, Mapping | list | tuple | set | frozenset):
         value = json.dumps(value, default=str, ensure_ascii=False)
     text = neutral(without_credentials(str(value)))
-    plain = text and not any(character in text for character in ' "=\\')
+    plain = text and not _NOT_ONE_WORD.search(text)
     return text if plain else json.dumps(text, ensure_ascii=False)
 
 

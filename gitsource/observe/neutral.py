@@ -21,6 +21,8 @@ _PASSWORD = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/@:\s]*:[^/\s]+@")
 
 def neutral(text: str) -> str:
     r"""Return *text* on one line, each harmful character written as its escape (``\x1b``)."""
+    if text.isascii() and text.isprintable():
+        return text  # a log line is on the way of every push: looking for nothing costs too
     return _HARMFUL.sub(lambda found: _escape(found[0]), text)
 
 
@@ -37,4 +39,6 @@ def _escape(character: str) -> str:
 
 def without_credentials(text: str) -> str:
     """Return *text* with user names and passwords taken out of the URLs in it."""
+    if "://" not in text:
+        return text
     return _PASSWORD.sub(r"\1***@", _HTTP_USER.sub(r"\1***@", text))
