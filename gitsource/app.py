@@ -83,10 +83,11 @@ class App:
         self.cache = SnapshotCache()
         self.telemetry = Telemetry(self._gauges, version=version("gitsource"))
         self.cache.listen(self._count)
+        mirror = self._mirror(settings)
         history = History(state / "history", keep=settings.keep.revisions)
         self.reconciler = Reconciler(
             settings,
-            self._mirror(settings),
+            mirror,
             history,
             BlobCache(state / "blobs.sqlite"),
             self.cache,
@@ -102,6 +103,10 @@ class App:
         serving = self.reconciler.restore()
         if serving is None:
             # Nothing to serve yet: the first look is what everybody waits for.
+            if settings.build.workers > 1 and mirror.packed() >= settings.build.bulk:
+                from gitsource import workers
+
+                workers.get_ready()
             self.looks.poke("start")
         stack.push_async_callback(self.looks.close)
         await self._serve_sinks(stack)

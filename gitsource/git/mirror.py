@@ -298,6 +298,11 @@ class Mirror:
         if self.objects.at(KEEP_REFS + verbs.oid(commit)) is not None:
             self._change_refs([(KEEP_REFS + commit, None)])
 
+    def packed(self) -> int:
+        """Return about how many objects there are in packs, from the sizes of files alone."""
+        indexes = self.folder.glob("objects/pack/*.idx")
+        return sum(max(0, index.stat().st_size - 1072) // 28 for index in indexes)
+
     def maintenance(self, *, full: bool = False, most_packs: int = PACKS) -> bool:
         """
         Pack what fetches have left loose, if that is much; for a quiet moment. True if it was done.

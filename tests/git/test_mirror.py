@@ -76,6 +76,16 @@ def test_fetching_when_nothing_is_new_changes_nothing(upstream, mirrors):
     assert mirror.head().commit == commit
 
 
+def test_how_much_a_mirror_holds_is_told_without_asking_git(upstream, mirrors):
+    upstream.commit({f"{number}.yaml": str(number) for number in range(300)})
+    mirror = mirrors()
+    mirror.fetch()
+
+    run_git(mirror.folder, "repack", "-a", "-d", "-q")
+
+    assert 300 + 1 + 1 == mirror.packed()  # the tree and the commit
+
+
 @pytest.mark.parametrize("ref", ["refs/tags/v1", "refs/heads/main", "HEAD", "release/1.0"])
 def test_any_ref_can_be_followed(upstream, mirrors, ref):
     """Full names, annotated tags, branches with slashes, the default branch."""
