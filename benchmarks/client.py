@@ -111,6 +111,7 @@ class Load:
         self._buffers = Buffers()
         self._selector = selectors.DefaultSelector()
         self.sinks: list[Sink] = []
+        self._lost = ""
 
     def connect(self, expect: dict[str, int]) -> dict[str, Any]:
         """Dial once the port answers; return when every sink holds what is expected."""
@@ -136,9 +137,18 @@ class Load:
                     if key.data is None:
                         line = sys.stdin.readline()
                         return json.loads(line) if line else None
-                    key.data.take()
+                    self._take(key.data)
         finally:
             self._selector.unregister(sys.stdin)
+
+    def _take(self, sink: Sink) -> bool:
+        try:
+            return sink.take()
+        except (StreamEndedError, OSError) as error:
+            self._lost = self._lost or str(error)
+            self._selector.unregister(sink.call.socket)
+            sink.call.close()
+            return False
 
     def arm(self, pushes: int) -> None:
         """Wait for *pushes* more from now on; the ones before are over."""
@@ -152,11 +162,9 @@ class Load:
         give_up = time.monotonic() + PATIENCE
         while left:
             for key, _ in self._selector.select(timeout=5.0):
-                sink: Sink = key.data
-                try:
-                    left -= sink.take()
-                except (StreamEndedError, OSError) as error:
-                    return {"error": str(error)}
+                left -= self._take(key.data)
+            if self._lost:
+                return {"error": f"a sink lost its stream: {self._lost}"}
             if time.monotonic() > give_up:
                 return {"error": f"{left} of {len(self.sinks)} sinks wait in vain"}
         times = sorted(sink.complete_at for sink in self.sinks)
