@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import fcntl
 import gc
+import importlib
 import logging
 import os
 import signal
@@ -122,6 +123,9 @@ class App:
         """Look at the repository, which may have moved on since what is served was written."""
         await asyncio.sleep(SINKS_FIRST)
         self.looks.poke("start")
+        # Now, since otherwise the first commit would wait for it.
+        for module in ("gitsource.reconcile.judging", "jsonschema_rs"):
+            await asyncio.to_thread(importlib.import_module, module)
 
     async def _serve_sinks(self, stack: contextlib.AsyncExitStack) -> None:
         from gitsource.publish.server import McpServer
