@@ -96,7 +96,9 @@ class App:
         )
         self.reconciler.listeners.append(self._looked)
         self.looks: Coalescer[Outcome] = Coalescer(lambda: self.reconciler.sync(self.looks.reasons))
-        self.operations = Operations(self.reconciler, self.cache, self.looks.request)
+        self.operations = Operations(
+            self.reconciler, self.cache, self.looks.request, lambda: self.catalog
+        )
         stack.push_async_callback(self.reconciler.close)
         # Schemas may live in a repository that nobody has looked at yet; names are known already.
         self.catalog = catalog_for(settings, _any_schema)

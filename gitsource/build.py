@@ -60,14 +60,17 @@ def judge(
     if data is None:
         limit = catalog.limits.get("file_bytes", 0)
         text = f"the file is larger than {limit} bytes: split it, or raise limits.file_bytes"
-        result.findings.append(FindingMessage(code="GS107", message=text))
+        result.findings.append(FindingMessage(line=1, column=1, code="GS107", message=text))
         return result
     if data.startswith(LFS_POINTER):
         text = "the file is a Git LFS pointer and LFS content is never fetched: commit the YAML"
-        result.findings.append(FindingMessage(code="GS203", message=text))
+        result.findings.append(FindingMessage(line=1, column=1, code="GS203", message=text))
         return result
     parsed = parse(data, limits, json=json)
     for flaw in parsed.flaws:
+        if flaw.code == "GS108" and route is None and catalog.unknown_kinds == "ignore":
+            result.ignored += 1  # a list or a scalar is of no kind that any collection takes
+            continue
         result.findings.append(
             FindingMessage(line=flaw.line, column=flaw.column, code=flaw.code, message=flaw.message)
         )

@@ -94,7 +94,7 @@ def _walk(root: Path, findings: list[Finding]) -> Iterator[Path]:
             if path.is_symlink():
                 text = "a symbolic link is never followed: commit the file itself in its place"
                 shown = os.fsencode(path).decode("utf-8", "backslashreplace")
-                findings.append(Finding(shown, 0, 0, "error", "GS201", text))
+                findings.append(Finding(shown, 1, 1, "error", "GS201", text))
             elif path.is_file():
                 yield path
 

@@ -119,7 +119,7 @@ class Finding:
 
     file: str
     line: int
-    """1-based; 0 where the whole file is meant (a symlink, a size)."""
+    """1-based; 1:1 where the whole file is meant (a symlink, a size), 0 where no file is."""
     column: int
     severity: Severity
     code: str

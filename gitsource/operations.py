@@ -12,7 +12,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from gitsource.catalog import Catalog
 from gitsource.errors import ConfigurationError
+from gitsource.model import Collection
 from gitsource.observe.telemetry import Gauges
 from gitsource.reconcile.outcomes import Condition, Outcome, rfc3339
 from gitsource.reconcile.reconciler import Reconciler
@@ -33,10 +35,12 @@ class Operations:
         reconciler: Reconciler,
         cache: SnapshotCache,
         look: Callable[[str], Awaitable[Outcome]],
+        catalog: Callable[[], Catalog],
     ) -> None:
         self._reconciler = reconciler
         self._cache = cache
         self._look = look
+        self._catalog = catalog
 
     # ------------------------------------------------------------------ reading
 
@@ -95,11 +99,19 @@ class Operations:
             },
             "findings": [machine.finding(each) for each in now.findings[:MOST_FINDINGS]],
             "collections": {
-                name: {"version": content.version, "count": len(content)}
-                for name, content in (serving.collections.items() if serving else ())
+                content.name: {"version": content.version, "count": len(content)}
+                for content in self._collections()
             },
             "sinks": self._cache.sinks(),
         }
+
+    def _collections(self) -> list[Collection]:
+        """Return every collection as it is served, also the empty ones."""
+        serving = self._reconciler.condition.serving
+        if serving is None:
+            return []
+        names = {kind.collection for kind in self._catalog().kinds} | serving.collections.keys()
+        return [serving.collection(name) for name in sorted(names)]
 
     def gauges(self) -> Gauges:
         """Return the same in numbers, for a scrape."""
@@ -121,10 +133,7 @@ class Operations:
             pinned=now.control.pin is not None,
             suspended=now.control.suspension is not None,
             unsaved=bool(now.unsaved),
-            resources={
-                name: len(content)
-                for name, content in (serving.collections.items() if serving else ())
-            },
+            resources={content.name: len(content) for content in self._collections()},
             findings=findings,
             ignored=now.ignored,
         )
@@ -205,6 +214,10 @@ class Operations:
             "reason": reason,
             "who": who,
         }
+
+    async def rollback(self, revision: str, reason: str, who: str) -> dict[str, Any]:
+        """Do as `pin`: the word for going back."""
+        return await self.pin(revision, reason, who)
 
     async def unpin(self, reason: str, who: str) -> dict[str, Any]:
         """Release the pin and look at the head."""

@@ -87,13 +87,21 @@ def test_the_position_is_that_of_the_value_at_fault() -> None:
 def test_a_file_above_the_limit_is_a_finding_without_being_read() -> None:
     _, findings, _ = file(None)
 
-    assert [("GS107", 0)] == [(finding.code, finding.line) for finding in findings]
+    assert [("GS107", 1)] == [(finding.code, finding.line) for finding in findings]
 
 
 def test_a_lfs_pointer_is_a_finding() -> None:
     _, findings, _ = file(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
 
     assert ["GS203"] == [finding.code for finding in findings]
+
+
+def test_a_document_that_is_no_mapping_is_ignored_unless_a_collection_takes_its_file() -> None:
+    _, findings, state = file(b"- op: add\n")
+    _, taken, _ = file(b"- op: add\n", "notes/a.yaml")
+
+    assert ([], 1) == (findings, state.ignored)
+    assert ["GS108"] == [finding.code for finding in taken]
 
 
 def test_unknown_kinds_are_ignored_told_or_refused_by_setting() -> None:

@@ -24,6 +24,7 @@ DEFAULT_WAIT = 30.0
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "sync": ("reason",),
     "pin": ("revision", "reason", "who"),
+    "rollback": ("revision", "reason", "who"),
     "unpin": ("reason", "who"),
     "suspend": ("reason", "who"),
     "resume": ("reason", "who"),

@@ -25,6 +25,9 @@ class Operations(Protocol):
     async def pin(self, revision: str, reason: str, who: str) -> dict[str, Any]:
         """Serve *revision* (empty: the one before) until `unpin`."""
 
+    async def rollback(self, revision: str, reason: str, who: str) -> dict[str, Any]:
+        """Do as `pin`: the word for going back."""
+
     async def unpin(self, reason: str, who: str) -> dict[str, Any]:
         """Release the pin."""
 

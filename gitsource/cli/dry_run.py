@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from gitsource.cli.output import colours
+from gitsource.errors import ConfigurationError
 
 
 @click.command("dry-run")
@@ -48,11 +49,22 @@ def dry_run(
     with LocalRepository(Path(repo)) as repository:
         new = repository.objects.revision(head)
         old = repository.base_of(new, base, settings.repository.ref)
+        if old is None and repository.cut:
+            raise ConfigurationError(
+                "the clone is shallow and does not reach back to a base",
+                hint="fetch more (git fetch --deepen=100), or name a --base that it has",
+            )
         before = judge(repository, old, settings) if old is not None else None
         # A base with errors is no sound base: then the head is judged from nothing.
         standing = standing_of(before) if before is not None and before.acceptable else None
         proposal = judge(repository, new, settings, standing)
     planned = plan(before.snapshot if before is not None else nothing().snapshot, proposal)
+    if before is not None and not before.acceptable:
+        click.echo(
+            f"note: the base {before.snapshot.revision.short} does not validate, so sinks hold an "
+            "earlier revision; name that one with --base",
+            err=True,
+        )
     if output == "json":
         json.dump(machine.plan(planned), sys.stdout, indent=2)
         sys.stdout.write("\n")

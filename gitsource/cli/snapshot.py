@@ -14,7 +14,11 @@ from gitsource.cli.output import colours
 from gitsource.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from gitsource.model import Snapshot
+    from gitsource.model import Revision, Snapshot
+    from gitsource.snapshot.build import Proposal
+
+MOST_JUDGED = 20
+"""Revisions of a repository that a list judges."""
 
 _output = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
@@ -41,13 +45,21 @@ def snapshot() -> None:
 
 @snapshot.command("list")
 @_state
+@_repo
 @_config
 @_output
-def list_(state_dir: Path | None, config: Path | None, output: str) -> None:
-    """List the revisions that were published and are kept, newest first."""
+def list_(state_dir: Path | None, repo: Path | None, config: Path | None, output: str) -> None:
+    """
+    List the revisions that were published and are kept, newest first.
+
+    With --repo: what the last twenty revisions of a repository come to, each judged anew.
+    """
     from gitsource.observe.neutral import neutral
     from gitsource.report import machine
 
+    if repo is not None:
+        _list_repository(repo, config, output)
+        return
     history = _history(state_dir, config)
     entries = list(reversed(history.entries()))
     pin = history.control().pin
@@ -74,6 +86,50 @@ def list_(state_dir: Path | None, config: Path | None, output: str) -> None:
         mark = "pinned " if pin is not None and pin.revision == entry.revision.commit else ""
         subject = neutral(entry.revision.subject)
         line = f"{entry.revision.short}  {at}  {count:>6} resources  {mark}{subject}"
+        sys.stdout.write(line[:80].rstrip() + "\n")
+
+
+def _list_repository(repo: Path, config: Path | None, output: str) -> None:
+    from gitsource.cli.offline import judge, settings_for
+    from gitsource.errors import RefMissing
+    from gitsource.git.local import LocalRepository
+    from gitsource.observe.neutral import neutral
+    from gitsource.report import machine
+
+    settings = settings_for(config)
+    rows: list[tuple[Revision, Proposal]] = []
+    with LocalRepository(repo) as repository:
+        spec = "HEAD"
+        while len(rows) < MOST_JUDGED:
+            try:
+                revision = repository.objects.revision(spec)
+            except RefMissing:
+                if not rows:
+                    raise
+                break
+            proposal = judge(repository, revision, settings)
+            rows.append((revision, proposal))
+            spec = f"{revision.commit}~1"
+    if output == "json":
+        told = [
+            machine.revision(revision)
+            | {
+                "acceptable": proposal.acceptable,
+                "version": proposal.snapshot.version if proposal.acceptable else None,
+                "collections": {
+                    name: {"version": content.version, "count": len(content)}
+                    for name, content in proposal.snapshot.collections.items()
+                },
+            }
+            for revision, proposal in rows
+        ]
+        json.dump({"snapshots": told}, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    for revision, proposal in rows:
+        count = sum(map(len, proposal.snapshot.collections.values()))
+        what = f"{count:>6} resources" if proposal.acceptable else "   would be held"
+        line = f"{revision.short}  {what}  {neutral(revision.subject)}"
         sys.stdout.write(line[:80].rstrip() + "\n")
 
 

@@ -91,13 +91,13 @@ def _looks(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield from _entry("ignored", f"{ignored} documents of kinds that no collection takes")
 
 
-def _why(told: Mapping[str, Any]) -> str:
+def _why(told: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one reason a line
     """Return why what is served is served, in one sentence."""
     ref = (told.get("repository") or {}).get("ref") or "the ref"
     last = told.get("last_sync") or {}
     if told.get("pin"):
         return "it is pinned; `gitsource unpin` releases it"
-    if told.get("held"):
+    if told.get("held") and told.get("revision"):
         return f"it is the last good revision; the head of {ref} is held"
     if told.get("suspended"):
         return "nothing newer is looked for; `gitsource resume` goes on"
@@ -105,7 +105,9 @@ def _why(told: Mapping[str, Any]) -> str:
         return "the last look at the repository failed; the last good revision stays up"
     if told.get("revision") and told.get("revision") == told.get("head"):
         return f"it is the head of {ref}"
-    return f"it is the last good revision of {ref}" if told.get("revision") else "it is starting"
+    if told.get("revision"):
+        return f"it is the last good revision of {ref}"
+    return "no revision was fit yet" if told.get("held") else "it is starting"
 
 
 def _entry(name: str, text: str) -> Iterator[str]:

@@ -34,14 +34,16 @@ def tell(outcome: Outcome, *, again: bool) -> None:
     elif outcome.result == "held":
         log.error("held %s: %s", revision, outcome.error, extra=fields)
         for finding in outcome.findings[:MOST_FINDINGS]:
-            log.error(
-                "%s:%d:%d: %s: %s %s: %s",
+            about = f" {finding.resource}" if finding.resource else ""
+            log.log(
+                logging.ERROR if finding.severity == "error" else logging.WARNING,
+                "%s:%d:%d: %s: %s%s: %s",
                 finding.file,
                 finding.line,
                 finding.column,
                 finding.severity,
                 finding.code,
-                finding.resource,
+                about,
                 finding.message,
                 extra=fields,
             )

@@ -89,13 +89,13 @@ def _screen(entries: list[TreeEntry]) -> tuple[list[Finding], list[TreeEntry]]:
         reason = safe_path(entry.path)
         if reason is not None:
             text = f"the path {shown!r} is refused: {reason}; rename the file"
-            findings.append(Finding(shown, 0, 0, "error", "GS204", text))
+            findings.append(Finding(shown, 1, 1, "error", "GS204", text))
         elif entry.mode == "120000":
             text = "a symbolic link is never followed: commit the file itself in its place"
-            findings.append(Finding(shown, 0, 0, "error", "GS201", text))
+            findings.append(Finding(shown, 1, 1, "error", "GS201", text))
         elif entry.mode == "160000":
             text = "a submodule is never fetched: what it holds is not published"
-            findings.append(Finding(shown, 0, 0, "warning", "GS202", text))
+            findings.append(Finding(shown, 1, 1, "warning", "GS202", text))
         else:
             files.append(entry)
     return findings, files

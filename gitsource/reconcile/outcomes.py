@@ -70,4 +70,8 @@ def rfc3339(seconds: float | None) -> str | None:
     """Return *seconds* since the epoch as text, None for none."""
     if not seconds:
         return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return (
+        datetime.fromtimestamp(seconds, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )

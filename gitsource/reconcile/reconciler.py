@@ -158,6 +158,8 @@ class Reconciler:
             look = _Look(_failed(error, self.condition.head))
         if look.snapshot is not None:
             self._cache.set("default", look.snapshot)
+        else:
+            self._serve_last_good()
         self._thread.submit(self._afterwards)
         seconds = time.perf_counter() - began
         outcome = replace(look.outcome, seconds=seconds, triggers=triggers)
@@ -394,12 +396,22 @@ class Reconciler:
         return commits[at - 1]
 
     async def unpin(self, reason: str, who: str) -> None:
-        """Release the pin: the last good revision is served again, then the head is looked at."""
+        """
+        Release the pin. What the next look finds goes out; if that is nothing, the last good one.
+
+        Not before: the last good revision may be the very one that the pin kept from sinks.
+        """
         await self._control(replace(self.condition.control, pin=None), None)
         log.warning("unpinned: %s (%s)", reason, who)
-        last = await self._in_thread(self._forget_judgement)
-        if last is not None:
-            self._serve(last, "unpin")
+        await self._in_thread(self._forget_judgement)
+        if self.condition.control.suspension is not None:
+            self._serve_last_good()
+
+    def _serve_last_good(self) -> None:
+        """Serve the last good revision if something else is served without a pin."""
+        last, now = self._standing or self._loaded, self.condition
+        if last is not None and now.control.pin is None and now.serving is not last.snapshot:
+            self._serve(last.snapshot, "unpin")
 
     def _serve(self, snapshot: Snapshot, order: str) -> None:
         """Serve *snapshot* because an operator gave *order*."""
@@ -408,11 +420,9 @@ class Reconciler:
         )
         self._cache.set("default", snapshot)
 
-    def _forget_judgement(self) -> Snapshot | None:
-        """Have the head judged anew at the next look; returns the last good snapshot."""
+    def _forget_judgement(self) -> None:
+        """Have the head judged anew at the next look."""
         self._judged = None
-        last = self._standing or self._loaded
-        return last.snapshot if last is not None else None
 
     async def suspend(self, reason: str, who: str) -> None:
         """Stop looking for new revisions until `resume`."""

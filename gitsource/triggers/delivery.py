@@ -139,11 +139,9 @@ def judge_payload(event: str, payload: Mapping[str, Any], ref: str) -> Verdict:
         return _judge_merge(payload, ref)
     if event not in ("", "push"):
         return Verdict.OTHER_EVENT
-    if not event and "ref" not in payload:
-        return Verdict.ACCEPTED  # the generic form need not say what moved
     moved = payload.get("ref")
     if not isinstance(moved, str):
-        return Verdict.NOT_JSON
+        return Verdict.ACCEPTED  # the payload is only a hint: without one, looking tells
     return Verdict.ACCEPTED if _same_ref(moved, ref) else Verdict.OTHER_REF
 
 
@@ -152,10 +150,11 @@ def _judge_merge(payload: Mapping[str, Any], ref: str) -> Verdict:
     request = payload.get("pull_request")
     base = request.get("base") if isinstance(request, dict) else None
     moved = base.get("ref") if isinstance(base, dict) else None
-    if not isinstance(request, dict) or not isinstance(moved, str):
-        return Verdict.NOT_JSON
-    if payload.get("action") != "closed" or request.get("merged") is not True:
+    merged = isinstance(request, dict) and request.get("merged") is True
+    if payload.get("action") != "closed" or not merged:
         return Verdict.OTHER_EVENT
+    if not isinstance(moved, str):
+        return Verdict.ACCEPTED
     return Verdict.ACCEPTED if _same_ref(moved, ref) else Verdict.OTHER_REF
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repositories import Upstream
+from repositories import Upstream, run_git
 from running import SE, VS, broken, cli, route
 
 
@@ -131,3 +131,14 @@ def test_a_folder_that_is_no_repository_is_a_usage_error(tmp_path: Path) -> None
 
     assert 2 == done.returncode
     assert "Traceback" not in done.stderr
+
+
+def test_a_shallow_clone_without_the_base_is_an_error_and_not_a_wrong_plan(
+    repository: Upstream, tmp_path: Path
+) -> None:
+    run_git(tmp_path, "clone", "-q", "--depth", "1", repository.url, "clone")
+
+    done = cli("dry-run", "--repo", str(tmp_path / "clone"))
+
+    assert 2 == done.returncode
+    assert "shallow" in done.stderr

@@ -24,7 +24,6 @@ CONTENTS: dict[str, tuple[bytes, str]] = {
     "10 000-deep nesting": (b"a: " + b"[" * 10_000 + b"]" * 10_000, "GS104"),
     "an alias bomb": (BOMB.encode(), "GS105"),
     "a tag that runs code elsewhere": (b"a: !!python/object/apply:os.system [id]\n", "GS106"),
-    "a list at the top": (b"- a\n- b\n", "GS108"),
     "an LFS pointer": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 9\n",
         "GS203",

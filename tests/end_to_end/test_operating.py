@@ -189,7 +189,57 @@ def test_snapshots_can_be_listed_shown_and_compared_offline(
         cli("snapshot", "show", head, "--repo", str(upstream.folder), "--output", "json").stdout
     )
 
+    judged = json.loads(
+        cli("snapshot", "list", "--repo", str(upstream.folder), "--output", "json").stdout
+    )
+
     assert [head, first] == [each["commit"] for each in listed["snapshots"]]
+    assert [each["version"] for each in listed["snapshots"]] == [
+        each["version"] for each in judged["snapshots"]
+    ]
     assert version == shown["version"] == rebuilt["version"]
     assert ["shop/api"] == compared["collections"][VS]["added"]
     assert ["shop/web"] == compared["collections"][VS]["removed"]
+
+
+def test_unpin_goes_to_the_head_and_not_over_what_was_rolled_back(
+    server: Gitsource, upstream: Upstream
+) -> None:
+    with closing(server.sink()) as sink:
+        sink.next()
+        upstream.commit({"mesh/web.yaml": route("web", "bad")})
+        server.sync()
+        bad = sink.next().system_version_info
+        server.cli("rollback", "--reason", "it is bad")
+        sink.next()
+        upstream.commit({"mesh/web.yaml": route("web", "fixed")})
+        server.sync()
+        server.cli("unpin", "--reason", "fixed")
+
+        fixed = sink.next().system_version_info
+        assert bad != fixed == server.status()["collections"][VS]["version"]
+        assert sink.quiet()
+
+
+def test_unpin_serves_the_last_good_revision_when_the_head_is_not_fit(
+    server: Gitsource, upstream: Upstream
+) -> None:
+    eventually(lambda: server.status()["revision"], "a first snapshot")
+    good = upstream.commit({"mesh/web.yaml": route("web", "good")})
+    server.sync()
+    server.cli("rollback", "--reason", "a drill")
+    upstream.commit({"mesh/bad.yaml": broken("bad")})
+    server.sync()
+
+    server.cli("unpin", "--reason", "over")
+
+    assert good == server.status()["revision"]
+
+
+def test_a_collection_that_became_empty_is_still_told(
+    server: Gitsource, upstream: Upstream
+) -> None:
+    upstream.commit({"mesh/web.yaml": None})
+    server.sync()
+
+    assert 0 == server.status()["collections"][VS]["count"]
