@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gitsource.admin.routes import application
+from gitsource.catalog import Catalog
 from gitsource.model import Collection, Finding, Origin, Resource, Revision, Snapshot
 from gitsource.observe.telemetry import METRICS
 from gitsource.operations import Operations
@@ -109,7 +110,7 @@ async def test_every_status_field_is_documented():
     cache = SnapshotCache()
     cache.report(SinkReport("connected", 1, "sink", "peer"))
     cache.report(SinkReport("sent", 1, "sink", "peer", collection="c", requested="c", version="v"))
-    status = await Operations(Standing(), cache, None).status()
+    status = await Operations(Standing(), cache, None, Catalog).status()
     documented = set(first_cells("Status"))
     groups = {"held", "pin", "suspended", "last_sync", "findings", "sinks"}
 
