@@ -173,7 +173,7 @@ class Gitsource:
 
     def sink(self, *collections: str, **options: Any) -> Sink:
         """Attach a sink."""
-        return Sink(self.ports["mcp"], collections or (VS,), **options)
+        return Sink(self.ports["mcp"], collections or (VS,), log=self.log, **options)
 
 
 def cli(*args: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -200,7 +200,9 @@ class Sink:
         incremental: bool = False,
         accept: Callable[[mcp_pb2.Resources], bool] = lambda _push: True,
         holds: dict[str, dict[str, str]] | None = None,
+        log: Path | None = None,
     ) -> None:
+        self.log = log
         self.state: dict[str, dict[str, str]] = {name: {} for name in collections}
         self.wires: dict[tuple[str, str], mcp_pb2.Resources] = {}
         self.versions: dict[str, str] = {}
@@ -258,7 +260,13 @@ class Sink:
 
     def next(self, patience: float = PATIENCE) -> mcp_pb2.Resources:
         """Return the next push."""
-        return self.pushes.get(timeout=patience)
+        try:
+            return self.pushes.get(timeout=patience)
+        except queue.Empty:
+            told = self.log.read_text()[-3000:] if self.log else "nothing known of it"
+            raise queue.Empty(
+                f"no push in {patience} s; stream: {self.ended or self._call}; source: {told}"
+            ) from None
 
     def quiet(self, seconds: float = 0.3) -> bool:
         """Whether no push comes for *seconds*."""
