@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from repositories import Upstream
-from running import Gitsource, route
+from running import Gitsource, eventually, route
 
 
 @pytest.fixture
@@ -21,7 +21,10 @@ def upstream(tmp_path: Path) -> Upstream:
 
 @pytest.fixture
 def server(tmp_path: Path, upstream: Upstream) -> Iterator[Gitsource]:
-    """Return a server that only looks when it is told to."""
+    """Return a server that serves the first commit and from then on looks when it is told to."""
     quiet = "poll: {interval: 1h}\nwatch: {enabled: false}\n"
     with Gitsource(tmp_path / "gitsource", upstream.url, quiet) as running:
+        # Else the look it starts with may find what a test commits, and if that is broken there is
+        # no last good snapshot that could stay up.
+        eventually(lambda: running.status()["revision"], "a first snapshot")
         yield running
