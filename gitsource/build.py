@@ -16,19 +16,21 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from threading import Event
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from gitsource import settings, workers
 from gitsource._proto.gitsource.state.v1.state_pb2 import DocumentResult, FileResult
 from gitsource._proto.gitsource.state.v1.state_pb2 import Finding as FindingMessage
 from gitsource.catalog import Catalog, Kind
-from gitsource.encode.resource import EncodeProblem, encode, frame
+from gitsource.encode.resource import Encoded, EncodeProblem, encode, frame
 from gitsource.errors import StateError
 from gitsource.model import Document, Finding, Origin, Problem, Resource, TreeEntry
 from gitsource.parse import Limits, locate, parse
 from gitsource.snapshot.blobs import BlobCache, Key
 from gitsource.snapshot.build import FileState
-from gitsource.validate.metadata import identify
+from gitsource.validate.istio import judge as istio
+from gitsource.validate.istio.subject import Subject, spelled
+from gitsource.validate.metadata import Identity, identify
 from gitsource.validate.schema import problems
 
 Read: TypeAlias = Callable[[Sequence[str]], Iterable[tuple[str, bytes | None]]]
@@ -94,7 +96,7 @@ def _judge_document(
             _place(result.findings, data, document, (unknown,), str(named or ""))
         return
     identity, found = identify(value, kind, catalog.default_namespace)
-    found = (*found, *problems(value, kind))
+    by_schema = problems(value, kind)
     judged = DocumentResult(
         collection=kind.collection,
         name=(identity.name or "") if identity else "",
@@ -102,20 +104,48 @@ def _judge_document(
         named_by_path=identity is not None and identity.name is None,
         line=document.line,
     )
-    if identity is not None and not any(problem.severity == "error" for problem in found):
-        try:
-            encoded = encode(value, identity, kind)
+    if identity is not None:
+        encoded, by_rules = _encoded(value, identity, kind)
+        by_schema = istio.named(kind, value, by_schema)
+        if encoded is None and _faulty((*found, *by_schema)):
+            by_rules = ()  # the schema said why already, and better
+        by_schema = istio.merged(by_schema, by_rules)
+        if encoded is not None and not _faulty((*found, *by_schema)):
             judged.version, judged.metadata, judged.body = (
                 encoded.version,
                 encoded.metadata,
                 encoded.body,
             )
-        except EncodeProblem as error:
-            found = (*found, error.problem)
+    found = (*found, *by_schema)
     if found:
         label = f"{judged.kind}/{judged.name}" if judged.name else judged.kind
         _place(judged.findings, data, document, found, label)
     result.documents.append(judged)
+
+
+def _encoded(
+    value: Any, identity: Identity, kind: Kind
+) -> tuple[Encoded | None, tuple[Problem, ...]]:
+    """Return the document encoded and what the rules of its kind say, or why it cannot be."""
+    try:
+        encoded = encode(value, identity, kind)
+    except EncodeProblem as error:
+        return None, (error.problem,)
+    if not kind.builtin:
+        return encoded, ()
+    subject = Subject(
+        encoded.message,
+        value.get("spec") or {},
+        (identity.name or "").rpartition("/")[2],
+        identity.namespace,
+        identity.labels,
+        identity.annotations,
+    )
+    return encoded, istio.problems(kind, subject)
+
+
+def _faulty(found: Iterable[Problem]) -> bool:
+    return any(problem.severity == "error" for problem in found)
 
 
 def _unknown(named: object, group_version: object, catalog: Catalog) -> Problem | None:
@@ -153,7 +183,8 @@ def _place(
     """Add *found* with their positions to the repeated field *into*."""
     for problem in found:
         at_key = problem.code == "GS310"
-        line, column = locate(data, document.index, problem.path, at_key=at_key)
+        path = spelled(document.value, problem.path)
+        line, column = locate(data, document.index, path, at_key=at_key)
         into.append(  # type: ignore[attr-defined]
             FindingMessage(
                 line=line,

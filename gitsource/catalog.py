@@ -55,6 +55,8 @@ class Kind:
     rank: int = 100
     """Place in a push: lower first (removals: higher first)."""
     builtin: bool = True
+    rules: str = ""
+    """Module of `validate.istio` that judges its documents beyond the schema; empty: none does."""
     schema: str = ""
     """JSON text of a user-defined collection's schema; built-in ones are read from schemas/."""
 

@@ -16,7 +16,7 @@ import ruamel.yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gitsource.codes import CODES
+from gitsource.codes.table import CODES
 from gitsource.parse import Flaw, locate, parse
 from parse_cases import cases, strict, values
 

@@ -57,11 +57,14 @@ class Encoded:
     """Serialized `istio.mcp.v1alpha1.Metadata` without name and create_time."""
     body: bytes = field(repr=False)
     """Serialized `istio.mcp.v1alpha1.Resource` with only its body."""
+    message: Any = field(default=None, repr=False, compare=False)
+    """The body itself; None if that is a Struct."""
 
 
 def encode(value: Any, identity: Identified, kind: Kind) -> Encoded:
     """Return the document *value* encoded as *kind*; raise `EncodeProblem` if it cannot be."""
     root: FieldPath = ()
+    message = None
     try:
         if kind.body == STRUCT:
             content, root = _content(value)
@@ -69,7 +72,8 @@ def encode(value: Any, identity: Identified, kind: Kind) -> Encoded:
         else:
             spec = value.get("spec")
             root = ("spec",)
-            body = b"" if spec is None else _message_bytes(kind.body, spec)
+            message = _message(kind.body, {} if spec is None else spec)
+            body = message.SerializeToString(deterministic=True)
         root = ("metadata",)
         labels = _pairs(b"\x22", identity.labels)
         annotations = _pairs(b"\x2a", identity.annotations)
@@ -83,7 +87,7 @@ def encode(value: Any, identity: Identified, kind: Kind) -> Encoded:
     type_url = kind.type_url.encode()
     version = _version(type_url, body, labels, annotations)
     metadata = b"\x1a" + sized(version.encode()) + labels + annotations
-    return Encoded(version, metadata, _packed(type_url, body))
+    return Encoded(version, metadata, _packed(type_url, body), message)
 
 
 def _content(value: Any) -> tuple[Any, FieldPath]:
@@ -105,10 +109,9 @@ def _encoder(body: str) -> tuple[Any, Any]:
     return Compiler().message(descriptor), GetMessageClass(descriptor)
 
 
-def _message_bytes(body: str, spec: Any) -> bytes:
+def _message(body: str, spec: Any) -> Any:
     convert, message = _encoder(body)
-    serialized: bytes = message(**convert(spec)).SerializeToString(deterministic=True)
-    return serialized
+    return message(**convert(spec))
 
 
 def _surrogate(value: Any) -> Problem:

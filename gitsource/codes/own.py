@@ -1,38 +1,15 @@
 """
-The table of finding codes: what each one is called, how bad it is and what to do about it.
+The findings of gitsource's own: what cannot be read, and what no kind of document may hold.
 
-Rule: a code means the same for ever. A code that is no longer given keeps its row, and a new
-judgement gets a new number: people write codes into their CI scripts. The hundreds say which stage
-speaks: 1 reading bytes, 2 the tree of a revision, 3 documents.
+Rule: the hundreds say which stage speaks: 1 reading bytes, 2 the tree of a revision, 3 documents,
+4 what one document says of another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Literal
+from gitsource.codes.code import Code, table
 
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """One kind of finding."""
-
-    code: str
-    """``GS`` and three digits."""
-    severity: Literal["error", "warning"]
-    """How it counts unless the finding itself says otherwise."""
-    title: str
-    """What is wrong, in a few words, without the value at fault."""
-    advice: str
-    """What the one who wrote the file does next."""
-
-
-def _table(*rows: Code) -> Mapping[str, Code]:
-    return MappingProxyType({row.code: row for row in rows})
-
-
-CODES: Mapping[str, Code] = _table(
+ROWS = table(
     # ------------------------------------------------------------------- reading bytes
     Code(
         "GS101",
@@ -208,4 +185,3 @@ CODES: Mapping[str, Code] = _table(
         "mend the schema of the collection, or bring it back where the settings name it",
     ),
 )
-"""Every code a finding can carry, in order."""

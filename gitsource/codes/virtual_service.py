@@ -1,0 +1,7 @@
+"""Istio's rules for VirtualService (VS): what each is called, and what to do."""
+
+from __future__ import annotations
+
+from gitsource.codes.code import table
+
+ROWS = table()
