@@ -17,14 +17,15 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from gitsource.errors import ConfigurationError
-from gitsource.git import orphans, verbs
+from gitsource.git import verbs
+from gitsource.git.orphans import held
 from gitsource.git.process import Limits, Process
 from gitsource.git.reasons import failure, passed_over
 from gitsource.git.verbs import Command
@@ -123,10 +124,22 @@ def _starter(git: str) -> Callable[..., Any]:
         else:
             os.environ["GIT_PYTHON_GIT_EXECUTABLE"] = before
 
-    def start(argv: Sequence[str], env: Mapping[str, str], cwd: str, stdin: int | None) -> Any:
+    def start(
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: str,
+        stdin: int | None,
+        inherited: Sequence[int],
+    ) -> Any:
         return GitPython(cwd).execute(
-            list(argv), istream=stdin, as_process=True, shell=False, env=env, start_new_session=True
-        )  # fmt: skip
+            list(argv),
+            istream=stdin,
+            as_process=True,
+            shell=False,
+            env=env,
+            start_new_session=True,
+            pass_fds=inherited,
+        )
 
     return start
 
@@ -140,8 +153,8 @@ class Git:
     timeout: float = 120.0
     """Seconds one step, or one answer of a long-lived process, may take."""
     limits: Limits = field(default_factory=Limits)
-    journal: Path | None = None
-    """Where processes that change a repository are written down while they run."""
+    mark: Path | None = None
+    """A file that exists while a process that changes a repository runs, and that it holds open."""
 
     @property
     def program(self) -> str:
@@ -204,18 +217,15 @@ class Git:
 
     @contextmanager
     def _process(self, command: Command, *, talks: bool) -> Iterator[Process]:
-        process = self._start(command, talks=talks)
-        journal = self.journal if command.writes else None
-        try:
-            if journal is not None:
-                orphans.note(journal, process.pid)
-            yield process
-        finally:
-            process.close()
-            if journal is not None:
-                orphans.forget(journal)
+        marked = nullcontext() if self.mark is None or not command.writes else held(self.mark)
+        with marked as mark:
+            process = self._start(command, talks=talks, inherited=() if mark is None else (mark,))
+            try:
+                yield process
+            finally:
+                process.close()
 
-    def _start(self, command: Command, *, talks: bool) -> Process:
+    def _start(self, command: Command, *, talks: bool, inherited: Sequence[int] = ()) -> Process:
         program = self.program
         env = environment(command, os.environ)
         unwanted = [name for name in os.environ if name not in env and _plain(name)]
@@ -224,7 +234,7 @@ class Git:
         if any("\0" in word for word in argv):
             raise ConfigurationError(f"{command.step}: an argument has a NUL in it")
         return Process(
-            lambda stdin: _starter(program)(argv, env, command.cwd, stdin),
+            lambda stdin: _starter(program)(argv, env, command.cwd, stdin, inherited),
             command,
             self.timeout,
             self.limits,

@@ -1,9 +1,10 @@
 """
 Git processes that outlive a gitsource that was killed, found again and ended.
 
-Rule: a process that changes the mirror is written down while it runs; whoever opens the mirror next
-ends it first. A number alone proves nothing (numbers are used again, and mean something else in
-another container), so the boot, the process namespace and the start time are compared as well.
+Rule: a git that changes the mirror holds a certain file open from its first moment on, and so does
+what it starts; the file is there only while one runs. Whoever opens the mirror next and finds it
+ends all who still hold it. The kernel keeps these books: there is no moment at which a git runs and
+is not known, and no process number that could by now mean someone else.
 """
 
 from __future__ import annotations
@@ -11,70 +12,65 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _WAIT = 2.0
 """Seconds to wait for killed processes to be gone."""
 
 
-def note(journal: Path, pid: int) -> None:
-    """Write down that *pid*, the leader of a session, works on the mirror."""
-    started = _stat(pid)
-    if started is not None:
-        journal.write_text(f"{_here()} {pid} {started[1]}\n", encoding="utf-8")
+@contextmanager
+def held(mark: Path) -> Iterator[int]:
+    """Have *mark* while the block runs; yields the descriptor that a git has to inherit."""
+    number = os.open(mark, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield number
+    finally:
+        mark.unlink(missing_ok=True)
+        os.close(number)
 
 
-def forget(journal: Path) -> None:
-    """The process has ended."""
-    journal.unlink(missing_ok=True)
-
-
-def end(journal: Path) -> int:
+def end(mark: Path) -> int:
     """End what a predecessor left running; returns how many processes that were."""
-    try:
-        here, pid, started = journal.read_text(encoding="utf-8").rsplit(maxsplit=2)
-        session, since = int(pid), int(started)
-    except (OSError, ValueError):
-        journal.unlink(missing_ok=True)
+    if not os.path.lexists(mark):
         return 0
-    members = _members(session, since) if here == _here() else []
-    for member in members:
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(member, signal.SIGKILL)
+    ended: set[int] = set()
     until = time.monotonic() + _WAIT
-    while members and _members(session, since) and time.monotonic() < until:
+    # Asked again and again, since one that was just being started is found by the next look only.
+    while (found := _holders(mark)) and time.monotonic() < until:
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        ended |= found
         time.sleep(0.01)
-    journal.unlink(missing_ok=True)
-    return len(members)
+    mark.unlink(missing_ok=True)
+    return len(ended)
 
 
-def _members(session: int, since: int) -> list[int]:
-    """Return the living processes of *session*, if its leader is the one that was written down."""
-    leader = _stat(session)
-    if leader is not None and leader[1] != since:
-        return []
-    found = []
-    for name in (path.name for path in Path("/proc").glob("[1-9]*")):
-        told = _stat(int(name)) if name.isdigit() else None
-        if told is not None and told[0] == session and told[1] >= since:
-            found.append(int(name))
-    return found
+def _holders(mark: Path) -> set[int]:
+    """Return the processes that hold *mark*, and those of the sessions that these lead."""
+    found: set[int] = set()
+    sessions: dict[int, int] = {}
+    for process in Path("/proc").glob("[1-9]*"):
+        pid = int(process.name)
+        with suppress(OSError):
+            sessions[pid] = os.getsid(pid)
+            if pid != os.getpid() and any(_same(each, mark) for each in _open_files(process)):
+                found.add(pid)
+    # ssh closes what it inherits, so it does not hold the mark; its git leads its session.
+    return found | {pid for pid, session in sessions.items() if session in found}
 
 
-def _stat(pid: int) -> tuple[int, int] | None:
-    """Return session and start time (in ticks since boot) of a process that is no zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except (OSError, UnicodeDecodeError):
-        return None
-    return None if fields[0] in {"Z", "X"} else (int(fields[3]), int(fields[19]))
+def _open_files(process: Path) -> Iterator[Path]:
+    """Yield the descriptors of *process*; none if it is not ours to look at."""
+    with suppress(OSError):
+        yield from (process / "fd").iterdir()
 
 
-def _here() -> str:
-    """Return which boot and which process namespace this is."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return "unknown"
+def _same(descriptor: Path, mark: Path) -> bool:
+    with suppress(OSError):
+        # By name first: asking what lies behind any descriptor could take for ever.
+        if descriptor.readlink().name == mark.name:
+            return descriptor.samefile(mark)
+    return False

@@ -78,7 +78,8 @@ def init(folder: Path, object_format: str) -> Command:
     if object_format not in {"sha1", "sha256"}:
         raise ConfigurationError(f"{object_format[:20]!r} is not an object format")
     args = ("init", "--quiet", "--bare", "--template=", "--initial-branch=none")
-    return Command("init", (*args, f"--object-format={object_format}", "--", str(folder)))
+    where = (f"--object-format={object_format}", "--", str(folder))
+    return Command("init", (*args, *where), writes=True)
 
 
 def fetch(git_dir: Path, remote: Address, ref: str, *, force: bool) -> Command:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,12 +34,13 @@ while True:
 """
 
 
-def worker(folder: Path, url: str, ref: str = "main") -> subprocess.Popen[bytes]:
+def worker(folder: Path, url: str, ref: str = "main", **environ: str) -> subprocess.Popen[bytes]:
     """Start a process that opens the mirror and fetches for ever; returns it when it begins."""
     process = subprocess.Popen(
         [sys.executable, "-c", WORKER, str(folder), url, ref],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        env=os.environ | environ,
     )
     process.stdout.readline()
     return process
@@ -126,26 +128,54 @@ def test_a_fetch_that_outlived_its_gitsource_is_ended(tmp_path):
     assert (bool(orphaned), left, head) == (True, [], commit)
 
 
-def test_a_number_that_means_someone_else_is_left_alone(tmp_path):
-    """Process numbers are used again; boot, namespace and start time have to agree."""
-    with subprocess.Popen(["sleep", "60"], start_new_session=True) as bystander:
-        journal = tmp_path / "running"
-        orphans.note(journal, bystander.pid)
-        where, pid, started = journal.read_text().rsplit(maxsplit=2)
-        ended = []
-        for told in (
-            f"{where} {pid} {int(started) + 1}\n",
-            f"{where} {pid} {int(started) - 1}\n",
-            f"another-boot {pid} {started}\n",
-            f"{pid}\n",
-            "",
-            "a b c\n",
-        ):
-            journal.write_text(told)
-            ended.append(orphans.end(journal))
-        alive = bystander.poll() is None
-        orphans.note(journal, bystander.pid)
-        last = orphans.end(journal)
-        bystander.wait()
+def test_a_git_whose_gitsource_dies_as_it_starts_it_is_ended(tmp_path):
+    """There is no moment at which it runs and nobody knows."""
+    upstream = Upstream(tmp_path / "up")
+    first = upstream.commit({"a.yaml": "1"})
+    folder = tmp_path / "mirror.git"
+    mirror = Mirror(folder, Repository(url=upstream.url))
+    mirror.open()
+    mirror.fetch()
+    mirror.close()
+    upstream.commit({"a.yaml": "2"})
+    deadly = tmp_path / "bin" / "git"
+    deadly.parent.mkdir()
+    deadly.write_text(
+        '#!/bin/sh\ncase "$*" in *--no-write-fetch-head*) kill -9 $PPID; sleep 1;; esac\n'
+        f'exec {shutil.which("git")} "$@"\n'
+    )
+    deadly.chmod(0o755)
+    process = worker(folder, upstream.url, PATH=f"{deadly.parent}:{os.environ['PATH']}")
+    code = process.wait()
+    process.communicate()
+    orphaned = sessions(folder)
+    mirror.open()
+    left = set(orphaned) & set(sessions(folder))
+    head = mirror.head().commit
+    mirror.fetch()
+    mirror.close()
 
-    assert (ended, alive, last, journal.exists()) == ([0] * 6, True, 1, False)
+    assert (-signal.SIGKILL, True, set()) == (code, bool(orphaned), left)
+    assert first == head
+
+
+def test_only_who_holds_the_mark_is_ended(tmp_path):
+    """And what its session does; a file of the same name elsewhere means nothing."""
+    mark, other = tmp_path / "running", tmp_path / "other" / "running"
+    other.parent.mkdir()
+    other.touch()
+    waits = ["sh", "-c", "sleep 60 3<&- & wait"]
+    with other.open() as file, subprocess.Popen(waits, stdin=file) as bystander:
+        without_a_mark = orphans.end(mark)
+        with orphans.held(mark) as number:
+            holder = subprocess.Popen(waits, pass_fds=[number], start_new_session=True)
+            aside = mark.with_name("aside")
+            mark.rename(aside)
+        aside.rename(mark)
+        of_the_holder = orphans.end(mark)
+        code = holder.wait()
+        alive = bystander.poll() is None
+        bystander.kill()
+
+    assert (0, 2, -signal.SIGKILL, True) == (without_a_mark, of_the_holder, code, alive)
+    assert not mark.exists()

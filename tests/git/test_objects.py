@@ -325,9 +325,8 @@ def test_a_process_killed_while_contents_come_is_started_again(upstream, objects
     objects.close()
     reading = objects.read([e.blob for e in entries], 1 << 20)
     got = [next(reading) for _ in range(10)]
-    (child,) = [
-        pid for pid in children() if b"cat-file" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+    ours = f"--git-dir={upstream.folder}\0cat-file".encode()
+    (child,) = [pid for pid in children() if ours in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(child, signal.SIGKILL)
     got += reading
 
