@@ -117,6 +117,17 @@ def _judge_document(
                 encoded.body,
             )
     found = (*found, *by_schema)
+    for doubt in document.doubts:
+        judged.findings.append(
+            FindingMessage(
+                line=doubt.line,
+                column=doubt.column,
+                warning=True,
+                code="GS113",
+                message=doubt.message,
+                resource=f"{judged.kind}/{judged.name}" if judged.name else judged.kind,
+            )
+        )
     if found:
         label = f"{judged.kind}/{judged.name}" if judged.name else judged.kind
         _place(judged.findings, data, document, found, label)

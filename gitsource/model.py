@@ -91,6 +91,15 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """A value that other readers read otherwise (`reading.ambiguous`)."""
+
+    message: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One YAML document, as plain JSON-like values."""
 
@@ -99,6 +108,7 @@ class Document:
     """Its place among the documents of the file, from 0; `parse.locate` takes it."""
     line: int
     """1-based line of its first node."""
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,16 @@ def test_any_bytes_have_an_answer(data):
         check_promises(data, as_json=as_json)
 
 
+def with_text_keys(value):
+    """Return *value* with whole-numbered keys as text: the one thing that is read otherwise."""
+    if isinstance(value, dict):
+        return {
+            str(key) if type(key) is int else key: with_text_keys(item)
+            for key, item in value.items()
+        }
+    return [with_text_keys(item) for item in value] if isinstance(value, list) else value
+
+
 @st.composite
 def mutated(draw):
     """A realistic file with a few bytes deleted, doubled, changed or moved from another."""
@@ -131,7 +141,7 @@ def test_what_the_stock_reader_accepts_is_read_alike_or_refused(data):
     except (ValueError, TypeError, AttributeError):
         return  # it falls over some of its own dates, numbers and keys
     if not has_deliberate_difference(stock):
-        assert strict(stock) == strict(values(parsed))
+        assert strict(with_text_keys(stock)) == strict(values(parsed))
 
 
 JSON_VALUES = st.recursive(

@@ -86,6 +86,12 @@ ROWS = table(
         "define an anchor (&name) before it is used (*name), outside of itself; "
         "merge (<<) mappings only",
     ),
+    Code(
+        "GS113",
+        "warning",
+        "value that readers disagree on",
+        "put it in quotes if text is meant; write true or false, a decimal number or 0o17 if not",
+    ),
     # ------------------------------------------------------------------- the tree
     Code(
         "GS201",

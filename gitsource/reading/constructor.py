@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from itertools import count, repeat
 from typing import Any, Never
 
-from gitsource.model import Document
+from gitsource.model import Document, Doubt
+from gitsource.reading.ambiguous import doubt
 from gitsource.reading.readers import DEEPEST, Reader, library, syntax_error
 from gitsource.reading.scalars import CORE, Misfit, Scalar, not_allowed, resolve, shown, tagged
 
 MOST_FLAWS = 100
 """After this many the rest of the file is not read."""
+MOST_DOUBTS = 20
+"""Doubts that are told of one document."""
 TEXT_PER_NODE = 64
 """Every so many characters that an alias repeats count as one more value."""
 
@@ -65,6 +68,8 @@ class Constructor:
     def __init__(self, limits: Limits) -> None:
         self.documents: list[Document] = []
         self.flaws: list[Flaw] = []
+        self._doubts: list[Doubt] = []
+        """Of the document that is being read."""
         self._documents_allowed = limits.documents
         self._depth_allowed = min(limits.depth, DEEPEST)
         self._nodes_allowed = limits.nodes
@@ -97,6 +102,7 @@ class Constructor:
         """Read document *index* to its end; keep it if it is a mapping without a flaw."""
         lib, flaws_before = self._lib, len(self.flaws)
         self._anchors.clear()
+        self._doubts.clear()
         if started.version not in (None, (1, 2)):
             message = "this reader follows YAML 1.2; remove the %YAML directive"
             self._flaw("GS102", message, started)
@@ -114,7 +120,8 @@ class Constructor:
         if type(value) is not dict:
             self._flaw("GS108", f"the document is {_kind_of(value)}, not a mapping", root)
             return
-        self.documents.append(Document(value, index, self._reader.place(root.start_mark)[0]))
+        line = self._reader.place(root.start_mark)[0]
+        self.documents.append(Document(value, index, line, tuple(self._doubts)))
 
     def _fill(self, root: Any, event: Any) -> None:  # noqa: C901, PLR0912, PLR0915  # hot: one piece
         """Read into *root*, the empty mapping or list that *event* starts, until it is complete."""
@@ -253,7 +260,9 @@ class Constructor:
                 self._merges[id(box)] = event
                 return _MERGE
             key = self._scalar(event)
-            if plain and type(key) is str:
+            if type(key) is int and str(key) == name:  # 8080 is "8080" to everyone (not True: bool)
+                key = name
+            if plain and type(key) is str and name in _values:
                 _remember(_keys, name, key)
         if type(key) is str:
             return key
@@ -282,7 +291,11 @@ class Constructor:
         except Misfit as misfit:
             self._misfit(misfit, event)
             return text
-        _remember(_values, text, value)
+        told = doubt(text)
+        if not told:
+            _remember(_values, text, value)
+        elif len(self._doubts) < MOST_DOUBTS:
+            self._doubts.append(Doubt(told, *self._reader.place(event.start_mark)))
         return value
 
     def _other(self, event: Any, kind: Any) -> Any:

@@ -1,0 +1,97 @@
+"""
+Plain scalars that other readers read otherwise than we do.
+
+Rule: we read by the core schema of YAML 1.2 and never guess. Whoever wrote ``on`` or ``0644`` is
+told what we read and what Kubernetes' reader (its fork of go-yaml v2, YAML 1.1 for the most part)
+would have read; where both agree but readers of YAML 1.1 do not, that is told too. Times with a
+zone (RFC 3339) mean the same to everyone, and clusters write them, so they pass.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from gitsource.reading.scalars import Misfit, Scalar, resolve
+
+_WORDS: dict[str, bool] = {
+    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON"), True),
+    **dict.fromkeys(("n", "N", "no", "No", "NO", "off", "Off", "OFF"), False),
+}
+_INTEGER = re.compile(
+    r"(?P<sign>[-+]?)(?:0[bB](?P<two>[01]+)|0[oO]?(?P<eight>[0-7]+)|0[xX](?P<sixteen>[0-9a-fA-F]+)"
+    r"|(?P<ten>[1-9][0-9]*|0))"
+)
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_BASES = {"two": 2, "eight": 8, "sixteen": 16, "ten": 10}
+_SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LONGEST = 64
+"""Characters. What is longer is no word and no number that anybody means."""
+
+
+def doubt(text: str) -> str:
+    """Say how other readers read the plain scalar *text*; empty if all read it as we do."""
+    if not text or len(text) > _LONGEST:
+        return ""
+    try:
+        ours = resolve(text)
+    except Misfit:
+        return ""
+    theirs = by_kubernetes(text)
+    if (type(theirs) is not type(ours) and not _both_numbers(ours, theirs)) or ours != theirs:
+        return (
+            f"{text} is {_told(ours)} in YAML 1.2, and so here, but {_told(theirs)} to Kubernetes' "
+            f"reader: write {_instead(ours, theirs)}"
+        )
+    if _SEXAGESIMAL.fullmatch(text):
+        return (
+            f"{text} is {_told(ours)} in YAML 1.2, and so here, but the number {_sixties(text)} to "
+            f'readers of YAML 1.1: put it in quotes ("{text}")'
+        )
+    if _DATE.fullmatch(text):
+        return (
+            f"{text} is {_told(ours)} in YAML 1.2, and so here, but a date to readers of YAML 1.1: "
+            f'put it in quotes ("{text}")'
+        )
+    return ""
+
+
+def by_kubernetes(text: str) -> Scalar:
+    """Return what Kubernetes' reader makes of the plain scalar *text*."""
+    if text in _WORDS:
+        return _WORDS[text]
+    first = text[0]
+    if first == "." or not (first.isdecimal() or first in "+-"):
+        return resolve(text)
+    plain = text.replace("_", "")
+    found = _INTEGER.fullmatch(plain)
+    if found:
+        digits, base = next((found[name], _BASES[name]) for name in _BASES if found[name])
+        return int(digits, base) * (-1 if found["sign"] == "-" else 1)
+    if _FLOAT.fullmatch(plain):
+        return float(plain)
+    return resolve(text)
+
+
+def _both_numbers(one: Scalar, other: Scalar) -> bool:
+    return not (isinstance(one, bool | str) or isinstance(other, bool | str))
+
+
+def _told(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"the text {json.dumps(value)}" if isinstance(value, str) else f"the number {value}"
+
+
+def _instead(ours: Scalar, theirs: Scalar) -> str:
+    one, other = (json.dumps(value) for value in (ours, theirs))
+    return f"{one} or {other}, whichever is meant"
+
+
+def _sixties(text: str) -> float:
+    value = 0.0
+    for part in text.lstrip("+-").replace("_", "").split(":"):
+        value = value * 60 + float(part)
+    value = -value if text.startswith("-") else value
+    return int(value) if value.is_integer() else value
