@@ -65,6 +65,7 @@ COMMANDS: Mapping[str, Entry] = {
         "Look at snapshots without a server: what was published, what a revision holds, what "
         "differs.",
     ),
+    "explain": Entry("gitsource.cli.explain", "explain", "Explain findings."),
 }
 
 EXIT_CODES: Mapping[int, str] = {

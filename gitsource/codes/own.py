@@ -28,6 +28,7 @@ ROWS = table(
         "error",
         "key given twice",
         "keep one of the two: readers disagree on which of them counts",
+        implements=("CMN-02",),
     ),
     Code(
         "GS104",
@@ -129,6 +130,7 @@ ROWS = table(
         "error",
         "value against the schema",
         "change the value to what the message asks for",
+        implements=("CMN-03", "CMN-13"),
     ),
     Code(
         "GS302",
@@ -183,6 +185,7 @@ ROWS = table(
         "error",
         "unknown field",
         "mend the spelling, or remove the field",
+        implements=("CMN-01",),
     ),
     Code(
         "GS311",

@@ -114,6 +114,8 @@ def test_the_program_lists_the_commands_that_are_promised() -> None:
         "snapshot show",
         "snapshot diff",
         "snapshot list",
+        "explain",
+        "explain rule",
     } <= listed
 
 
