@@ -193,7 +193,7 @@ def _place(
 ) -> None:
     """Add *found* with their positions to the repeated field *into*."""
     for problem in found:
-        at_key = problem.code == "GS310"
+        at_key = problem.at_key or problem.code == "GS310"
         path = spelled(document.value, problem.path)
         line, column = locate(data, document.index, path, at_key=at_key)
         into.append(  # type: ignore[attr-defined]

@@ -121,6 +121,8 @@ class Problem:
     path: FieldPath = ()
     """The value at fault, or its nearest existing parent."""
     severity: Severity = "error"
+    at_key: bool = False
+    """Whether the key at the end of the path is at fault, not the value below it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

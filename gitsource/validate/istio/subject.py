@@ -52,15 +52,23 @@ class Subject:
                 return False
         return value is not None
 
+    def place(self, path: FieldPath) -> FieldPath:
+        """Return *path* of the document if anything is written there, else that of its parent."""
+        return path if self.given(*path[1:]) else path[:-1]
 
-def error(code: str, path: FieldPath, message: str) -> Problem:
-    """Return what is wrong at *path* of the document; it keeps the revision from going out."""
-    return Problem(code, message, path)
+
+def error(code: str, path: FieldPath, message: str, *, at_key: bool = False) -> Problem:
+    """
+    Return what is wrong at *path* of the document; it keeps the revision from going out.
+
+    With *at_key*, it is the key at the end of the path that is wrong, not its value.
+    """
+    return Problem(code, message, path, "error", at_key)
 
 
-def warning(code: str, path: FieldPath, message: str) -> Problem:
+def warning(code: str, path: FieldPath, message: str, *, at_key: bool = False) -> Problem:
     """Return what deserves a word at *path* of the document, and holds nothing up."""
-    return Problem(code, message, path, "warning")
+    return Problem(code, message, path, "warning", at_key)
 
 
 def spelled(document: Any, path: FieldPath) -> FieldPath:
