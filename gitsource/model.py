@@ -138,6 +138,8 @@ class Finding:
     message: str
     resource: str = ""
     """``Kind/namespace/name`` where known."""
+    suppressed: bool = False
+    """Whether the resource asks to let this warning alone: it is told apart from the others."""
 
 
 # --------------------------------------------------------------------------- resources

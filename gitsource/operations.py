@@ -97,7 +97,7 @@ class Operations:
                 "ref": settings.repository.ref,
                 "path": settings.repository.path,
             },
-            "findings": [machine.finding(each) for each in now.findings[:MOST_FINDINGS]],
+            **machine.findings(now.findings[:MOST_FINDINGS]),
             "collections": {
                 content.name: {"version": content.version, "count": len(content)}
                 for content in self._collections()
@@ -118,9 +118,9 @@ class Operations:
         now: Condition = self._reconciler.condition
         serving = now.serving
         streams = self._cache.streams
-        findings = {"error": 0, "warning": 0}
+        findings = {"error": 0, "warning": 0, "suppressed": 0}
         for finding in now.findings:
-            findings[finding.severity] += 1
+            findings["suppressed" if finding.suppressed else finding.severity] += 1
         return Gauges(
             sinks=streams,
             streams=streams,
@@ -179,7 +179,7 @@ class Operations:
                 "outcome": "held",
                 "revision": commit,
                 "reason": held.reason,
-                "findings": [machine.finding(each) for each in held.findings],
+                **machine.findings(held.findings),
             }
         reached = (
             commit is not None
@@ -249,7 +249,7 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         "hint": outcome.hint or None,
         "fault": outcome.fault or None,
         "seconds": round(outcome.seconds, 6),
-        "findings": [machine.finding(each) for each in outcome.findings[:MOST_FINDINGS]],
+        **machine.findings(outcome.findings[:MOST_FINDINGS]),
     }
 
 

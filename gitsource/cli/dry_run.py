@@ -70,5 +70,5 @@ def dry_run(
         sys.stdout.write("\n")
     else:
         sys.stdout.write(text.plan(planned, colour=colours(sys.stdout)))
-    failed = planned.held or (strict and bool(planned.findings))
+    failed = planned.held or (strict and not all(each.suppressed for each in planned.findings))
     raise SystemExit(1 if failed else 0)

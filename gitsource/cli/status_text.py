@@ -30,7 +30,7 @@ def status(told: Mapping[str, Any], now: datetime) -> str:
 
 def findings(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return the findings of an answer, a line each."""
-    known = [field.name for field in fields(Finding)]
+    known = [field.name for field in fields(Finding) if field.name != "suppressed"]
     return report.findings([Finding(**{name: row[name] for name in known}) for row in rows])
 
 

@@ -62,5 +62,7 @@ def validate(
     else:
         sys.stdout.write(text.findings(found, colour=colours(sys.stdout)))
         sys.stdout.write(text.summary(found, files))
-    failed = any(strict or finding.severity == "error" for finding in found)
+    failed = any(
+        finding.severity == "error" or (strict and not finding.suppressed) for finding in found
+    )
     raise SystemExit(1 if failed else 0)

@@ -193,4 +193,10 @@ ROWS = table(
         "schema cannot be used",
         "mend the schema of the collection, or bring it back where the settings name it",
     ),
+    Code(
+        "GS330",
+        "warning",
+        "suppression of nothing",
+        "name codes of warnings in gitsource.dev/suppress, with commas between them, or remove it",
+    ),
 )

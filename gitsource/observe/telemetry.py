@@ -275,7 +275,7 @@ class Telemetry:
         yield "gitsource_last_sync_success_timestamp_seconds", _one(self._last_success)
         yield "gitsource_webhook_deliveries_total", _each(self._deliveries)
         yield "gitsource_resources", _each(now.resources)
-        findings = {"error": 0, "warning": 0, **now.findings}
+        findings = {"error": 0, "warning": 0, "suppressed": 0, **now.findings}
         yield "gitsource_findings", _each(findings)
         yield "gitsource_ignored_documents", _one(now.ignored)
 

@@ -16,12 +16,22 @@ from gitsource.plan import CollectionPlan, Plan
 
 def finding(found: Finding) -> dict[str, Any]:
     """Return a finding: file, line, column (1-based), severity, code, message, resource."""
-    return asdict(found)
+    told = asdict(found)
+    del told["suppressed"]
+    return told
 
 
 def findings(found: Iterable[Finding]) -> dict[str, Any]:
-    """Return what `gitsource validate --output json` prints."""
-    return {"findings": [finding(each) for each in found]}
+    """
+    Return what `gitsource validate --output json` prints.
+
+    ``findings``, and apart from them the warnings that are ``suppressed``, if there are any.
+    """
+    told: dict[str, list[Any]] = {"findings": []}
+    for each in found:
+        key = "suppressed" if each.suppressed else "findings"
+        told.setdefault(key, []).append(finding(each))
+    return told
 
 
 def revision(told: Revision) -> dict[str, Any]:
@@ -42,7 +52,7 @@ def plan(planned: Plan) -> dict[str, Any]:
         "held": planned.held,
         "version_before": planned.version_before,
         "version_after": planned.version_after,
-        "findings": [finding(each) for each in planned.findings],
+        **findings(planned.findings),
         "collections": {each.name: collection(each) for each in planned.collections},
     }
 
@@ -65,7 +75,7 @@ def snapshot(told: Snapshot) -> dict[str, Any]:
     return {
         "revision": revision(told.revision),
         "version": told.version,
-        "findings": [finding(each) for each in told.findings],
+        **findings(told.findings),
         "collections": {
             name: {
                 "version": content.version,

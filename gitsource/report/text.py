@@ -20,15 +20,22 @@ _PAINT = {"error": "31", "warning": "33", "added": "32", "changed": "33", "remov
 
 
 def findings(found: Sequence[Finding], *, colour: bool = False) -> str:
-    """Return one line for each finding (`file:line:column: severity CODE resource: message`)."""
-    return "".join(f"{_line(finding, colour=colour)}\n" for finding in found)
+    """
+    Return one line for each finding (`file:line:column: severity CODE resource: message`).
+
+    The suppressed ones come last.
+    """
+    told = sorted(found, key=lambda finding: finding.suppressed)
+    return "".join(f"{_line(finding, colour=colour)}\n" for finding in told)
 
 
 def summary(found: Sequence[Finding], files: int) -> str:
     """Return the closing line of a validation."""
     errors = sum(finding.severity == "error" for finding in found)
-    warnings = len(found) - errors
-    return f"{files} files: {_count(errors, 'error')}, {_count(warnings, 'warning')}\n"
+    suppressed = sum(finding.suppressed for finding in found)
+    warnings = len(found) - errors - suppressed
+    told = f"{files} files: {_count(errors, 'error')}, {_count(warnings, 'warning')}"
+    return f"{told}, {suppressed} suppressed\n" if suppressed else f"{told}\n"
 
 
 def plan(planned: Plan, *, colour: bool = False) -> str:
@@ -73,7 +80,8 @@ def _line(finding: Finding, *, colour: bool) -> str:
     place = neutral(finding.file)
     if finding.line:
         place += f":{finding.line}:{finding.column}"
-    severity = _painted(finding.severity, finding.severity, colour=colour)
+    word = "suppressed" if finding.suppressed else finding.severity
+    severity = _painted(word, finding.severity, colour=colour)
     resource = f" {neutral(finding.resource)}" if finding.resource else ""
     return f"{place}: {severity} {finding.code}{resource}: {neutral(finding.message)}"
 

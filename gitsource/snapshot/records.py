@@ -163,6 +163,7 @@ def _tell_findings(record: Record, snapshot: Snapshot) -> None:
             code=finding.code,
             message=finding.message,
             resource=finding.resource,
+            suppressed=finding.suppressed,
         )
 
 
@@ -197,6 +198,7 @@ def snapshot_of(head: Head, records: list[Record]) -> Snapshot:
             told.code,
             told.message,
             told.resource,
+            told.suppressed,
         )
         for told in records[-1].findings
     )
