@@ -88,6 +88,7 @@ def test_everything_that_happened_is_exported():
         f"gitsource_resources{{collection={VS}}}": 7,
         "gitsource_findings{severity=error}": 5,
         "gitsource_findings{severity=warning}": 0,
+        "gitsource_findings{severity=suppressed}": 0,
         "gitsource_ignored_documents": 6,
     }
 
