@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource as Wire
-from gitsource.build import Builder, bounds, join, judge
+from gitsource.build import FRESH_BYTES, Builder, bounds, join, judge
 from gitsource.catalog import Catalog, own_kind
 from gitsource.model import TreeEntry
 from gitsource.settings import Build
@@ -256,6 +256,29 @@ def test_a_content_that_was_judged_before_is_not_read_again(tmp_path: Path) -> N
 
     assert first == second
     assert [] == read.asked
+
+
+def test_contents_are_read_in_the_order_of_the_tree() -> None:
+    files, read = entries(9)
+    files.reverse()
+
+    list(Builder(CATALOG, Build()).results(files, read, read))
+
+    assert [entry.blob for entry in files] == read.asked
+
+
+def test_large_results_are_not_kept_in_memory_until_all_are_there(tmp_path: Path) -> None:
+    size = 900_000
+    count = FRESH_BYTES // size + 2
+    note = b'{"text": "' + b"x" * size + b'%d"}'
+    read = Files({f"{n:040x}": note % n for n in range(count)})
+    files = [TreeEntry(f"notes/{n}.json", "100644", blob) for n, blob in enumerate(read.contents)]
+    list(Builder(CATALOG, Build(), BlobCache(tmp_path / "blobs")).results(files, read, read))
+    read.asked.clear()
+
+    list(Builder(CATALOG, Build(), BlobCache(tmp_path / "blobs")).results(files, read, read))
+
+    assert 1 == len(read.asked)
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,8 @@ _CONFIG: Mapping[str, str] = {
     "gc.autoDetach": "false",
     "maintenance.auto": "false",
     "core.logAllRefUpdates": "false",
+    # Contents are read in the order of the tree, so few bases of deltas are in use at a time.
+    "core.deltaBaseCacheLimit": "16m",
 }
 
 _SSH_OPTIONS = (

@@ -49,7 +49,8 @@ class BlobCache:
                 number = self._recipe(connection, recipe)
                 connection.executemany(
                     "INSERT OR IGNORE INTO results (recipe, key, result) VALUES (?, ?, ?)",
-                    ((number, _flat(key), result) for key, result in results.items()),
+                    # In the order of the index: it is written several times as fast.
+                    ((number, _flat(key), results[key]) for key in sorted(results)),
                 )
         except sqlite3.Error as error:
             self._abandon(error)

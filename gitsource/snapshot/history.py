@@ -19,8 +19,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from gitsource._proto.gitsource.state.v1.state_pb2 import Head, Record
 from gitsource.errors import StateError
@@ -36,6 +39,7 @@ from gitsource.snapshot.records import (
     full_record,
     head_of,
     snapshot_of,
+    write_frame,
 )
 
 MAX_DELTAS = 200
@@ -177,10 +181,11 @@ class History:
                 for path, state in proposal.changed.items():
                     if state is None:
                         files.pop(path, None)
-                written = frame(head, full_record(proposal.snapshot, files))
                 number = int(segments[-1].stem) + 1 if segments else 1
-                _write_beside(self._folder / f"{number:08}.log", written)
-                self._deltas, self._bytes = 0, (0, len(written))
+                parts = full_record(proposal.snapshot, files)
+                with _beside(self._folder / f"{number:08}.log") as file:
+                    size = write_frame(file, head, parts)
+                self._deltas, self._bytes = 0, (0, size)
                 self._forget(self._segments())
             else:
                 written = frame(head, changes_record(base, proposal))
@@ -241,11 +246,10 @@ class History:
         try:
             if pinned is not None:
                 head = head_of(pinned, "", control.pin.at if control.pin else 0)
-                _write_beside(self._folder / "pinned.log", frame(head, full_record(pinned, {})))
-            _write_beside(
-                self._folder / "control.json",
-                json.dumps(asdict(control), indent=1).encode(),
-            )
+                with _beside(self._folder / "pinned.log") as file:
+                    write_frame(file, head, full_record(pinned, {}))
+            with _beside(self._folder / "control.json") as file:
+                file.write(json.dumps(asdict(control), indent=1).encode())
             if control.pin is None:
                 (self._folder / "pinned.log").unlink(missing_ok=True)
         except OSError as error:
@@ -271,17 +275,19 @@ def _append(path: Path, frame: bytes) -> None:
             raise
 
 
-def _write_beside(path: Path, content: bytes) -> None:
+@contextmanager
+def _beside(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of *path*, flushed, if the block ends well."""
     beside = path.with_suffix(path.suffix + ".tmp")
     try:
-        with beside.open("wb", buffering=0) as file:
-            written = 0
-            while written < len(content):
-                written += file.write(memoryview(content)[written:])
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:

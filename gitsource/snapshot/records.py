@@ -14,7 +14,9 @@ import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from gitsource._proto.gitsource.state.v1.state_pb2 import Head, Record
 from gitsource._proto.gitsource.state.v1.state_pb2 import Revision as RevisionMessage
@@ -25,11 +27,29 @@ MAGIC = b"GSH1"
 _LENGTHS = struct.Struct(">4sIQ32s")
 
 
+PART = 4000
+"""Resources, or files, of a full record that stand in memory a second time while it is written."""
+
+
 def frame(head: Head, record: Record) -> bytes:
     """Return a head and a record as one checksummed frame."""
     told, body = head.SerializeToString(), record.SerializeToString()
     digest = hashlib.sha256(told + body).digest()
     return _LENGTHS.pack(MAGIC, len(told), len(body), digest) + told + body
+
+
+def write_frame(file: BinaryIO, head: Head, parts: Iterable[bytes]) -> int:
+    """Write a frame at the start of *file*, its record in *parts*; returns its size in bytes."""
+    told = head.SerializeToString()
+    digest, size = hashlib.sha256(told), 0
+    file.seek(_LENGTHS.size)
+    file.write(told)
+    for part in parts:
+        digest.update(part)
+        size += file.write(part)
+    file.seek(0)
+    file.write(_LENGTHS.pack(MAGIC, len(told), size, digest.digest()))
+    return _LENGTHS.size + len(told) + size
 
 
 def frames(path: Path, *, bodies: bool = True) -> Iterator[tuple[Head, bytes, int]]:
@@ -109,14 +129,25 @@ def _revision(head: Head) -> Revision:
     return Revision(told.commit, told.tree, told.committed_at, told.author, told.subject)
 
 
-def full_record(snapshot: Snapshot, files: Mapping[str, FileState]) -> Record:
-    """Return all of *snapshot*."""
-    record = Record(full=True)
+def full_record(snapshot: Snapshot, files: Mapping[str, FileState]) -> Iterator[bytes]:
+    """
+    Yield all of *snapshot* as the bytes of a record, in parts.
+
+    Protobuf joins messages by joining their bytes, so the record is never in memory as a whole.
+    """
+    first = Record(full=True)
+    _tell_findings(first, snapshot)
+    yield first.SerializeToString()
     for collection in snapshot.collections.values():
-        _put(record, collection.name, (), collection.resources)
-    _tell_findings(record, snapshot)
-    _tell_files(record, (), files)
-    return record
+        for at in range(0, len(collection), PART):
+            part = Record()
+            _put(part, collection.name, (), collection.resources[at : at + PART])
+            yield part.SerializeToString()
+    paths = iter(files)
+    while some := list(islice(paths, PART)):
+        part = Record()
+        _tell_files(part, (), {path: files[path] for path in some})
+        yield part.SerializeToString()
 
 
 def changes_record(base: Standing, proposal: Proposal) -> Record:

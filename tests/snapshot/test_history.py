@@ -13,6 +13,7 @@ from gitsource.errors import StateError
 from gitsource.model import Finding
 from gitsource.snapshot.build import Standing, accept, nothing, propose
 from gitsource.snapshot.history import MAX_DELTAS, Control, History, Pin, Suspension
+from gitsource.snapshot.records import PART
 from revisions import COLLECTION, file, resource, revision
 
 RECIPE = "recipe-1"
@@ -49,6 +50,22 @@ def test_the_last_good_snapshot_comes_back_as_it_was(tmp_path: Path) -> None:
     assert RECIPE == loaded.recipe
     had = list(standing.snapshot.collection(COLLECTION))
     assert had == list(loaded.snapshot.collection(COLLECTION))
+
+
+def test_a_large_snapshot_is_written_in_parts_and_comes_back_whole(tmp_path: Path) -> None:
+    history, standing = History(tmp_path), nothing()
+    names = [f"r{n}" for n in range(2 * PART + 1)]
+    finding = Finding("r0.yaml", 1, 1, "warning", "GS305", "no collection takes it")
+    many = {f"{name}.yaml": file(resource(name)) for name in names}
+    publish(history, standing, 1, many, (finding,))
+    publish(history, standing, 2, {"r7.yaml": None})
+
+    loaded = History(tmp_path).load()
+
+    assert loaded is not None
+    assert standing.snapshot.version == loaded.snapshot.version
+    assert standing.snapshot.findings == loaded.snapshot.findings == (finding,)
+    assert standing.files == loaded.standing().files
 
 
 def test_its_files_come_back_too_so_that_the_next_change_is_small(tmp_path: Path) -> None:
