@@ -30,8 +30,19 @@ if TYPE_CHECKING:
 STRUCT = "google.protobuf.Struct"
 """Body of user-defined collections that name no message."""
 
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 """Raised by hand when judging or encoding changes its answer for unchanged content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A name of a collection, and the releases of Istio that use it."""
+
+    name: str
+    first: str
+    """Minor release, such as ``1.6``."""
+    last: str = ""
+    """Empty: the newest one that is known still uses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,8 @@ class Kind:
     rank: int = 100
     """Place in a push: lower first (removals: higher first)."""
     builtin: bool = True
+    uses: tuple[Use, ...] = ()
+    """Which releases of Istio ask for it, and under which names: for people, not for judging."""
     rules: str = ""
     """Module of `validate.istio` that judges its documents beyond the schema; empty: none does."""
     schema: str = ""
@@ -70,25 +83,197 @@ class Kind:
         return builtin_schema(self.collection) if self.builtin else (self.schema or "true")
 
 
-def _istio_networking(kind: str, plural: str, rank: int) -> Kind:
-    versions = ("v1", "v1beta1", "v1alpha3")
+def _istio(
+    group: str,
+    kind: str,
+    plural: str,
+    *,
+    versions: str = "v1 v1beta1 v1alpha3",
+    rank: int,
+    legacy: str = "",
+    xds: str,
+    also: tuple[Use, ...] = (),
+    rules: str = "",
+) -> Kind:
+    """
+    Return the row of a kind of Istio's.
+
+    *versions* are the served ones, newest first: the oldest names collection and body. *legacy* is
+    the first release that knows the collection, *xds* the first that asks for the kind over xDS.
+    """
+    served = versions.split()
+    oldest, full = served[-1], f"{group}.istio.io"
+    urls = tuple(f"{full}/{version}/{kind}" for version in served)
+    collection = f"istio/{group}/{oldest}/{plural}"
+    asked = (Use(urls[-1], xds),)
+    if len(urls) > 1:
+        asked = (Use(urls[-1], xds, "1.23"), Use(urls[0], "1.24"))
     return Kind(
-        collection=f"istio/networking/v1alpha3/{plural}",
-        body=f"istio.networking.v1alpha3.{kind}",
+        collection=collection,
+        body=f"istio.{group}.{oldest}.{kind}",
         kind=kind,
-        api_versions=tuple(f"networking.istio.io/{version}" for version in versions),
-        aliases=tuple(f"networking.istio.io/{version}/{kind}" for version in versions),
+        api_versions=tuple(f"{full}/{version}" for version in served),
+        aliases=(*urls, *(use.name for use in also)),
         rank=rank,
+        uses=(*((Use(collection, legacy, "1.17"),) if legacy else ()), *also, *asked),
+        rules=rules,
     )
 
 
+_BETA = "v1 v1beta1"
+_SYNTHETIC = Use("istio/networking/v1alpha3/synthetic/serviceentries", "1.3", "1.5")
+_K8S_WASM = Use("k8s/extensions.istio.io/v1alpha1/wasmplugins", "1.12", "1.12")
+
 BUILTIN: tuple[Kind, ...] = (
-    _istio_networking("ServiceEntry", "serviceentries", 10),
-    _istio_networking("DestinationRule", "destinationrules", 20),
-    _istio_networking("Gateway", "gateways", 30),
-    _istio_networking("VirtualService", "virtualservices", 40),
+    _istio(
+        "networking",
+        "WorkloadEntry",
+        "workloadentries",
+        rank=6,
+        legacy="1.6",
+        xds="1.6",
+        rules="workload_entry",
+    ),
+    _istio(
+        "networking",
+        "WorkloadGroup",
+        "workloadgroups",
+        rank=8,
+        legacy="1.8",
+        xds="1.8",
+        rules="workload_group",
+    ),
+    _istio(
+        "networking",
+        "ServiceEntry",
+        "serviceentries",
+        rank=10,
+        legacy="1.3",
+        xds="1.6",
+        also=(_SYNTHETIC,),
+        rules="service_entry",
+    ),
+    _istio(
+        "networking",
+        "DestinationRule",
+        "destinationrules",
+        rank=20,
+        legacy="1.3",
+        xds="1.6",
+        rules="destination_rule",
+    ),
+    _istio(
+        "networking",
+        "Gateway",
+        "gateways",
+        rank=30,
+        legacy="1.3",
+        xds="1.6",
+        rules="gateway",
+    ),
+    _istio(
+        "networking",
+        "VirtualService",
+        "virtualservices",
+        rank=40,
+        legacy="1.3",
+        xds="1.6",
+        rules="virtual_service",
+    ),
+    _istio(
+        "security",
+        "RequestAuthentication",
+        "requestauthentications",
+        versions=_BETA,
+        rank=50,
+        legacy="1.5",
+        xds="1.6",
+        rules="request_authentication",
+    ),
+    _istio(
+        "security",
+        "PeerAuthentication",
+        "peerauthentications",
+        versions=_BETA,
+        rank=52,
+        legacy="1.5",
+        xds="1.6",
+        rules="peer_authentication",
+    ),
+    _istio(
+        "security",
+        "AuthorizationPolicy",
+        "authorizationpolicies",
+        versions=_BETA,
+        rank=54,
+        legacy="1.4",
+        xds="1.6",
+        rules="authorization_policy",
+    ),
+    _istio(
+        "networking",
+        "Sidecar",
+        "sidecars",
+        rank=60,
+        legacy="1.3",
+        xds="1.6",
+        rules="sidecar",
+    ),
+    _istio(
+        "networking",
+        "ProxyConfig",
+        "proxyconfigs",
+        versions="v1beta1",
+        rank=62,
+        legacy="1.13",
+        xds="1.13",
+        rules="proxy_config",
+    ),
+    _istio(
+        "telemetry",
+        "Telemetry",
+        "telemetries",
+        versions="v1 v1alpha1",
+        rank=64,
+        legacy="1.10",
+        xds="1.10",
+        rules="telemetry",
+    ),
+    _istio(
+        "networking",
+        "EnvoyFilter",
+        "envoyfilters",
+        versions="v1alpha3",
+        rank=70,
+        legacy="1.3",
+        xds="1.6",
+        rules="envoy_filter",
+    ),
+    _istio(
+        "extensions",
+        "WasmPlugin",
+        "wasmplugins",
+        versions="v1alpha1",
+        rank=72,
+        legacy="1.12",
+        xds="1.12",
+        also=(_K8S_WASM,),
+        rules="wasm_plugin",
+    ),
+    _istio(
+        "extensions",
+        "TrafficExtension",
+        "trafficextensions",
+        versions="v1alpha1",
+        rank=74,
+        xds="1.30",
+        rules="traffic_extension",
+    ),
 )
-"""The built-in kinds. Istio's v1 documents carry v1alpha3 messages: that is no mistake."""
+"""
+The built-in kinds, in the order of a push. Istio's v1 documents carry v1alpha3 messages: that is no
+mistake.
+"""
 
 
 @dataclass(frozen=True)

@@ -225,6 +225,8 @@ class Writer:
             return self._scalar(field)
         if kind.full_name == "google.protobuf.Duration":
             return self._shared("duration")
+        if kind.full_name == "google.protobuf.Struct":
+            return {"type": "object"}
         if kind.full_name.startswith("google.protobuf.") and kind.name.endswith("Value"):
             wrapped = self._scalar(kind.fields_by_name["value"])
             return wrapped | {"type": [wrapped["type"], "null"]}

@@ -64,7 +64,10 @@ def _number(field: FieldDescriptor) -> int:
 def _values(field: FieldDescriptor, depth: int) -> st.SearchStrategy[tuple[Any, Any]]:
     kind = field.message_type
     if kind is not None and kind.GetOptions().map_entry:
-        values = st.dictionaries(TEXTS, _single(kind.fields_by_name["value"], depth), max_size=3)
+        members = kind.fields_by_name
+        numbers = INTEGERS.get(members["key"].cpp_type)
+        keys = TEXTS if numbers is None else numbers.map(str)
+        values = st.dictionaries(keys, _single(members["value"], depth), max_size=3)
         return values.map(
             lambda pairs: (
                 {key: pair[0] for key, pair in pairs.items()},
@@ -83,9 +86,18 @@ def _single(field: FieldDescriptor, depth: int) -> st.SearchStrategy[tuple[Any, 
         return _scalars(field)
     if kind.full_name == "google.protobuf.Duration":
         return st.integers(0, 10**17).flatmap(_durations)
+    if kind.full_name == "google.protobuf.Struct":
+        return st.dictionaries(KEYS, JSON.filter(_exact), max_size=3).map(lambda box: (box, box))
     if kind.full_name.startswith("google.protobuf."):
         return _scalars(kind.fields_by_name["value"])
     return documents(kind, depth - 1)
+
+
+def _exact(value: Any) -> bool:
+    """Say whether a Struct carries every number of *value* as it is."""
+    if isinstance(value, dict | list):
+        return all(map(_exact, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, int) or float(value) == value
 
 
 def _durations(nanoseconds: int) -> st.SearchStrategy[tuple[str, str]]:

@@ -194,18 +194,27 @@ FIELDS = [
 ]
 
 
+WRITTEN: dict[str, object] = {
+    "google.protobuf.Duration": "1.5s",
+    "google.protobuf.Struct": {"a": [1, None, {"b": "c"}]},
+}
+
+
 def _sample(field: FieldDescriptor) -> object:
     """Return a value of *field* that is not its default."""
     kind = field.message_type
     if kind is not None and kind.GetOptions().map_entry:
-        return {"key": _one(kind.fields_by_name["value"])}
+        key = (
+            "7" if kind.fields_by_name["key"].cpp_type == FieldDescriptor.CPPTYPE_UINT32 else "key"
+        )
+        return {key: _one(kind.fields_by_name["value"])}
     return [_one(field)] if field.is_repeated else _one(field)
 
 
 def _one(field: FieldDescriptor) -> object:
     kind = field.message_type
-    if kind is not None and kind.full_name == "google.protobuf.Duration":
-        return "1.5s"
+    if kind is not None and kind.full_name in WRITTEN:
+        return WRITTEN[kind.full_name]
     if kind is not None and kind.full_name.startswith("google.protobuf."):
         return _one(kind.fields_by_name["value"])
     if kind is not None:
