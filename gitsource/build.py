@@ -13,21 +13,29 @@ it in chunks, each reading its own blobs from Git.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from threading import Event
 from typing import Any, TypeAlias
 
 from gitsource import settings, workers
-from gitsource._proto.gitsource.state.v1.state_pb2 import DocumentResult, FileResult
+from gitsource._proto.gitsource.state.v1.state_pb2 import (
+    DocumentResult,
+    Facts,
+    FileFacts,
+    FileResult,
+)
 from gitsource._proto.gitsource.state.v1.state_pb2 import Finding as FindingMessage
 from gitsource.catalog import Catalog, Kind
 from gitsource.encode.resource import Encoded, EncodeProblem, encode, frame
 from gitsource.errors import StateError
 from gitsource.model import Document, Finding, Origin, Problem, Resource, TreeEntry
 from gitsource.parse import Limits, locate, parse
+from gitsource.references.foreign import foreign
+from gitsource.references.kinds import facts_of
 from gitsource.snapshot.blobs import BlobCache, Key
 from gitsource.snapshot.build import FileState
+from gitsource.validate import suppression
 from gitsource.validate.istio import judge as istio
 from gitsource.validate.istio.subject import Subject, spelled
 from gitsource.validate.metadata import Identity, identify
@@ -79,13 +87,20 @@ def judge(
         result.findings.append(
             FindingMessage(line=flaw.line, column=flaw.column, code=flaw.code, message=flaw.message)
         )
+    facts = FileFacts()
     for document in parsed.documents:
-        _judge_document(result, data, document, route, catalog)
+        _judge_document(result, facts, data, document, route, catalog)
+    result.facts = facts.SerializeToString()
     return result
 
 
 def _judge_document(
-    result: FileResult, data: bytes, document: Document, route: Kind | None, catalog: Catalog
+    result: FileResult,
+    facts: FileFacts,
+    data: bytes,
+    document: Document,
+    route: Kind | None,
+    catalog: Catalog,
 ) -> None:
     value = document.value
     named, group_version = value.get("kind"), value.get("apiVersion")
@@ -94,6 +109,7 @@ def _judge_document(
         kind = catalog.by_document.get((group_version, named))
     if kind is None:
         result.ignored += 1
+        _remember(facts, document, foreign(value, catalog.default_namespace))
         unknown = _unknown(named, group_version, catalog)
         if unknown is not None:
             _place(result.findings, data, document, (unknown,), str(named or ""))
@@ -108,7 +124,7 @@ def _judge_document(
         line=document.line,
     )
     if identity is not None:
-        encoded, by_rules = _encoded(value, identity, kind)
+        encoded, by_rules = _encoded(value, identity, kind, partial(_remember, facts, document))
         by_schema = istio.named(kind, value, by_schema)
         if encoded is None and _faulty((*found, *by_schema)):
             by_rules = ()  # the schema said why already, and better
@@ -119,7 +135,21 @@ def _judge_document(
                 encoded.metadata,
                 encoded.body,
             )
-    found = (*found, *by_schema)
+    annotations = identity.annotations if identity is not None else {}
+    found = (*found, *by_schema, *suppression.problems(annotations))
+    _tell(judged, data, document, found, annotations)
+    result.documents.append(judged)
+
+
+def _tell(
+    judged: DocumentResult,
+    data: bytes,
+    document: Document,
+    found: Iterable[Problem],
+    annotations: Mapping[str, str],
+) -> None:
+    """Put to *judged* what was found in its *document*, and what other readers would read there."""
+    label = f"{judged.kind}/{judged.name}" if judged.name else judged.kind
     for doubt in document.doubts:
         judged.findings.append(
             FindingMessage(
@@ -128,19 +158,24 @@ def _judge_document(
                 warning=True,
                 code="GS113",
                 message=doubt.message,
-                resource=f"{judged.kind}/{judged.name}" if judged.name else judged.kind,
+                resource=label,
             )
         )
-    if found:
-        label = f"{judged.kind}/{judged.name}" if judged.name else judged.kind
-        _place(judged.findings, data, document, found, label)
-    result.documents.append(judged)
+    _place(judged.findings, data, document, found, label)
+    if judged.findings and suppression.ANNOTATION in annotations:
+        let_alone = suppression.suppressed(annotations)
+        for finding in judged.findings:
+            finding.suppressed = finding.warning and finding.code in let_alone
 
 
 def _encoded(
-    value: Any, identity: Identity, kind: Kind
+    value: Any, identity: Identity, kind: Kind, remember: Callable[[Facts | None], None]
 ) -> tuple[Encoded | None, tuple[Problem, ...]]:
-    """Return the document encoded and what the rules of its kind say, or why it cannot be."""
+    """
+    Return the document encoded and what the rules of its kind say, or why it cannot be.
+
+    *remember* is given what it has to do with others.
+    """
     try:
         encoded = encode(value, identity, kind)
     except EncodeProblem as error:
@@ -155,7 +190,15 @@ def _encoded(
         identity.labels,
         identity.annotations,
     )
+    remember(facts_of(kind, subject, suppression.suppressed(identity.annotations)))
     return encoded, istio.problems(kind, subject)
+
+
+def _remember(facts: FileFacts, document: Document, found: Facts | None) -> None:
+    """Put what *document* has to do with others to the *facts* of its file."""
+    if found is not None:
+        found.document = document.index
+        facts.documents.append(found)
 
 
 def _faulty(found: Iterable[Problem]) -> bool:
@@ -355,4 +398,5 @@ def _finding(path: str, message: FindingMessage, resource: str = "") -> Finding:
         code=message.code,
         message=message.message,
         resource=resource or message.resource,
+        suppressed=message.suppressed,
     )

@@ -21,7 +21,18 @@ from pathlib import Path
 from typing import Any, cast
 
 from gitsource import settings as module
-from gitsource.settings import Address, Bytes, CollectionRow, FilePath, Seconds, Settings
+from gitsource.codes.references import ROWS
+from gitsource.settings import (
+    Address,
+    Bytes,
+    CollectionRow,
+    FilePath,
+    Seconds,
+    Settings,
+    Severities,
+    Severity,
+    Words,
+)
 
 SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 BYTES = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
@@ -71,6 +82,8 @@ TYPE_NAMES: Mapping[Any, str] = {
     Bytes: "size",
     Address: "host:port",
     FilePath: "path",
+    Words: "list of texts",
+    Severities: "mapping of codes",
     bool: "true | false",
     int: "number",
     str: "text",
@@ -246,6 +259,35 @@ def text(value: Any) -> str:
     return value
 
 
+def words(value: Any) -> Words:
+    """Read a list of texts; as one text they are separated by commas."""
+    parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(parts, list) or not all(
+        isinstance(p, str) and p.isprintable() for p in parts
+    ):
+        raise ValueError("a list of texts")
+    return Words(tuple(filter(None, parts)))
+
+
+def severities(value: Any) -> Severities:
+    """Read a mapping of codes of references to severities; as one text: ``GS403=error``."""
+    expected = "a mapping of codes to warning, error or off, such as {GS403: error}"
+    if isinstance(value, str):
+        pairs = dict(part.strip().partition("=")[::2] for part in value.split(",") if part.strip())
+    elif isinstance(value, dict):
+        pairs = value
+    else:
+        raise ValueError(expected)  # noqa: TRY004 - see seconds
+    choices = typing.get_args(Severity)
+    known = list(ROWS)
+    for code, severity in pairs.items():
+        if code not in known:
+            raise ValueError(f"one of the codes {known[0]} to {known[-1]}")
+        if severity not in choices:
+            raise ValueError(expected)
+    return Severities(tuple(sorted(cast("dict[str, Severity]", pairs).items())))
+
+
 READERS: Mapping[Any, Callable[[Any], Any]] = {
     Seconds: seconds,
     Bytes: size,
@@ -254,6 +296,8 @@ READERS: Mapping[Any, Callable[[Any], Any]] = {
     int: integer,
     str: text,
     FilePath: text,
+    Words: words,
+    Severities: severities,
 }
 
 
@@ -275,7 +319,9 @@ def write(kind: Any, value: Any) -> str:
         return _in_units(value, {k: v for k, v in BYTES.items() if k != "B"}, "")
     if isinstance(value, bool):
         return str(value).lower()
-    return "[]" if value == () else str(value)
+    if value == ():
+        return "{}" if kind is Severities else "[]"
+    return str(value)
 
 
 def _in_units(value: float, units: Mapping[str, float], least: str) -> str:

@@ -18,6 +18,8 @@ from gitsource.catalog import Catalog
 from gitsource.configuration import catalog_for
 from gitsource.errors import ConfigurationError
 from gitsource.model import Finding, Revision, TreeEntry
+from gitsource.references.index import Index
+from gitsource.relate import related
 from gitsource.settings import Settings
 from gitsource.snapshot.build import FileState, Proposal, nothing, propose
 
@@ -45,9 +47,11 @@ def judge_files(
     files = [_routed(entry, below[entry.path], catalog) for entry in entries.values()]
     read = partial(read_files, limit=settings.limits.file_bytes)
     changed: dict[str, FileState | None] = {}
+    facts: dict[str, bytes | None] = {}
     builder = Builder(catalog, settings.build)
     for entry, result in builder.results([routed for _, routed in files], read, read):
         changed[entry.path], found = join(entry, 0, result)
+        facts[entry.path] = result.facts
         findings.extend(found)
     shown_as = {routed.path: entry.path for entry, routed in files}
     if isolated:
@@ -58,7 +62,11 @@ def judge_files(
         )
         everything = (*findings, *judged)
     else:
-        everything = _proposed(changed, findings, catalog).findings
+        blobs = {routed.path: routed.blob for _, routed in files}
+        news = related(
+            Index(), facts, settings.references, (), blobs.__getitem__, read, catalog, full=True
+        )
+        everything = _proposed(changed, (*findings, *news.findings), catalog).findings
     return tuple(sorted(_shown(finding, shown_as) for finding in everything)), len(files)
 
 
@@ -110,7 +118,7 @@ def _shown(finding: Finding, shown_as: dict[str, str]) -> Finding:
     file = shown_as.get(finding.file, finding.file)
     return Finding(
         file, finding.line, finding.column, finding.severity, finding.code, finding.message,
-        finding.resource,
+        finding.resource, finding.suppressed,
     )  # fmt: skip
 
 

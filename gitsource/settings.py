@@ -10,7 +10,7 @@ Unknown keys are errors. How values are read and merged is in `gitsource.configu
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, NewType
+from typing import Literal, NewType, TypeAlias
 
 Seconds = NewType("Seconds", float)
 """Written ``500ms``, ``30s``, ``5m``, ``1h`` or a plain number of seconds."""
@@ -20,6 +20,12 @@ Address = NewType("Address", str)
 """``host:port``; an IPv6 host in brackets; port 0 takes any free one."""
 FilePath = NewType("FilePath", str)
 """A path on this machine; a relative one in the config file counts from that file's folder."""
+Words = NewType("Words", tuple[str, ...])
+"""A list of texts; in a flag or a variable separated by commas."""
+Severity: TypeAlias = Literal["warning", "error", "off"]
+"""What a finding counts as; `off`: it is not made."""
+Severities = NewType("Severities", tuple[tuple[str, Severity], ...])
+"""A mapping of codes to severities; in a flag or a variable ``GS403=error,GS412=off``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,25 @@ class Build:
 
 
 @dataclass(frozen=True, slots=True)
+class References:
+    """What one document says of another: gateways, subsets, hosts, delegates, selectors."""
+
+    severity: Severity = "warning"
+    """What findings about references count as. An `error` holds the revision."""
+    codes: Severities = Severities(())
+    """The same for single codes, before `severity`: `{GS403: error, GS412: off}`."""
+    service_hosts: Words = Words(())
+    """Globs of the hosts that exist beside those of the repository (`*.prod.svc.cluster.local`).
+    Without any, nobody can tell which hosts do not exist, so GS405 is never found."""
+    root_namespace: str = "istio-system"
+    """The mesh's root namespace: what stands there is for all namespaces, known or not."""
+
+    def of(self, code: str) -> Severity:
+        """Return what a finding of *code* counts as."""
+        return dict(self.codes).get(code, self.severity)
+
+
+@dataclass(frozen=True, slots=True)
 class Keep:
     """What stays on disk."""
 
@@ -169,6 +194,7 @@ class Settings:
     collections: tuple[CollectionRow, ...] = ()
     """User-defined collections, besides the built-in ones."""
     limits: Limits = field(default_factory=Limits)
+    references: References = field(default_factory=References)
     build: Build = field(default_factory=Build)
     keep: Keep = field(default_factory=Keep)
     log: Log = field(default_factory=Log)

@@ -43,7 +43,7 @@ def test_what_only_travels_with_the_settings_is_no_setting():
 @pytest.mark.parametrize("row", describe(), ids=lambda row: row.key)
 def test_every_default_can_be_written_and_read_back(row):
     if row.default is None or row.default == ():
-        assert row.default_text in {"", "[]"}
+        assert row.default_text in {"", "[]", "{}"}
     else:
         assert read(row.type, row.default_text) == row.default
 

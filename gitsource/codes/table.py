@@ -16,6 +16,7 @@ from gitsource.codes import (
     gateway,
     own,
     proxy_config,
+    references,
     security,
     service_entry,
     sidecar,
@@ -28,6 +29,7 @@ from gitsource.codes.code import Code
 
 _MODULES = (
     own,
+    references,
     common,
     virtual_service,
     destination_rule,

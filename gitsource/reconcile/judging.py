@@ -15,6 +15,8 @@ from gitsource.build import Builder, join
 from gitsource.git.changes import safe_path
 from gitsource.git.objects import Objects
 from gitsource.model import Finding, Revision, TreeEntry
+from gitsource.references.index import Index
+from gitsource.relate import load, related
 from gitsource.settings import Settings
 from gitsource.snapshot.build import FileState, Proposal, Standing, nothing, propose
 
@@ -34,6 +36,7 @@ def evaluate(
     path, limits = settings.repository.path, settings.limits
     entries: list[TreeEntry] = []
     changed: dict[str, FileState | None] = {}
+    facts: dict[str, bytes | None] = {}
     if base is None:
         entries = objects.entries(revision.tree, path)
         builder.expect(len(entries))
@@ -43,7 +46,7 @@ def evaluate(
         births = objects.births_since(old.commit, revision.commit)
         for change in objects.changes(old.tree, revision.tree, path):
             if change.entry is None:
-                changed[change.path] = None
+                changed[change.path] = facts[change.path] = None
             else:
                 entries.append(change.entry)
     findings, files = _screen(entries)
@@ -59,12 +62,48 @@ def evaluate(
         known = base.files.get(entry.path) if base is not None else None
         birth = births.get(entry.path) or (known.birth if known is not None else 0)
         changed[entry.path], found = join(entry, birth, result)
+        facts[entry.path] = result.facts
         findings.extend(found)
     if base is not None:
         _reborn(base, births, changed, builder, objects, settings)
     standing = base or nothing()
-    called = builder.catalog.called
-    return propose(standing, revision, changed, findings, full=base is None, kinds=called)
+    index = standing.references or load_references(standing, objects, builder, settings)
+    blobs = {entry.path: entry.blob for entry in files}
+    news = related(
+        index,
+        facts,
+        settings.references,
+        standing.snapshot.findings,
+        lambda path: blobs.get(path) or standing.files[path].blob,
+        read,
+        builder.catalog,
+        full=base is None,
+    )
+    return propose(
+        standing,
+        revision,
+        changed,
+        (*findings, *news.findings),
+        full=base is None,
+        kinds=builder.catalog.called,
+        references=news.draft,
+        told_anew=news.affected,
+    )
+
+
+def load_references(
+    standing: Standing, objects: Objects, builder: Builder, settings: Settings
+) -> Index:
+    """
+    Have *standing* know what its documents say of each other, as it does unless it was restored.
+
+    Takes the results of all its files from the cache; what is not there is judged anew.
+    """
+    limit = settings.limits.file_bytes
+    read = partial(objects.read, limit=limit)
+    index = load(standing, builder, read, objects.bulk_reader(limit))
+    standing.references = index
+    return index
 
 
 def schema_reader(

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from threading import Event
 from typing import Protocol, TypeVar
 
@@ -62,7 +63,14 @@ def _failed(error: GitsourceError, head: Revision | None) -> Outcome:
 
 def _recipe(catalog: Catalog, settings: Settings) -> str:
     """Return what a standing revision was made by, beside its commit."""
-    told = f"{catalog.digest}\n{settings.repository.url}\n{settings.repository.path}"
+    told = "\n".join(
+        (
+            catalog.digest,
+            settings.repository.url,
+            settings.repository.path,
+            repr(settings.references),
+        )
+    )
     return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
@@ -106,6 +114,7 @@ class Reconciler:
         self._opened = False
         self._stopping = Event()
         self._flush: Callable[[], None] = _nothing
+        self._prepare: Callable[[], None] = _nothing
         self.listeners: list[Callable[[Outcome], None]] = []
 
     # ------------------------------------------------------------------ starting
@@ -171,11 +180,25 @@ class Reconciler:
         """Do what nobody waits for: remember what was judged, keep the mirror small."""
         flush, self._flush = self._flush, _nothing
         flush()
+        prepare, self._prepare = self._prepare, _nothing
+        try:
+            prepare()
+        except GitsourceError as error:
+            log.warning("what documents say of each other is left for the next commit: %s", error)
         try:
             if self._opened:
                 self._mirror.maintenance()
         except GitsourceError as error:
             log.warning("the mirror could not be tidied up: %s", error)
+
+    def _load_references(self, base: Standing, catalog: Catalog) -> None:
+        """Have what a restart left out there before the next commit asks for it."""
+        if base.references is None and self._standing is base:
+            from gitsource.build import Builder
+            from gitsource.reconcile.judging import load_references
+
+            builder = Builder(catalog, self.settings.build, self._blobs, self._stopping)
+            load_references(base, self._mirror.objects, builder, self.settings)
 
     def _look(self) -> _Look:
         if not self._opened:
@@ -208,6 +231,7 @@ class Reconciler:
             return _Look(Outcome("unchanged", revision))
         base = self._base(recipe)
         if base is not None and base.snapshot.revision.commit == revision.commit:
+            self._prepare = partial(self._load_references, base, catalog)
             return self._nothing_new(base.snapshot, recipe)
         # Here and not above: a restart serves what is on disk before it needs to judge anything.
         from gitsource.build import Builder

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from gitsource.model import Collection, Finding, Resource, Revision, Snapshot, empty_collection
+from gitsource.references.index import CODES, Draft, Index
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,13 @@ class Standing:
     files: dict[str, FileState] = field(repr=False)
     ignored: int = 0
     """Documents that no collection takes, in all files; kept by `accept`."""
+    references: Index | None = field(default=None, repr=False)
+    """What documents say of each other; None until it is loaded after a restart."""
 
 
 def nothing() -> Standing:
     """Return the base of the first proposal ever."""
-    return Standing(Snapshot.of(Revision("", "", 0), {}), {})
+    return Standing(Snapshot.of(Revision("", "", 0), {}), {}, references=Index())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +59,8 @@ class Proposal:
     """Errors and warnings of the whole revision, sorted by place."""
     full: bool
     """Whether everything was judged, as for a first revision, rather than what changed."""
+    references: Draft | None = field(default=None, repr=False)
+    """What becomes of the base's references; None where nobody looked."""
 
     @property
     def acceptable(self) -> bool:
@@ -70,12 +76,15 @@ def propose(
     *,
     full: bool = False,
     kinds: Callable[[str], str] = str,
+    references: Draft | None = None,
+    told_anew: AbstractSet[str] = frozenset(),
 ) -> Proposal:
     """
     Return what *revision* comes to.
 
     *changed* holds every file that differs from *base*, with the *findings* about those files.
-    *kinds* says what a resource of a collection is called in findings.
+    *kinds* says what a resource of a collection is called in findings. *references* is what becomes
+    of the base's; of the files *told_anew*, what they say of others is among *findings* too.
     """
     removed: dict[str, set[str]] = defaultdict(set)
     for path in changed:
@@ -100,11 +109,15 @@ def propose(
         before_it = collections.get(name) or empty_collection(name)
         gone = removed[name] - put[name].keys()
         collections[name] = before_it.changed(gone, put[name])
-    kept = (finding for finding in base.snapshot.findings if finding.file not in changed)
+    kept = (
+        finding
+        for finding in base.snapshot.findings
+        if finding.file not in changed and not (finding.file in told_anew and finding.code in CODES)
+    )
     everything = tuple(sorted((*kept, *findings, *clashes)))
     warnings = tuple(finding for finding in everything if finding.severity == "warning")
     snapshot = Snapshot.of(revision, collections, warnings)
-    return Proposal(snapshot, changed, everything, full)
+    return Proposal(snapshot, changed, everything, full, references)
 
 
 def _clash(kind: str, resource: Resource, rival: Resource) -> Finding:
@@ -136,6 +149,8 @@ def accept(base: Standing, proposal: Proposal) -> None:
         if state is not None:
             base.files[path] = state
             base.ignored += state.ignored
+    if proposal.references is not None:
+        base.references = proposal.references.accepted()
     base.snapshot = proposal.snapshot
 
 
@@ -144,7 +159,10 @@ def standing_of(proposal: Proposal) -> Standing:
     if not proposal.acceptable:
         raise AssertionError("a revision with errors was about to be a base")
     files = {path: state for path, state in proposal.changed.items() if state is not None}
-    return Standing(proposal.snapshot, files)
+    drafted = proposal.references
+    return Standing(
+        proposal.snapshot, files, references=drafted.accepted() if drafted is not None else None
+    )
 
 
 @dataclass(frozen=True, slots=True)

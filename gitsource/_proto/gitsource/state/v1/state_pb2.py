@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1egitsource/state/v1/state.proto\x12\x12gitsource.state.v1\"\x83\x01\n\nFileResult\x12\x35\n\tdocuments\x18\x01 \x03(\x0b\x32\".gitsource.state.v1.DocumentResult\x12-\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x1b.gitsource.state.v1.Finding\x12\x0f\n\x07ignored\x18\x03 \x01(\r\"\xc5\x01\n\x0e\x44ocumentResult\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\r\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x10\n\x08metadata\x18\x06 \x01(\x0c\x12\x0c\n\x04\x62ody\x18\x07 \x01(\x0c\x12-\n\x08\x66indings\x18\x08 \x03(\x0b\x32\x1b.gitsource.state.v1.Finding\x12\x15\n\rnamed_by_path\x18\t \x01(\x08\"w\n\x07\x46inding\x12\x0c\n\x04line\x18\x01 \x01(\r\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\r\x12\x0f\n\x07warning\x18\x03 \x01(\x08\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x10\n\x08resource\x18\x06 \x01(\t\x12\x0c\n\x04\x66ile\x18\x07 \x01(\t\"_\n\x08Revision\x12\x0e\n\x06\x63ommit\x18\x01 \x01(\t\x12\x0c\n\x04tree\x18\x02 \x01(\t\x12\x14\n\x0c\x63ommitted_at\x18\x03 \x01(\x03\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\"\xa6\x01\n\x04Head\x12.\n\x08revision\x18\x01 \x01(\x0b\x32\x1c.gitsource.state.v1.Revision\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06recipe\x18\x03 \x01(\t\x12\x14\n\x0cpublished_at\x18\x04 \x01(\x01\x12\x37\n\x0b\x63ollections\x18\x05 \x03(\x0b\x32\".gitsource.state.v1.CollectionHead\">\n\x0e\x43ollectionHead\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\r\"\xae\x01\n\x06Record\x12\x0c\n\x04\x66ull\x18\x01 \x01(\x08\x12\x39\n\x0b\x63ollections\x18\x02 \x03(\x0b\x32$.gitsource.state.v1.CollectionChange\x12-\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x1b.gitsource.state.v1.Finding\x12,\n\x05\x66iles\x18\x04 \x01(\x0b\x32\x1d.gitsource.state.v1.FileTable\"\x7f\n\x10\x43ollectionChange\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07removed\x18\x02 \x03(\t\x12\r\n\x05names\x18\x03 \x03(\t\x12\x10\n\x08versions\x18\x04 \x03(\t\x12\r\n\x05wires\x18\x05 \x03(\x0c\x12\r\n\x05paths\x18\x06 \x03(\t\x12\r\n\x05lines\x18\x07 \x03(\r\"[\n\tFileTable\x12\x0f\n\x07removed\x18\x01 \x03(\t\x12\r\n\x05paths\x18\x02 \x03(\t\x12\r\n\x05\x62lobs\x18\x03 \x03(\x0c\x12\x0e\n\x06\x62irths\x18\x04 \x03(\x03\x12\x0f\n\x07ignored\x18\x05 \x03(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1egitsource/state/v1/state.proto\x12\x12gitsource.state.v1\"\x92\x01\n\nFileResult\x12\x35\n\tdocuments\x18\x01 \x03(\x0b\x32\".gitsource.state.v1.DocumentResult\x12-\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x1b.gitsource.state.v1.Finding\x12\x0f\n\x07ignored\x18\x03 \x01(\r\x12\r\n\x05\x66\x61\x63ts\x18\x04 \x01(\x0c\"9\n\tFileFacts\x12,\n\tdocuments\x18\x01 \x03(\x0b\x32\x19.gitsource.state.v1.Facts\"\xad\x01\n\x05\x46\x61\x63ts\x12\x10\n\x08\x64ocument\x18\x01 \x01(\r\x12\x0c\n\x04root\x18\x02 \x01(\t\x12\x10\n\x08resource\x18\x03 \x01(\t\x12\x11\n\tnamespace\x18\x04 \x01(\t\x12\x10\n\x08provides\x18\x05 \x03(\t\x12)\n\x06\x63laims\x18\x06 \x03(\x0b\x32\x19.gitsource.state.v1.Claim\x12\x0e\n\x06offers\x18\x07 \x03(\t\x12\x12\n\nsuppressed\x18\x08 \x03(\t\"2\n\x05\x43laim\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\r\n\x05words\x18\x03 \x03(\t\"\xc5\x01\n\x0e\x44ocumentResult\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\r\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x10\n\x08metadata\x18\x06 \x01(\x0c\x12\x0c\n\x04\x62ody\x18\x07 \x01(\x0c\x12-\n\x08\x66indings\x18\x08 \x03(\x0b\x32\x1b.gitsource.state.v1.Finding\x12\x15\n\rnamed_by_path\x18\t \x01(\x08\"\x8b\x01\n\x07\x46inding\x12\x0c\n\x04line\x18\x01 \x01(\r\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\r\x12\x0f\n\x07warning\x18\x03 \x01(\x08\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x10\n\x08resource\x18\x06 \x01(\t\x12\x0c\n\x04\x66ile\x18\x07 \x01(\t\x12\x12\n\nsuppressed\x18\x08 \x01(\x08\"_\n\x08Revision\x12\x0e\n\x06\x63ommit\x18\x01 \x01(\t\x12\x0c\n\x04tree\x18\x02 \x01(\t\x12\x14\n\x0c\x63ommitted_at\x18\x03 \x01(\x03\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\"\xa6\x01\n\x04Head\x12.\n\x08revision\x18\x01 \x01(\x0b\x32\x1c.gitsource.state.v1.Revision\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06recipe\x18\x03 \x01(\t\x12\x14\n\x0cpublished_at\x18\x04 \x01(\x01\x12\x37\n\x0b\x63ollections\x18\x05 \x03(\x0b\x32\".gitsource.state.v1.CollectionHead\">\n\x0e\x43ollectionHead\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\r\"\xae\x01\n\x06Record\x12\x0c\n\x04\x66ull\x18\x01 \x01(\x08\x12\x39\n\x0b\x63ollections\x18\x02 \x03(\x0b\x32$.gitsource.state.v1.CollectionChange\x12-\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x1b.gitsource.state.v1.Finding\x12,\n\x05\x66iles\x18\x04 \x01(\x0b\x32\x1d.gitsource.state.v1.FileTable\"\x7f\n\x10\x43ollectionChange\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07removed\x18\x02 \x03(\t\x12\r\n\x05names\x18\x03 \x03(\t\x12\x10\n\x08versions\x18\x04 \x03(\t\x12\r\n\x05wires\x18\x05 \x03(\x0c\x12\r\n\x05paths\x18\x06 \x03(\t\x12\r\n\x05lines\x18\x07 \x03(\r\"[\n\tFileTable\x12\x0f\n\x07removed\x18\x01 \x03(\t\x12\r\n\x05paths\x18\x02 \x03(\t\x12\r\n\x05\x62lobs\x18\x03 \x03(\x0c\x12\x0e\n\x06\x62irths\x18\x04 \x03(\x03\x12\x0f\n\x07ignored\x18\x05 \x03(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,21 +32,27 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gitsource.state.v1.state_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FILERESULT']._serialized_start=55
-  _globals['_FILERESULT']._serialized_end=186
-  _globals['_DOCUMENTRESULT']._serialized_start=189
-  _globals['_DOCUMENTRESULT']._serialized_end=386
-  _globals['_FINDING']._serialized_start=388
-  _globals['_FINDING']._serialized_end=507
-  _globals['_REVISION']._serialized_start=509
-  _globals['_REVISION']._serialized_end=604
-  _globals['_HEAD']._serialized_start=607
-  _globals['_HEAD']._serialized_end=773
-  _globals['_COLLECTIONHEAD']._serialized_start=775
-  _globals['_COLLECTIONHEAD']._serialized_end=837
-  _globals['_RECORD']._serialized_start=840
-  _globals['_RECORD']._serialized_end=1014
-  _globals['_COLLECTIONCHANGE']._serialized_start=1016
-  _globals['_COLLECTIONCHANGE']._serialized_end=1143
-  _globals['_FILETABLE']._serialized_start=1145
-  _globals['_FILETABLE']._serialized_end=1236
+  _globals['_FILERESULT']._serialized_end=201
+  _globals['_FILEFACTS']._serialized_start=203
+  _globals['_FILEFACTS']._serialized_end=260
+  _globals['_FACTS']._serialized_start=263
+  _globals['_FACTS']._serialized_end=436
+  _globals['_CLAIM']._serialized_start=438
+  _globals['_CLAIM']._serialized_end=488
+  _globals['_DOCUMENTRESULT']._serialized_start=491
+  _globals['_DOCUMENTRESULT']._serialized_end=688
+  _globals['_FINDING']._serialized_start=691
+  _globals['_FINDING']._serialized_end=830
+  _globals['_REVISION']._serialized_start=832
+  _globals['_REVISION']._serialized_end=927
+  _globals['_HEAD']._serialized_start=930
+  _globals['_HEAD']._serialized_end=1096
+  _globals['_COLLECTIONHEAD']._serialized_start=1098
+  _globals['_COLLECTIONHEAD']._serialized_end=1160
+  _globals['_RECORD']._serialized_start=1163
+  _globals['_RECORD']._serialized_end=1337
+  _globals['_COLLECTIONCHANGE']._serialized_start=1339
+  _globals['_COLLECTIONCHANGE']._serialized_end=1466
+  _globals['_FILETABLE']._serialized_start=1468
+  _globals['_FILETABLE']._serialized_end=1559
 # @@protoc_insertion_point(module_scope)

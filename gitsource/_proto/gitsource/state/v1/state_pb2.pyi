@@ -7,14 +7,52 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class FileResult(_message.Message):
-    __slots__ = ("documents", "findings", "ignored")
+    __slots__ = ("documents", "findings", "ignored", "facts")
     DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
     IGNORED_FIELD_NUMBER: _ClassVar[int]
+    FACTS_FIELD_NUMBER: _ClassVar[int]
     documents: _containers.RepeatedCompositeFieldContainer[DocumentResult]
     findings: _containers.RepeatedCompositeFieldContainer[Finding]
     ignored: int
-    def __init__(self, documents: _Optional[_Iterable[_Union[DocumentResult, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., ignored: _Optional[int] = ...) -> None: ...
+    facts: bytes
+    def __init__(self, documents: _Optional[_Iterable[_Union[DocumentResult, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., ignored: _Optional[int] = ..., facts: _Optional[bytes] = ...) -> None: ...
+
+class FileFacts(_message.Message):
+    __slots__ = ("documents",)
+    DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    documents: _containers.RepeatedCompositeFieldContainer[Facts]
+    def __init__(self, documents: _Optional[_Iterable[_Union[Facts, _Mapping]]] = ...) -> None: ...
+
+class Facts(_message.Message):
+    __slots__ = ("document", "root", "resource", "namespace", "provides", "claims", "offers", "suppressed")
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    PROVIDES_FIELD_NUMBER: _ClassVar[int]
+    CLAIMS_FIELD_NUMBER: _ClassVar[int]
+    OFFERS_FIELD_NUMBER: _ClassVar[int]
+    SUPPRESSED_FIELD_NUMBER: _ClassVar[int]
+    document: int
+    root: str
+    resource: str
+    namespace: str
+    provides: _containers.RepeatedScalarFieldContainer[str]
+    claims: _containers.RepeatedCompositeFieldContainer[Claim]
+    offers: _containers.RepeatedScalarFieldContainer[str]
+    suppressed: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, document: _Optional[int] = ..., root: _Optional[str] = ..., resource: _Optional[str] = ..., namespace: _Optional[str] = ..., provides: _Optional[_Iterable[str]] = ..., claims: _Optional[_Iterable[_Union[Claim, _Mapping]]] = ..., offers: _Optional[_Iterable[str]] = ..., suppressed: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Claim(_message.Message):
+    __slots__ = ("code", "path", "words")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    path: str
+    words: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, code: _Optional[str] = ..., path: _Optional[str] = ..., words: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DocumentResult(_message.Message):
     __slots__ = ("collection", "name", "kind", "line", "version", "metadata", "body", "findings", "named_by_path")
@@ -39,7 +77,7 @@ class DocumentResult(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., name: _Optional[str] = ..., kind: _Optional[str] = ..., line: _Optional[int] = ..., version: _Optional[str] = ..., metadata: _Optional[bytes] = ..., body: _Optional[bytes] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., named_by_path: _Optional[bool] = ...) -> None: ...
 
 class Finding(_message.Message):
-    __slots__ = ("line", "column", "warning", "code", "message", "resource", "file")
+    __slots__ = ("line", "column", "warning", "code", "message", "resource", "file", "suppressed")
     LINE_FIELD_NUMBER: _ClassVar[int]
     COLUMN_FIELD_NUMBER: _ClassVar[int]
     WARNING_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +85,7 @@ class Finding(_message.Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     RESOURCE_FIELD_NUMBER: _ClassVar[int]
     FILE_FIELD_NUMBER: _ClassVar[int]
+    SUPPRESSED_FIELD_NUMBER: _ClassVar[int]
     line: int
     column: int
     warning: bool
@@ -54,7 +93,8 @@ class Finding(_message.Message):
     message: str
     resource: str
     file: str
-    def __init__(self, line: _Optional[int] = ..., column: _Optional[int] = ..., warning: _Optional[bool] = ..., code: _Optional[str] = ..., message: _Optional[str] = ..., resource: _Optional[str] = ..., file: _Optional[str] = ...) -> None: ...
+    suppressed: bool
+    def __init__(self, line: _Optional[int] = ..., column: _Optional[int] = ..., warning: _Optional[bool] = ..., code: _Optional[str] = ..., message: _Optional[str] = ..., resource: _Optional[str] = ..., file: _Optional[str] = ..., suppressed: _Optional[bool] = ...) -> None: ...
 
 class Revision(_message.Message):
     __slots__ = ("commit", "tree", "committed_at", "author", "subject")
