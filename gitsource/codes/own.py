@@ -130,7 +130,7 @@ ROWS = table(
         "error",
         "value against the schema",
         "change the value to what the message asks for",
-        implements=("CMN-03", "CMN-13"),
+        implements=("CMN-03", "CMN-13", "DR-25", "SC-70", "SE-45", "SE-50"),
     ),
     Code(
         "GS302",
