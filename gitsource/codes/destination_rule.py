@@ -94,12 +94,6 @@ ROWS = table(
         "set targetPort to a number from 1 to 65535",
     ),
     Code(
-        "DR-25",
-        "error",
-        "version of the PROXY protocol not known",
-        "use V1 or V2",
-    ),
-    Code(
         "DR-26",
         "error",
         "policy of a port that names no port or sets nothing",

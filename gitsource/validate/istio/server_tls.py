@@ -104,19 +104,15 @@ def _unused_certificates(path: FieldPath, tls: Any) -> Iterator[Problem]:
 
 
 def _one_source(path: FieldPath, tls: Any) -> Iterator[Problem]:
-    sources = [
-        name
-        for name, given in (
-            ("serverCertificate with privateKey", tls.server_certificate and tls.private_key),
-            ("credentialName", tls.credential_name),
-            ("credentialNames", tls.credential_names),
-            ("tlsCertificates", tls.tls_certificates),
-        )
-        if given
-    ]
-    if len(sources) > 1:
-        message = f"the certificate comes from {' and '.join(sources)}: keep one of them"
-        yield error("GW-35", path, message)
+    first = "serverCertificate" if tls.server_certificate and tls.private_key else ""
+    for field in ("credential_name", "credential_names", "tls_certificates"):
+        if not getattr(tls, field):
+            continue
+        name = camel(field)
+        if first:
+            message = f"{name} and {first} both bring certificates: keep one of them"
+            yield error("GW-35", (*path, name), message)
+        first = first or name
 
 
 def _certificates(path: FieldPath, tls: Any) -> Iterator[Problem]:
