@@ -186,9 +186,20 @@ class Memory:
             with contextlib.suppress(OSError):
                 marks = _status(pid)
                 self.serving = max(self.serving, marks["VmHWM"])
-                self.tree = max(
-                    self.tree, marks["VmRSS"] + sum(_resident(child) for child in _children(pid))
-                )
+                command = _command(pid)
+                children = [_resident(each) for each in _children(pid) if _command(each) != command]
+                self.tree = max(self.tree, marks["VmRSS"] + sum(children))
+
+
+def _command(pid: int) -> bytes:
+    """
+    Return the command line of a process.
+
+    A child that has its parent's is between vfork and exec: it has no memory but its parent's.
+    """
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def _children(pid: int) -> Iterator[int]:
