@@ -3,7 +3,8 @@ Istio's rules for a document: which module judges its kind, and what the schema 
 
 Rule: one place, one reason. Where a rule of Istio's speaks of a value, the schema's own finding of
 the same value is left out, since the rule says what to do. Each module has ``check`` (a generator
-of problems of a `Subject`) and ``NULLS`` (what a null in a list or map is called, by place).
+of problems of a `Subject`) and ``NULLS`` (what a null in a list or map is called, by place). One
+whose rules speak of fields that exclude each other has ``ONEOFS``: what both of them are called.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any
 from gitsource.catalog import Kind
 from gitsource.model import FieldPath, Problem
 from gitsource.validate.istio import common
-from gitsource.validate.istio.subject import Subject, camel
+from gitsource.validate.istio.subject import SPEC, Subject, camel
 
-SOFT = frozenset(("GS301", "GS312"))
+_CEL = "GS312"
+SOFT = frozenset(("GS301", _CEL))
 """What the schema and its CEL rules say: a rule of Istio's says it better."""
 
 
@@ -37,16 +39,39 @@ def merged(by_schema: Iterable[Problem], by_rules: Iterable[Problem]) -> tuple[P
     """Return all of these, without what the schema says of a value that a rule speaks of."""
     told = tuple(by_rules)
     better = {problem.path for problem in told if problem.severity == "error"}
-    kept = (p for p in by_schema if p.code not in SOFT or p.path not in better)
+    # NB: a CEL rule speaks of the mapping that holds the value at fault, ours of the value.
+    holding = {path[:-1] for path in better}
+    kept = (
+        problem
+        for problem in by_schema
+        if problem.code not in SOFT
+        or (problem.path not in better and not (problem.code == _CEL and problem.path in holding))
+    )
     return (*kept, *told)
 
 
 def named(kind: Kind, value: Any, found: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Return *found* with each null in a list or map under the rule of Istio's that refuses it."""
+    """
+    Return *found* under the rules of Istio's that say the same.
+
+    These are about nulls in lists and maps, and about fields that exclude each other: with them no
+    message can be made of the document, so the rules themselves cannot be asked.
+    """
     if not kind.rules:
         return tuple(found)
-    nulls = _module(kind).NULLS
-    return tuple(_named(problem, value, nulls) for problem in found)
+    module = _module(kind)
+    oneofs = getattr(module, "ONEOFS", {})
+    return tuple(_exclusive(_named(one, value, module.NULLS), value, oneofs) for one in found)
+
+
+def _exclusive(problem: Problem, value: Any, oneofs: dict[tuple[str, ...], str]) -> Problem:
+    if problem.code != "GS301" or problem.path[:1] != SPEC or len(problem.path) != 2:
+        return problem
+    spec = value["spec"]
+    for names, code in oneofs.items():
+        if problem.path[1] in names and all(spec.get(name) is not None for name in names):
+            return Problem(code, problem.message, problem.path)
+    return problem
 
 
 def _named(problem: Problem, value: Any, nulls: dict[str, str]) -> Problem:

@@ -7,11 +7,12 @@ Rule: as in `values`: each check yields its problems under the codes it is given
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from gitsource.model import FieldPath, Problem, shown
 from gitsource.validate.istio.names import is_dns_label, is_wildcard_domain
-from gitsource.validate.istio.subject import Subject, error, warning
+from gitsource.validate.istio.subject import SPEC, Subject, error, warning
 from gitsource.validate.istio.values import port
 
 
@@ -37,7 +38,7 @@ def export_to(
 
 
 def alpha_selector(code: str, path: FieldPath, owner: Any) -> Iterator[Problem]:
-    """Judge *owner*.workload_selector.labels; the first flaw ends it."""
+    """Judge *owner*.workload_selector, which is at *path*; the first flaw ends it."""
     if owner.HasField("workload_selector"):
         yield from _selector(code, (*path, "labels"), owner.workload_selector.labels, first=True)
 
@@ -45,7 +46,7 @@ def alpha_selector(code: str, path: FieldPath, owner: Any) -> Iterator[Problem]:
 def beta_selector(
     code: str, path: FieldPath, owner: Any, name: str = "selector"
 ) -> Iterator[Problem]:
-    """Judge *owner*.*name*.match_labels."""
+    """Judge *owner*.*name*, which is at *path*."""
     if owner.HasField(name):
         chosen = getattr(owner, name).match_labels
         yield from _selector(code, (*path, "matchLabels"), chosen, first=False)
@@ -56,52 +57,57 @@ def _selector(code: str, path: FieldPath, pairs: Any, *, first: bool) -> Iterato
         yield warning(code, path[:-1], "the selector names no labels, so it selects everything")
     for key in sorted(pairs):
         if not key:
-            yield error(code, (*path, key), "a label without a name selects nothing: name it")
+            message = "a label without a name selects nothing: name it"
+            yield error(code, (*path, key), message, at_key=True)
         elif "*" in key or "*" in pairs[key]:
-            yield error(
-                code,
-                (*path, key),
-                f"{shown(f'{key}: {pairs[key]}')}: a selector takes no wildcards: write it out",
-            )
+            label = shown(f"{key}: {pairs[key]}")
+            message = f"{label} has a wildcard, and a selector takes none: write it out"
+            yield error(code, (*path, key), message, at_key="*" in key)
         else:
             continue
         if first:
             return
 
 
-_TARGETS = frozenset(
-    (
-        ("", "Service"),
-        ("core", "Service"),
-        ("networking.istio.io", "ServiceEntry"),
-        ("gateway.networking.k8s.io", "Gateway"),
-        ("gateway.networking.k8s.io", "GatewayClass"),
-    )
-)
+_TARGETS = {
+    "Service": ("", "core"),
+    "ServiceEntry": ("networking.istio.io",),
+    "Gateway": ("gateway.networking.k8s.io",),
+    "GatewayClass": ("gateway.networking.k8s.io",),
+}
+"""Kind of what a policy can be attached to → its group, as it can be written."""
 
 
-def target_refs(code: str, path: FieldPath, owner: Any) -> Iterator[Problem]:
-    """Judge *owner*'s targetRef (if its message has one) and each of its targetRefs."""
-    if "targetRef" in owner.DESCRIPTOR.fields_by_name and owner.HasField("targetRef"):
-        yield from _target(code, (*path, "targetRef"), owner.targetRef)
-    for index, target in enumerate(owner.targetRefs):
-        yield from _target(code, (*path, "targetRefs", index), target)
+def applies_to(codes: tuple[str, str, str], subject: Subject) -> Iterator[Problem]:
+    """
+    Judge what a policy applies to, under *codes* for the choice, the selector and the targets.
+
+    Its spec has selector, targetRefs and perhaps targetRef.
+    """
+    one, selector, target = codes
+    spec = subject.spec
+    yield from one_selector(one, SPEC, spec)
+    yield from beta_selector(selector, (*SPEC, "selector"), spec)
+    if _has(spec, "targetRef"):
+        yield from _target(target, subject, (*SPEC, "targetRef"), spec.targetRef)
+    for index, reference in enumerate(spec.targetRefs):
+        yield from _target(target, subject, (*SPEC, "targetRefs", index), reference)
 
 
-def _target(code: str, path: FieldPath, target: Any) -> Iterator[Problem]:
+def _target(code: str, subject: Subject, path: FieldPath, target: Any) -> Iterator[Problem]:
     if not target.name:
-        yield error(code, path, "the target has no name: name the object that is meant")
+        message = "the target has no name: name the object that is meant"
+        yield error(code, subject.place((*path, "name")), message)
     if target.namespace:
         message = "a target is always in the namespace of the policy: remove namespace"
         yield error(code, (*path, "namespace"), message)
-    if (target.group, target.kind) not in _TARGETS:
-        yield error(
-            code,
-            (*path, "kind"),
-            f"{shown(f'{target.group}/{target.kind}')} cannot be a target: use Service (group ''), "
-            "ServiceEntry (networking.istio.io), or Gateway or GatewayClass "
-            "(gateway.networking.k8s.io)",
-        )
+    groups = _TARGETS.get(target.kind)
+    if groups is None:
+        message = f"{shown(target.kind)} is no kind of target: use {', '.join(_TARGETS)}"
+        yield error(code, subject.place((*path, "kind")), message)
+    elif target.group not in groups:
+        message = f"{target.kind} is not of group {shown(target.group)}: write {shown(groups[0])}"
+        yield error(code, subject.place((*path, "group")), message)
 
 
 def one_selector(code: str, path: FieldPath, owner: Any) -> Iterator[Problem]:
@@ -113,7 +119,12 @@ def one_selector(code: str, path: FieldPath, owner: Any) -> Iterator[Problem]:
 
 
 def _has(owner: Any, name: str) -> bool:
-    return name in owner.DESCRIPTOR.fields_by_name and owner.HasField(name)
+    return name in _fields(owner.DESCRIPTOR) and owner.HasField(name)
+
+
+@cache
+def _fields(descriptor: Any) -> frozenset[str]:
+    return frozenset(field.name for field in descriptor.fields)
 
 
 def destination(code: str, path: FieldPath, target: Any) -> Iterator[Problem]:

@@ -53,8 +53,15 @@ class Subject:
         return value is not None
 
     def place(self, path: FieldPath) -> FieldPath:
-        """Return *path* of the document if anything is written there, else that of its parent."""
-        return path if self.given(*path[1:]) else path[:-1]
+        """Return *path* of the document if its last step is there, null or not, else its parent."""
+        inside: Any = self.raw
+        *steps, last = spelled(self.raw, path[1:])
+        for step in steps:
+            try:
+                inside = inside[step]
+            except (LookupError, TypeError):
+                return path[:-1]
+        return path if isinstance(inside, dict) and last in inside else path[:-1]
 
 
 def error(code: str, path: FieldPath, message: str, *, at_key: bool = False) -> Problem:
