@@ -444,7 +444,8 @@ def library_versions() -> str:
     """Name and version of what reads and judges documents: a new reader may read differently."""
     from importlib.metadata import version
 
-    names = ("ruamel.yaml", "ruamel.yaml.clib", "jsonschema", "jsonschema-rs", "protobuf")
+    readers = ("ruamel.yaml", "ruamel.yaml.clib")
+    names = (*readers, "jsonschema", "jsonschema-rs", "protobuf", "xds-protos")
     return " ".join(f"{name}={version(name)}" for name in names)
 
 

@@ -1,9 +1,10 @@
 """
 A document's mapping → the keyword arguments of a message's constructor, by a table per message.
 
-Each message descriptor is compiled once into a closure over ``{spelling: (field, conversion)}``;
-a document then costs one dictionary look-up a key. Beside the plain ones stand the messages that
-protobuf's JSON form writes in their own way (durations, wrappers, Struct, Any and so on).
+Each message descriptor is compiled into a closure over ``{spelling: (field, conversion)}`` when the
+first document writes a field of it; a document then costs one dictionary look-up a key. Beside the
+plain ones stand the messages that protobuf's JSON form writes in their own way (durations,
+wrappers, Struct and so on). What an Any holds is converted as the message that its @type names.
 
 Rule: nothing is lost in silence. An unknown field, a field given in both spellings, two members of
 one oneof and a null where a value has to stand are refused; a null field is an unset one.
@@ -11,18 +12,21 @@ one oneof and a null where a value has to stand are refused; a null field is an 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import EncodeError
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gitsource.catalog import spellings
 from gitsource.encode.scalars import Change, Refused, duration, expected, scalar, text
 from gitsource.encode.struct import list_bytes, struct_bytes, value_bytes
+from gitsource.messages import known
 from gitsource.model import shown
 
 Entry = tuple[str, Change, str | None, bool]
@@ -30,27 +34,65 @@ Entry = tuple[str, Change, str | None, bool]
 
 _TEXTS = frozenset((str,))
 
+Find: TypeAlias = Callable[[str], Descriptor | None]
+"""Returns the message of a full name; None if it is not known."""
+
 
 class Compiler:
     """Compiles conversions; keeps one for each message it has met."""
 
-    def __init__(self) -> None:
+    def __init__(self, find: Find = known.find) -> None:
+        """*find* knows what may stand in an Any."""
+        self.find = find
         self._known: dict[str, Change] = {}
 
     def message(self, descriptor: Descriptor) -> Change:
         """Return the conversion from a mapping to the fields of *descriptor*."""
-        special = _SPECIAL.get(descriptor.full_name)
+        name = descriptor.full_name
+        if name == "google.protobuf.Any":
+            return self._any
+        special = _SPECIAL.get(name)
         if special is not None:
             return special(descriptor)
-        name = descriptor.full_name
         if name not in self._known:
-            table: dict[str, Entry] = {}
-            self._known[name] = _fields(descriptor.name, table)
-            for field in descriptor.fields:
-                entry = self._entry(field)
-                for spelling in spellings(field):
-                    table[spelling] = entry
+            self._known[name] = _fields(descriptor.name, _Table(partial(self._table, descriptor)))
         return self._known[name]
+
+    def _table(self, descriptor: Descriptor) -> dict[str, Entry]:
+        table: dict[str, Entry] = {}
+        for field in descriptor.fields:
+            entry = self._entry(field)
+            for spelling in spellings(field):
+                table[spelling] = entry
+        return table
+
+    def _any(self, value: Any) -> dict[str, Any]:
+        """Return the fields of the Any that *value* is: those of a message, beside its @type."""
+        if type(value) is not dict:
+            raise expected("a mapping with @type (Any)", value)
+        if not value:
+            return {}
+        url = value.get("@type")
+        if type(url) is not str:
+            wrong = Refused("an Any needs @type: type.googleapis.com/ and the name of a message")
+            raise wrong.under("@type") if "@type" in value else wrong
+        descriptor = self.find(url.rpartition("/")[2])
+        if descriptor is None:
+            unknown = Refused(f"{shown(url)} names no message that is known here", "GS320")
+            raise unknown.under("@type")
+        return {"type_url": url, "value": self._held(value, descriptor)}
+
+    def _held(self, value: dict[str, Any], descriptor: Descriptor) -> bytes:
+        convert = self.message(descriptor)
+        if not apart(descriptor, value):
+            return wire(descriptor, convert({k: v for k, v in value.items() if k != "@type"}))
+        for key in value:
+            if key not in ("@type", "value"):
+                raise _unknown("this Any", key, {"value": None}).under(key)
+        try:
+            return wire(descriptor, convert(value.get("value", {})))
+        except Refused as refused:
+            raise refused.under("value") from None
 
     def _entry(self, field: FieldDescriptor) -> Entry:
         kind = field.message_type
@@ -69,7 +111,46 @@ class Compiler:
         return scalar(field) if field.message_type is None else self.message(field.message_type)
 
 
-def _fields(name: str, table: dict[str, Entry]) -> Change:
+def apart(descriptor: Descriptor, value: Mapping[str, Any]) -> bool:
+    """Say whether the Any *value* holds its message under ``value``: JSON writes it its own way."""
+    name = descriptor.full_name
+    if name == "google.protobuf.Empty":
+        return "value" in value
+    return name in _SPECIAL or name == "google.protobuf.Any"
+
+
+def wire(descriptor: Descriptor, fields: Any) -> bytes:
+    """Return the bytes of the message that *fields*, a conversion's result, make."""
+    kind = GetMessageClass(descriptor)
+    message = fields if isinstance(fields, kind) else kind(**fields)
+    try:
+        return bytes(message.SerializeToString(deterministic=True))
+    except EncodeError:
+        raise unset(message) from None
+
+
+def unset(message: Any) -> Refused:
+    """Return the refusal of a proto2 message whose required fields are not all set."""
+    missing = ", ".join(message.FindInitializationErrors()[:5])
+    return Refused(f"required fields are not set: {missing}")
+
+
+class _Table(dict[str, Entry]):
+    """The fields of a message by spelling; compiled when the first of them is looked for."""
+
+    def __init__(self, compiled: Callable[[], dict[str, Entry]]) -> None:
+        super().__init__()
+        self._compiled: Callable[[], dict[str, Entry]] | None = compiled
+
+    def __missing__(self, spelling: str) -> Entry:
+        compiled, self._compiled = self._compiled, None
+        if compiled is None:
+            raise KeyError(spelling)
+        self.update(compiled())
+        return self[spelling]
+
+
+def _fields(name: str, table: _Table) -> Change:
     def change(value: Any) -> dict[str, Any]:
         if type(value) is not dict:
             raise expected(f"a mapping ({name})", value)
@@ -110,7 +191,7 @@ def _refuse_clashes(value: dict[str, Any], table: dict[str, Entry]) -> None:
                 raise Refused(f"{key} cannot stand beside {other}: they {both}").under(key)
 
 
-def _unknown(name: str, key: Any, table: dict[str, Entry]) -> Refused:
+def _unknown(name: str, key: Any, table: Mapping[str, Any]) -> Refused:
     near = get_close_matches(str(key), [known for known in table if "_" not in known], 1)
     hint = f": did you mean {near[0]}?" if near else ""
     return Refused(f"{name} has no field {shown(key)}{hint}", "GS310")
@@ -209,27 +290,6 @@ def _wired(write: Callable[[Any], bytes]) -> Callable[[Descriptor], Change]:
     return compiled
 
 
-def _any(descriptor: Descriptor) -> Change:
-    """Any is rare and needs the type it names: protobuf's own reader does it."""
-    from google.protobuf import json_format
-
-    kind = GetMessageClass(descriptor)
-
-    def change(value: Any) -> Any:
-        try:
-            return json_format.ParseDict(value, kind())
-        except (
-            json_format.ParseError,
-            LookupError,
-            TypeError,
-            ValueError,
-            AttributeError,
-        ) as error:
-            raise Refused(f"this Any cannot be read: {shown(str(error))}") from None
-
-    return change
-
-
 _SPECIAL: dict[str, Callable[[Descriptor], Change]] = {
     **{
         f"google.protobuf.{name}Value": _wrapper
@@ -242,5 +302,4 @@ _SPECIAL: dict[str, Callable[[Descriptor], Change]] = {
     "google.protobuf.Struct": _wired(struct_bytes),
     "google.protobuf.ListValue": _wired(list_bytes),
     "google.protobuf.Value": _wired(value_bytes),
-    "google.protobuf.Any": _any,
 }

@@ -227,7 +227,7 @@ def test_a_message_may_hold_itself():
         ({"timestamp": 5}, ["timestamp"]),
         ({"fieldmask": 5}, ["fieldmask"]),
         ({"struct": {"a": 2**60 + 1}}, ["struct", "a"]),
-        ({"any": {"@type": "type.googleapis.com/nobody.Knows"}}, ["any"]),
+        ({"any": {"@type": "type.googleapis.com/nobody.Knows"}}, ["any", "@type"]),
         ({"any": 5}, ["any"]),
         ({"flags": {"yes": 5}}, ["flags", "yes"]),
         ({"inner": {"stringvalue": 5}}, ["inner", "stringvalue"]),
