@@ -139,12 +139,13 @@ def _matches(route: Any, name: str, namespace: str) -> Iterator[str | bytes]:
             continue
         bare = type(match)()
         bare.CopyFrom(match)
-        for field in {"gateways", "name", "stat_prefix"} & bare.DESCRIPTOR.fields_by_name.keys():
+        for field in _UNCOMPARED.intersection(bare.DESCRIPTOR.fields_by_name):
             bare.ClearField(field)
         everything = bare.SerializeToString(deterministic=True)
         yield ANYTHING if everything in _EVERYTHING else everything
 
 
+_UNCOMPARED = frozenset(("gateways", "name", "stat_prefix"))
 _EVERYTHING = frozenset((b"", b"\x0a\x03\x12\x01/"))
 """A match without conditions, and one of the URI prefix /."""
 

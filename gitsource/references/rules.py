@@ -168,10 +168,11 @@ def _one_protocol(
     first, theirs = min(known, default=(ref, family))
     if first == ref or (theirs == family and family != "TCP"):
         return None
-    what = f"has {theirs} on port {number} of the same proxies"
+    why = f"{family} cannot share it" if theirs != family else "TCP is never shared"
     return Verdict(
         "GS408",
-        f"{_other(first, view)} {what}, and {family} cannot share it: use another port",
+        f"{_other(first, view)} has {theirs} on port {number} of the same proxies, and {why}: use "
+        "another port",
     )
 
 
