@@ -23,23 +23,33 @@ def matches(path: FieldPath, entries: Sequence[Any], *, bound: bool) -> Iterator
     for index, match in enumerate(entries):
         at = (*path, index)
         # NB: an empty prefix of a path is taken; of anything else it is not.
-        if match.HasField("uri") and match.uri.HasField("regex"):
+        if match.uri.HasField("regex"):
             yield from regex("VS-37", (*at, "uri", "regex"), match.uri.regex)
-        for part in ("scheme", "method", "authority"):
+        for part in _PARTS:
             if match.HasField(part):
                 yield from string_match("VS-38", (*at, part), getattr(match, part))
-        for name in sorted(match.query_params):
-            yield from string_match("VS-38", (*at, "queryParams", name), match.query_params[name])
+        if match.query_params:
+            for name in sorted(match.query_params):
+                where = (*at, "queryParams", name)
+                yield from string_match("VS-38", where, match.query_params[name])
         if match.headers:
             yield from _headers("VS-35", (*at, "headers"), match.headers, bound=bound)
         if match.without_headers:
             where = (*at, "withoutHeaders")
             yield from _headers("VS-36", where, match.without_headers, bound=bound)
-        yield from source(("VS-39", "VS-40"), at, match)
-        namespace = match.source_namespace
-        if namespace and not is_dns_label(namespace):
-            message = f"{shown(namespace)} is no namespace: use letters, digits and hyphens"
-            yield error("VS-41", (*at, "sourceNamespace"), message)
+        if match.port or match.source_labels or match.gateways or match.source_namespace:
+            yield from _source(at, match)
+
+
+_PARTS = ("scheme", "method", "authority")
+
+
+def _source(path: FieldPath, match: Any) -> Iterator[Problem]:
+    yield from source(("VS-39", "VS-40"), path, match)
+    namespace = match.source_namespace
+    if namespace and not is_dns_label(namespace):
+        message = f"{shown(namespace)} is no namespace: use letters, digits and hyphens"
+        yield error("VS-41", (*path, "sourceNamespace"), message)
 
 
 def _headers(code: str, path: FieldPath, headers: Any, *, bound: bool) -> Iterator[Problem]:

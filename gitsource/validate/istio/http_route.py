@@ -47,10 +47,7 @@ def check(
         yield from _rewrite((*path, "rewrite"), route.rewrite)
     if route.route:
         at = (*path, "route")
-        yield from destinations(at, route.route, converted=converted)
-        for index, entry in enumerate(route.route):
-            if entry.HasField("headers"):
-                yield from operations("VS-50", (*at, index, "headers"), entry.headers)
+        yield from destinations(at, route.route, converted=converted, http=True)
     if route.HasField("timeout"):
         yield from duration("VS-52", (*path, "timeout"), route.timeout)
 

@@ -191,7 +191,7 @@ class Hosts:
 def overlaps(hosts: Iterable[str]) -> dict[int, int]:
     """Return the place of each host that shares names with an earlier one, and that one's place."""
     named = list(hosts)
-    if len(named) < 2:
+    if len(set(named)) == len(named) and not any(host.startswith("*") for host in named):
         return {}
     known = Hosts(named)
     found: dict[int, int] = {}

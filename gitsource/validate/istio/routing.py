@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from gitsource.model import FieldPath, Problem, shown
+from gitsource.validate.istio.headers import operations
 from gitsource.validate.istio.names import is_dns_label, is_fqdn
 from gitsource.validate.istio.policies import destination
 from gitsource.validate.istio.subject import error, warning
@@ -57,8 +58,14 @@ def source(codes: tuple[str, str], path: FieldPath, match: Any) -> Iterator[Prob
         yield from gateways((*path, "gateways"), match.gateways)
 
 
-def destinations(path: FieldPath, entries: Sequence[Any], *, converted: bool) -> Iterator[Problem]:
-    """Judge the *entries* of a route; those of *converted* routes may send to any name."""
+def destinations(
+    path: FieldPath, entries: Sequence[Any], *, converted: bool, http: bool = False
+) -> Iterator[Problem]:
+    """
+    Judge the *entries* of a route; those of *converted* routes may send to any name.
+
+    Those of *http* routes may change headers.
+    """
     total = 0
     for index, entry in enumerate(entries):
         if not entry.HasField("destination"):
@@ -66,6 +73,8 @@ def destinations(path: FieldPath, entries: Sequence[Any], *, converted: bool) ->
             yield error("VS-46", (*path, index), message)
         elif not converted:
             yield from destination("VS-47", (*path, index, "destination"), entry.destination)
+        if http and entry.HasField("headers"):
+            yield from operations("VS-50", (*path, index, "headers"), entry.headers)
         weight = entry.weight
         if weight < 0:
             message = f"the weight {weight} is below 0: use 0 or more"

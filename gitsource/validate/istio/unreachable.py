@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from gitsource.model import FieldPath, Problem, shown
@@ -19,8 +20,8 @@ MOST_PAIRS = 100_000
 """Pairs of prefixes looked at in one document; one takes some 2 µs."""
 
 
-Seen: TypeAlias = dict[bytes, FieldPath]
-"""Each match so far, by its content, and where it stands first."""
+Seen: TypeAlias = dict[bytes, tuple[int, int]]
+"""Each match so far by its content: the route it stands in first, and its place in there."""
 
 
 def check(path: FieldPath, routes: Sequence[Any]) -> Iterator[Problem]:
@@ -33,7 +34,7 @@ def http(path: FieldPath, routes: Sequence[Any]) -> Iterator[Problem]:
     seen: Seen = {}
     yield from _routes(path, routes, seen)
     if len(seen) > 1:
-        yield from _prefixes(routes, seen.values())
+        yield from _prefixes(path, routes, seen.values())
 
 
 def _routes(path: FieldPath, routes: Sequence[Any], seen: Seen) -> Iterator[Problem]:
@@ -41,33 +42,32 @@ def _routes(path: FieldPath, routes: Sequence[Any], seen: Seen) -> Iterator[Prob
         return
     catching = -1  # the last route so far that matches everything
     for index, route in enumerate(routes):
-        at = (*path, index)
         if not route.match:
             if catching >= 0:
                 message = f"route {catching} takes everything already: only the last may"
-                yield warning("VS-140", at, message)
+                yield warning("VS-140", (*path, index), message)
             catching = index
         elif catching < 0:
-            yield from _repeated(at, route, seen)
+            yield from _repeated(path, index, route, seen)
         else:
             for place in range(len(route.match)):
                 message = f"nothing comes here: route {catching} takes everything. Move this up"
-                yield warning("VS-141", (*at, "match", place), message)
+                yield warning("VS-141", (*path, index, "match", place), message)
 
 
-def _repeated(path: FieldPath, route: Any, seen: Seen) -> Iterator[Problem]:
+def _repeated(path: FieldPath, index: int, route: Any, seen: Seen) -> Iterator[Problem]:
     """Warn of matches of *route* that are *seen*, and add the others there."""
     repeated = 0
     for place, match in enumerate(route.match):
-        at = (*path, "match", place)
-        first = seen.setdefault(_content(match), at)
-        if first != at:
+        here = (index, place)
+        first = seen.setdefault(_content(match), here)
+        if first != here:
             repeated += 1
-            message = f"the same match stands in route {first[2]} before: remove this one"
-            yield warning("VS-142", at, message)
+            message = f"the same match stands in route {first[0]} before: remove this one"
+            yield warning("VS-142", (*path, index, "match", place), message)
     if repeated == len(route.match):
         message = "nothing comes here: earlier routes have all of its matches. Remove it"
-        yield warning("VS-143", path, message)
+        yield warning("VS-143", (*path, index), message)
 
 
 def _content(match: Any) -> bytes:
@@ -87,9 +87,9 @@ def _content(match: Any) -> bytes:
 class _Prefix:
     """A match by prefix of the path."""
 
-    order: int
     text: str
-    path: FieldPath
+    place: tuple[int, int]
+    """Its route, and its place in there."""
     match: Any
     others: tuple[Any, ...] | None = None
     """What else it asks for; told only once it is needed."""
@@ -113,40 +113,43 @@ def _tagged(match: Any) -> str:
     return f"^{match.prefix}" if match.prefix else ""
 
 
-def _prefixes(routes: Sequence[Any], places: Iterable[FieldPath]) -> Iterator[Problem]:
+def _prefixes(
+    path: FieldPath, routes: Sequence[Any], places: Iterable[tuple[int, int]]
+) -> Iterator[Problem]:
     """
     Warn of prefixes of paths that an earlier, shorter one takes the requests of.
 
     Sorted by text, all that begins with one prefix follows it: a stack holds those that the current
     one begins with.
     """
-    found: dict[int, tuple[_Prefix, _Prefix]] = {}
+    found: list[tuple[_Prefix, _Prefix]] = []
     begun: list[_Prefix] = []
     pairs = 0
-    for later in sorted(_by_prefix(routes, places), key=lambda one: (one.text, one.order)):
+    for later in sorted(_by_prefix(routes, places), key=attrgetter("text", "place")):
         while begun and not later.text.startswith(begun[-1].text):
             begun.pop()
         pairs += len(begun)
         if pairs > MOST_PAIRS:
             break
         for earlier in begun:
-            if earlier.order < later.order and _takes(earlier, later):
-                found[later.order] = (earlier, later)
+            if earlier.place < later.place and _takes(earlier, later):
+                found.append((later, earlier))
                 break
         begun.append(later)
-    for _, (earlier, later) in sorted(found.items()):
+    for later, earlier in sorted(found, key=lambda pair: pair[0].place):
+        index, place = later.place
         message = (
-            f"the prefix {shown(earlier.text)} of route {earlier.path[2]} takes these requests "
+            f"the prefix {shown(earlier.text)} of route {earlier.place[0]} takes these requests "
             "before: move the longer prefix up"
         )
-        yield warning("VS-144", (*later.path, "uri", "prefix"), message)
+        yield warning("VS-144", (*path, index, "match", place, "uri", "prefix"), message)
 
 
-def _by_prefix(routes: Sequence[Any], places: Iterable[FieldPath]) -> Iterator[_Prefix]:
-    for order, path in enumerate(places):
-        match = routes[path[2]].match[path[4]]  # type: ignore[index]  # these two are numbers
+def _by_prefix(routes: Sequence[Any], places: Iterable[tuple[int, int]]) -> Iterator[_Prefix]:
+    for index, place in places:
+        match = routes[index].match[place]
         if text := match.uri.prefix:
-            yield _Prefix(order, text, path, match)
+            yield _Prefix(text, (index, place), match)
 
 
 def _takes(earlier: _Prefix, later: _Prefix) -> bool:
