@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gitsource.model import Problem, shown
-from gitsource.validate.istio import http_route, connection_route, unreachable
+from gitsource.validate.istio import connection_route, http_route, unreachable
 from gitsource.validate.istio.names import (
     Hosts,
     is_gateway_domain,
@@ -72,7 +72,9 @@ def _tls(spec: Any, *, bound: bool, converted: bool) -> Iterator[Problem]:
     at = (*SPEC, "tls")
     hosts = Hosts(spec.hosts)
     for index, route in enumerate(spec.tls):
-        yield from connection_route.tls((*at, index), route, hosts, bound=bound, converted=converted)
+        yield from connection_route.tls(
+            (*at, index), route, hosts, bound=bound, converted=converted
+        )
     yield from unreachable.check(at, spec.tls)
 
 
