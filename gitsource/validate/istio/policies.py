@@ -131,10 +131,13 @@ def destination(code: str, path: FieldPath, target: Any) -> Iterator[Problem]:
     """Judge a Destination: its host, subset and port."""
     if target.host == "*":
         yield error(code, (*path, "host"), "'*' is no destination: name one host")
+    elif not target.host:
+        yield error(code, path, "the destination has no host: name a service or a domain")
     elif not is_wildcard_domain(target.host):
-        at = (*path, "host") if target.host else path
-        yield error(code, at, f"{shown(target.host)} is no host name: write a service or domain")
+        message = f"{shown(target.host)} is no host name: write a service or a domain"
+        yield error(code, (*path, "host"), message)
     if target.subset and not is_dns_label(target.subset):
-        yield error(code, (*path, "subset"), f"{shown(target.subset)} is no subset name")
+        message = f"{shown(target.subset)} is no name of a subset: use letters, digits and hyphens"
+        yield error(code, (*path, "subset"), message)
     if target.HasField("port"):
         yield from port(code, (*path, "port", "number"), target.port.number)
