@@ -15,7 +15,7 @@ from gitsource.validate.istio.names import is_dns_label, is_wildcard_domain
 from gitsource.validate.istio.policies import beta_selector, export_to
 from gitsource.validate.istio.subject import SPEC, Subject, error
 from gitsource.validate.istio.traffic_policy import traffic_policy
-from gitsource.validate.istio.values import labels
+from gitsource.validate.istio.values import labels, unfit
 
 NULLS = {
     "subsets.*": "DR-02",
@@ -29,7 +29,7 @@ def check(subject: Subject) -> Iterator[Problem]:
     rule = subject.spec
     if not is_wildcard_domain(rule.host):
         at = subject.place((*SPEC, "host"))
-        yield error("DR-01", at, f"{shown(rule.host)} is no host: write a service or a domain")
+        yield error("DR-01", at, f"{unfit(rule.host, 'host')}: write a service or a domain")
     if rule.HasField("traffic_policy"):
         yield from traffic_policy(subject, (*SPEC, "trafficPolicy"), rule.traffic_policy)
     yield from _subsets(subject)
@@ -55,7 +55,7 @@ def _subset(subject: Subject, path: FieldPath, subset: Any) -> Iterator[Problem]
         yield error(
             "DR-04",
             subject.place((*path, "name")),
-            f"{shown(subset.name)} is no subset name: use 1 to 63 letters, digits and hyphens",
+            f"{unfit(subset.name, 'subset name')}: use 1 to 63 letters, digits and hyphens",
         )
     yield from labels("DR-05", (*path, "labels"), subset.labels)
     if subset.HasField("traffic_policy"):

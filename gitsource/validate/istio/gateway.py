@@ -21,7 +21,9 @@ from gitsource.validate.istio.names import (
 )
 from gitsource.validate.istio.server_tls import PASSING, server_tls
 from gitsource.validate.istio.subject import SPEC, Subject, error, warning
-from gitsource.validate.istio.values import HTTP_CLASS, PROTOCOLS, TLS_CLASS, port
+from gitsource.validate.istio.values import HTTP_CLASS, PROTOCOLS, TLS_CLASS, port, unfit
+
+_CHOICES = "HTTP, HTTPS, HTTP2, GRPC, GRPC-WEB, TLS, TCP, MONGO, REDIS or MYSQL"
 
 NULLS = {"servers.*": "GW-03"}
 
@@ -106,8 +108,8 @@ def _is_namespace(text: str, *, converted: bool) -> bool:
 def _port(subject: Subject, path: FieldPath, server: Any) -> Iterator[Problem]:
     opened = server.port
     if opened.protocol.lower() not in PROTOCOLS:
-        message = f"{shown(opened.protocol)} is no protocol of a gateway: use HTTP, HTTPS, TLS, TCP"
-        yield error("GW-16", subject.place((*path, "protocol")), f"{message} …")
+        message = f"{unfit(opened.protocol, 'protocol of a gateway')}: use {_CHOICES}"
+        yield error("GW-16", subject.place((*path, "protocol")), message)
     if opened.number or not server.bind.startswith(UNIX):
         yield from port("GW-17", subject.place((*path, "number")), opened.number)
     if opened.target_port:

@@ -16,7 +16,7 @@ from gitsource.validate.istio.connection_pool import connection_pool
 from gitsource.validate.istio.load_balancer import load_balancer
 from gitsource.validate.istio.names import is_fqdn, is_ip
 from gitsource.validate.istio.subject import Subject, error, warning
-from gitsource.validate.istio.values import duration, percent, port
+from gitsource.validate.istio.values import duration, percent, port, unfit
 
 _TUNNELS = ("", "CONNECT", "POST")
 
@@ -70,7 +70,7 @@ def _tunnel(subject: Subject, path: FieldPath, tunnel: Any) -> Iterator[Problem]
         message = f"{shown(tunnel.protocol)} is no way to tunnel: use CONNECT or POST"
         yield error("DR-22", (*path, "protocol"), message)
     if not is_fqdn(tunnel.target_host) and not is_ip(tunnel.target_host):
-        message = f"{shown(tunnel.target_host)} is no host: write a domain name or an address"
+        message = f"{unfit(tunnel.target_host, 'host')}: write a domain name or an address"
         yield error("DR-23", subject.place((*path, "targetHost")), message)
     yield from port("DR-24", subject.place((*path, "targetPort")), tunnel.target_port)
 

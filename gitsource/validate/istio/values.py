@@ -53,6 +53,11 @@ def written(value: Any) -> str:
     return str(value.ToJsonString())
 
 
+def unfit(text: str, what: str) -> str:
+    """Return the words for *text* where *what* is needed: that it is none, or is missing."""
+    return f"{shown(text)} is no {what}" if text else f"the {what} is missing"
+
+
 def port(code: str, path: FieldPath, number: int) -> Iterator[Problem]:
     """Judge a port number."""
     if not 1 <= number <= 65535:
