@@ -13,7 +13,7 @@ from typing import Any
 
 LONGEST = 100_000
 """Characters, in Istio as here."""
-_FLAW = re.compile(r"^ERROR: <input>:[0-9]+:[0-9]+: (.*)$", re.MULTILINE)
+_FLAW = re.compile("ERROR: <input>:[0-9]+:[0-9]+: (.*)")
 _DEPTH = "recursion"
 
 
