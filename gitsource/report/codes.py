@@ -21,6 +21,9 @@ from gitsource.codes.table import CODES
 
 _PAINT = {"error": "31", "warning": "33", "wrong": "31", "right": "32"}
 
+LONGEST = 200
+"""Characters of a line of an example that are shown: some are too long on purpose."""
+
 FAMILIES = {
     "GS1": "Reading files",
     "GS2": "The tree of a revision",
@@ -69,7 +72,8 @@ def explained(row: Code, *, colour: bool = False) -> str:
 
 
 def _numbered(example: Example) -> Iterator[str]:
-    for number, line in enumerate(example.text.rstrip("\n").split("\n"), 1):
+    for number, whole in enumerate(example.text.rstrip("\n").split("\n"), 1):
+        line = whole if len(whole) <= LONGEST else f"{whole[:60]}… ({len(whole)} characters)"
         yield f"{'>' if number == example.line else ' '} {number:3}  {line}".rstrip()
 
 
