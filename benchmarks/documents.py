@@ -3,7 +3,9 @@ Configuration documents for the benchmarks: valid, 1-3 KB of YAML each, told by 
 
 Rule: a document is a pure function of its number and its generation, so a repository of any size is
 the same on every machine, and a changed file is the same document, one generation on. Hosts, labels
-and digests vary with the number, or the packs would deflate far better than real ones do.
+and digests vary with the number, or the packs would deflate far better than real ones do. What a
+document refers to is there, among the ten whose numbers differ in the last digit only: a
+VirtualService is bound to their Gateway and routes to subsets that their DestinationRules define.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-GENERATOR = 2
+GENERATOR = 3
 """Raised when the texts change, so that cached repositories are made anew."""
 
 GROUP = "istio/networking/v1alpha3/"
@@ -76,7 +78,10 @@ def document(number: int, generation: int = 0, mix: Sequence[str] = MIX) -> str:
     """Return the text of document *number*; another *generation* is a change of its spec."""
     kind = kind_of(number, mix)
     dice = random.Random(number * 7919 + 13)
-    spec = _SPECS[kind](dice, number, generation)
+    if kind == "VirtualService":
+        spec = _virtual_service(dice, number, generation, mix)
+    else:
+        spec = _SPECS[kind](dice, number, generation)
     team = dice.choice(_TEAMS)
     head = f"""\
 # Owned by {team}; see the service page of {_service(number)} before changing limits.
@@ -109,24 +114,35 @@ def _host(dice: random.Random) -> str:
     return f"{dice.choice(_FIRST)}-{dice.choice(_SECOND)}-{dice.randrange(10000):04d}"
 
 
-def _local(dice: random.Random) -> str:
-    return f"{_host(dice)}.{dice.choice(_TEAMS)}-prod.svc.cluster.local"
+def _in_cluster(number: int) -> str:
+    return f"{_service(number)}-{number:06d}.{_namespace(number)}.svc.cluster.local"
 
 
-def _virtual_service(dice: random.Random, number: int, generation: int) -> str:
+def _domain(number: int) -> str:
+    return f"mesh{number % 50:02d}-{number:06d}.example.com"
+
+
+def _beside(number: int, kind: str, mix: Sequence[str]) -> list[int]:
+    """Return the documents of *kind* among the ten that *number* is one of."""
+    ten = range(number - number % len(mix), number - number % len(mix) + len(mix))
+    return [each for each in ten if kind_of(each, mix) == kind]
+
+
+def _virtual_service(dice: random.Random, number: int, generation: int, mix: Sequence[str]) -> str:
     own = f"{_service(number)}-{number:06d}"
+    gateways, rules = _beside(number, "Gateway", mix), _beside(number, "DestinationRule", mix)
     lines = [
         "  hosts:",
-        f"  - {own}.{_namespace(number)}.svc.cluster.local",
-        f"  - {own}.mesh{number % 50:02d}.example.com",
+        f"  - {_in_cluster(number)}",
+        f"  - {own}.{_domain(gateways[0] if gateways else number)}",
         "  gateways:",
         "  - mesh",
-        f"  - {_namespace(number)}/{_host(dice)}",
+        *(f"  - {name_of(gateway)}" for gateway in gateways),
         "  http:",
     ]
     for at in range(dice.randrange(1, 4)):
         canary = dice.randrange(1, 50) if at else 1 + (number + generation * 7) % 49
-        target = _local(dice)
+        target = _in_cluster(dice.choice(rules) if rules else dice.randrange(10_000))
         lines += [
             f"  - name: {dice.choice(_SECOND)}-{at}",
             "    match:",
@@ -149,13 +165,13 @@ def _virtual_service(dice: random.Random, number: int, generation: int) -> str:
             "    route:",
             "    - destination:",
             f"        host: {target}",
-            "        subset: stable",
+            *(["        subset: stable"] if rules else []),
             "        port:",
             f"          number: {dice.choice((80, 8080, 8443, 9090, 9443))}",
             f"      weight: {100 - canary}",
             "    - destination:",
             f"        host: {target}",
-            "        subset: canary",
+            *(["        subset: canary"] if rules else []),
             f"      weight: {canary}",
             f"    timeout: {dice.randrange(1, 60)}s",
             "    retries:",
@@ -177,7 +193,7 @@ def _virtual_service(dice: random.Random, number: int, generation: int) -> str:
 
 def _destination_rule(dice: random.Random, number: int, generation: int) -> str:
     lines = [
-        f"  host: {_service(number)}-{number:06d}.{_namespace(number)}.svc.cluster.local",
+        f"  host: {_in_cluster(number)}",
         "  trafficPolicy:",
         "    loadBalancer:",
     ]
@@ -234,7 +250,7 @@ def _service_entry(dice: random.Random, number: int, generation: int) -> str:
     lines += [f"  - {_service(number)}-{number:06d}.external.example.com", "  addresses:"]
     lines += [f"  - 10.{dice.randrange(256)}.{dice.randrange(256)}.{dice.randrange(1, 255)}/32"]
     lines += ["  exportTo:", f'  - "{dice.choice(("*", "."))}"', "  ports:"]
-    for at, (port, protocol) in enumerate(((443, "TLS"), (8443, "HTTPS"), (9000, "TCP"))):
+    for at, (port, protocol) in enumerate(((443, "TLS"), (8443, "HTTPS"), (9000, "GRPC"))):
         lines += [
             f"  - number: {port}",
             f"    name: {protocol.lower()}-{at}",
@@ -251,7 +267,7 @@ def _service_entry(dice: random.Random, number: int, generation: int) -> str:
             f"    network: net-{dice.getrandbits(24):06x}",
             "    ports:",
             f"      tls-0: {dice.randrange(20000, 40000)}",
-            f"      tcp-2: {dice.randrange(20000, 40000)}",
+            f"      grpc-2: {dice.randrange(20000, 40000)}",
             "    labels:",
             f"      version: v{dice.randrange(400)}",
             f"      pod: {_host(dice)}",
@@ -292,7 +308,7 @@ def _gateway(dice: random.Random, number: int, generation: int) -> str:
         "      name: http",
         "      protocol: HTTP",
         "    hosts:",
-        f'    - "*.mesh{number % 50:02d}-{number:06d}.example.com"',
+        f'    - "*.{_domain(number)}"',
         "    tls:",
         "      httpsRedirect: true",
     ]
@@ -300,7 +316,6 @@ def _gateway(dice: random.Random, number: int, generation: int) -> str:
 
 
 _SPECS: dict[str, Callable[[random.Random, int, int], str]] = {
-    "VirtualService": _virtual_service,
     "DestinationRule": _destination_rule,
     "ServiceEntry": _service_entry,
     "Gateway": _gateway,

@@ -19,6 +19,8 @@ import repository  # noqa: E402
 from gitsource._proto.istio.mcp.v1alpha1.mcp_pb2 import Resources  # noqa: E402
 from gitsource.build import bounds, judge  # noqa: E402
 from gitsource.catalog import Catalog  # noqa: E402
+from gitsource.files import judge_files  # noqa: E402
+from gitsource.settings import Settings  # noqa: E402
 
 
 def _judged(number, generation=0):
@@ -43,6 +45,13 @@ def test_every_generated_document_is_published_without_a_finding():
 
     assert [] == [f.message for r in results for d in r.documents for f in d.findings]
     assert [documents.name_of(n) for n in range(60)] == [r.documents[0].name for r in results]
+
+
+def test_what_generated_documents_refer_to_is_there(tmp_path):
+    for number in range(200):
+        (tmp_path / f"{number}.yaml").write_text(documents.document(number))
+
+    assert ((), 200) == judge_files([tmp_path], Settings())
 
 
 @pytest.mark.parametrize("number", [0, 4, 7, 9], ids=documents.kind_of)
