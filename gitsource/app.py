@@ -56,8 +56,8 @@ class App:
         self._reload = reload
         self._stop = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[Any]] = {}
-        self._catalogs: dict[tuple[int, tuple[str | None, ...]], Catalog] = {}
-        self._schemas: tuple[str, dict[str, str | None]] = ("", {})
+        self._catalogs: dict[tuple[int, tuple[bytes | None, ...]], Catalog] = {}
+        self._schemas: tuple[str, dict[str, bytes | None]] = ("", {})
         self.catalog = Catalog()
 
     async def run(self) -> None:
@@ -101,7 +101,7 @@ class App:
         )
         stack.push_async_callback(self.reconciler.close)
         # Schemas may live in a repository that nobody has looked at yet; names are known already.
-        self.catalog = catalog_for(settings, _any_schema)
+        self.catalog = catalog_for(settings, None)
 
         serving = self.reconciler.restore()
         if serving is None:
@@ -226,7 +226,7 @@ class App:
         """Take changed settings over; what cannot change now is said, what is wrong is left out."""
         try:
             new = await asyncio.to_thread(self._reload)
-            catalog_for(new, _any_schema)
+            catalog_for(new, None)
             mirror = self._mirror(new)
         except GitsourceError as error:
             log.error("settings not reloaded, the old ones stay: %s (next: %s)", error, error.hint)
@@ -260,7 +260,8 @@ class App:
         from gitsource.reconcile.judging import schema_reader
 
         read = schema_reader(objects, revision, settings)
-        rows = [row.schema for row in settings.collections if row.schema]
+        named = ((row.schema, row.descriptor_set) for row in settings.collections)
+        rows = [name for pair in named for name in pair if name]
         tree = revision.tree if revision is not None else ""
         if self._schemas[0] != tree or not tree:
             self._schemas = (tree, {name: read(name) for name in rows})
@@ -287,10 +288,6 @@ class App:
             self.telemetry.acked(report.collection, report.seconds)
         elif report.event == "nacked":
             self.telemetry.nacked(report.collection)
-
-
-def _any_schema(_name: str) -> str:
-    return "true"
 
 
 async def _poll(

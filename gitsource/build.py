@@ -29,7 +29,7 @@ from gitsource._proto.gitsource.state.v1.state_pb2 import Finding as FindingMess
 from gitsource.catalog import Catalog, Kind
 from gitsource.encode.resource import Encoded, EncodeProblem, encode, frame
 from gitsource.errors import StateError
-from gitsource.model import Document, Finding, Origin, Problem, Resource, TreeEntry
+from gitsource.model import Document, Finding, Origin, Problem, Resource, TreeEntry, shown
 from gitsource.parse import Limits, locate, parse
 from gitsource.references.foreign import foreign
 from gitsource.references.kinds import facts_of
@@ -107,10 +107,12 @@ def _judge_document(
     kind = route
     if kind is None and isinstance(named, str) and isinstance(group_version, str):
         kind = catalog.by_document.get((group_version, named))
+    elif kind is None and isinstance(value.get("@type"), str):
+        kind = catalog.by_type.get(value["@type"].rpartition("/")[2])
     if kind is None:
         result.ignored += 1
         _remember(facts, document, foreign(value, catalog.default_namespace))
-        unknown = _unknown(named, group_version, catalog)
+        unknown = _unknown(value, named, group_version, catalog)
         if unknown is not None:
             _place(result.findings, data, document, (unknown,), str(named or ""))
         return
@@ -205,10 +207,11 @@ def _faulty(found: Iterable[Problem]) -> bool:
     return any(problem.severity == "error" for problem in found)
 
 
-def _unknown(named: object, group_version: object, catalog: Catalog) -> Problem | None:
+def _unknown(value: Any, named: object, group_version: object, catalog: Catalog) -> Problem | None:
     """Say whether a document that no collection takes deserves a word."""
     if not isinstance(named, str) or not isinstance(group_version, str):
-        what = "a document without apiVersion and kind"
+        typed = value.get("@type")
+        what = shown(typed) if typed else "a document without apiVersion and kind"
     else:
         group = group_version.rpartition("/")[0]
         served = [
@@ -229,7 +232,7 @@ def _unknown(named: object, group_version: object, catalog: Catalog) -> Problem 
     return Problem(
         "GS305",
         f"no collection takes {what}: define one under `collections`, or move the file away",
-        ("kind",),
+        ("kind" if "kind" in value else "@type",),
         "error" if catalog.unknown_kinds == "error" else "warning",
     )
 

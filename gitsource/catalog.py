@@ -12,9 +12,7 @@ body, and its rank in a push: what is referred to has a lower rank than what ref
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
-import pkgutil
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitsource.errors import ConfigurationError
+from gitsource.messages import known, sets
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -72,11 +71,18 @@ class Kind:
     """Module of `validate.istio` that judges its documents beyond the schema; empty: none does."""
     schema: str = ""
     """JSON text of a user-defined collection's schema; built-in ones are read from schemas/."""
+    descriptors: bytes = field(default=b"", repr=False)
+    """The descriptor set that has the body of a user-defined collection; empty: it is known."""
 
     @property
     def type_url(self) -> str:
         """The Any type URL of the body."""
         return f"type.googleapis.com/{self.body}"
+
+    @property
+    def by_type(self) -> bool:
+        """Whether documents belong to it by their ``@type`` alone."""
+        return not (self.builtin or self.kind or self.path or self.body == STRUCT)
 
     def schema_text(self) -> str:
         """Return the JSON Schema that judges a whole document; ``true`` if there is none."""
@@ -307,6 +313,15 @@ class Catalog:
         }
 
     @cached_property
+    def by_type(self) -> Mapping[str, Kind]:
+        """Full names of messages to the kinds whose documents say so by ``@type``."""
+        table: dict[str, Kind] = {}
+        for kind in self.kinds:
+            if kind.by_type:
+                table.setdefault(kind.body, kind)
+        return table
+
+    @cached_property
     def _by_path(self) -> Sequence[tuple[Callable[[str], object], Kind]]:
         return [(_glob(kind.path).fullmatch, kind) for kind in self.kinds if kind.path]
 
@@ -335,7 +350,11 @@ class Catalog:
         Part of every cache key: rows, schemas, settings, rules and loader versions.
         """
         rows = [
-            [k.collection, k.body, k.kind, k.api_versions, k.path, k.namespaced, k.schema_text()]
+            [
+                *(k.collection, k.body, k.kind, k.api_versions, k.path, k.namespaced),
+                k.schema_text(),
+                hashlib.sha256(k.descriptors).hexdigest() if k.descriptors else "",
+            ]
             for k in self.kinds
         ]
         told = [
@@ -353,17 +372,21 @@ class Catalog:
         kinds = list(self.kinds)
         taken = set(self.by_collection)
         documents = set(self.by_document)
+        types: set[str] = set()
         for kind in own:
             clash = kind.collection in taken
             pairs = {(version, kind.kind) for version in kind.api_versions if kind.kind}
-            if clash or pairs & documents:
-                what = kind.collection if clash else f"{kind.kind} ({kind.api_versions[0]})"
+            typed = kind.body if kind.by_type else ""
+            if clash or pairs & documents or typed in types:
+                what = kind.collection if clash else typed
+                what = what or f"{kind.kind} ({kind.api_versions[0]})"
                 raise ConfigurationError(
                     f"collections: {what} is defined twice",
-                    hint="give each collection a name, and each apiVersion and kind, once",
+                    hint="give each collection a name, and each apiVersion and kind or @type, once",
                 )
             taken.add(kind.collection)
             documents |= pairs
+            types |= {typed} if typed else set()
             kinds.append(kind)
         return Catalog(tuple(kinds), self.default_namespace, self.unknown_kinds, self.limits)
 
@@ -397,33 +420,32 @@ def data_folder(name: str) -> Path:
     return inside if inside.is_dir() else package.parent / name
 
 
+def wrapped(value: Any) -> bool:
+    """Say whether *value* has its content under spec, as documents of Kubernetes have."""
+    return type(value) is dict and bool(value.get("apiVersion") and value.get("kind"))
+
+
 def spellings(field: FieldDescriptor) -> tuple[str, ...]:
     """Return the names a document may write *field* by: lowerCamelCase first, then as declared."""
     return tuple(dict.fromkeys((field.json_name, field.name)))
 
 
-@cache
-def body_descriptor(body: str) -> Descriptor:
+def body_descriptor(body: str, descriptors: bytes = b"") -> Descriptor:
     """
-    Return the descriptor of the message *body*.
+    Return the descriptor of the message *body*: of the set *descriptors*, or one that is known.
 
-    Its package's compiled modules are loaded on first use: serving needs none of them.
+    The modules of its package are loaded on first use: serving needs none of them. Raises
+    ConfigurationError if there is no such message.
     """
-    from google.protobuf import descriptor_pool, struct_pb2
-
-    if body == STRUCT:
-        return struct_pb2.Struct.DESCRIPTOR
-    package = "gitsource._proto." + body.rpartition(".")[0]
-    try:
-        for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-            if module.name.endswith("_pb2"):
-                importlib.import_module(f"{package}.{module.name}")
-        return descriptor_pool.Default().FindMessageTypeByName(body)
-    except (ImportError, KeyError) as error:
+    if descriptors:
+        return sets.message(descriptors, body, "the descriptor set")
+    found = known.find(body)
+    if found is None:
         raise ConfigurationError(
             f"no message {body} is known",
-            hint="built-in bodies are the messages of proto/; compile them with proto/generate.py",
-        ) from error
+            hint="Istio's and Envoy's messages are; for your own give descriptor_set or protos",
+        )
+    return found
 
 
 @cache
@@ -449,19 +471,38 @@ def library_versions() -> str:
     return " ".join(f"{name}={version(name)}" for name in names)
 
 
-def own_kind(row: Mapping[str, Any], schema: str) -> Kind:
+_ENVOY_RANKS = {
+    "envoy.extensions.transport_sockets.tls.v3.Secret": 5,
+    "envoy.config.cluster.v3.Cluster": 10,
+    "envoy.config.endpoint.v3.ClusterLoadAssignment": 20,
+    "envoy.config.route.v3.RouteConfiguration": 30,
+    "envoy.config.route.v3.ScopedRouteConfiguration": 35,
+    "envoy.config.listener.v3.Listener": 40,
+}
+"""What listeners refer to goes before them, what clusters refer to before those."""
+
+
+def own_kind(row: Mapping[str, Any], schema: str = "", descriptors: bytes = b"") -> Kind:
     """
     Return the catalog row of a user-defined collection.
 
-    *row* has ``name`` and either ``api_version`` and ``kind``, or ``path``; the body is a Struct.
+    *row* has ``name`` and what chooses its documents: ``api_version`` and ``kind``, or ``path``, or
+    ``message`` alone. The body is the ``message`` (of the set *descriptors*, or one that is known),
+    a Struct without one.
     """
     api_version = row.get("api_version") or ""
+    body = row.get("message") or STRUCT
+    url = f"type.googleapis.com/{body}"
     return Kind(
         collection=row["name"],
-        body=STRUCT,
+        body=body,
         kind=row.get("kind") or "",
         api_versions=(api_version,) if api_version else (),
         path=row.get("path") or "",
+        aliases=() if body == STRUCT or url == row["name"] else (url,),
+        namespaced=not body.startswith("envoy."),
+        rank=_ENVOY_RANKS.get(body, 100),
         builtin=False,
         schema=schema,
+        descriptors=descriptors,
     )

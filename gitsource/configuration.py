@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from gitsource import own_files
 from gitsource.catalog import Catalog, own_kind
 from gitsource.declarations import Row, declared, groups, is_setting, read, row_fields
 from gitsource.errors import ConfigurationError
 from gitsource.model import FieldPath
+from gitsource.own_files import Read
 from gitsource.settings import CollectionRow, FilePath, Settings
 from gitsource.settings_checks import Fault, Found, Place, check
 
@@ -60,13 +62,14 @@ def load(
     return settings
 
 
-def catalog_for(settings: Settings, read_schema: Callable[[str], str | None]) -> Catalog:
+def catalog_for(settings: Settings, read: Read | None) -> Catalog:
     """
-    Return the built-in collections together with the user's own, each with its schema.
+    Return the built-in collections together with the user's own, each with schema and message.
 
-    A row's schema is the file beside the config file if there is one, else what *read_schema* has
-    under that path: the repository at the revision that is judged. Raises ConfigurationError for a
-    schema that is in neither place or is no sound schema.
+    What a row names is the file beside the config file if there is one, else what *read* has under
+    that path: the repository at the revision that is judged. Raises ConfigurationError for what is
+    in neither place or cannot be used. With None for *read* there is no revision yet: what is not
+    beside the config file is left out, for a catalog that nothing is judged by.
     """
     limits = settings.limits
     base = Catalog(
@@ -81,38 +84,10 @@ def catalog_for(settings: Settings, read_schema: Callable[[str], str | None]) ->
     )
     own = []
     for row in settings.collections:
-        schema = _schema(row, Path(settings.folder), read_schema) if row.schema else ""
-        own.append(own_kind(asdict(row), schema))
+        schema = own_files.schema(row, Path(settings.folder), read)
+        descriptors = own_files.descriptors(row, Path(settings.folder), read)
+        own.append(own_kind(asdict(row), schema, descriptors))
     return base.extended(own)
-
-
-def _schema(row: CollectionRow, folder: Path, read_schema: Callable[[str], str | None]) -> str:
-    from gitsource.validate.schema import check_schema
-
-    name = row.schema or ""
-    beside = folder / name
-    text: str | None
-    if beside.is_file():
-        where = str(beside)
-        try:
-            text = beside.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(
-                f"collections: {row.name}: the schema {where} cannot be read: {error}",
-                hint="make it a UTF-8 file that gitsource may read",
-            ) from error
-    else:
-        where = f"{name} in the repository"
-        inside = not Path(name).is_absolute() and ".." not in Path(name).parts
-        text = read_schema(name) if inside else None
-    if text is None:
-        raise ConfigurationError(
-            f"collections: {row.name}: there is no schema {name}, neither beside the config file "
-            f"({beside}) nor in the repository",
-            hint="add the file in one of the two places, or correct `schema`",
-        )
-    check_schema(text, where)
-    return text
 
 
 # --------------------------------------------------------------------------- the three sources

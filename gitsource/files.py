@@ -122,12 +122,12 @@ def _shown(finding: Finding, shown_as: dict[str, str]) -> Finding:
     )  # fmt: skip
 
 
-def _schema_below(paths: Sequence[Path]) -> Callable[[str], str | None]:
-    def read(name: str) -> str | None:
+def _schema_below(paths: Sequence[Path]) -> Callable[[str], bytes | None]:
+    def read(name: str) -> bytes | None:
         for root in (*(path for path in paths if path.is_dir()), Path()):
             found = root / name
             if found.is_file():
-                return found.read_text(encoding="utf-8")
+                return found.read_bytes()
         return None
 
     return read

@@ -86,7 +86,7 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class CollectionRow:
-    """A user-defined collection: its resources are Structs."""
+    """A user-defined collection: its resources are Structs, or messages that it names."""
 
     name: str
     """The name sinks subscribe to, e.g. `acme/v1/flags`."""
@@ -99,6 +99,14 @@ class CollectionRow:
     schema: str | None = None
     """JSON Schema for the whole document: a file beside the config file, or else in the repository
     at the revision that is judged."""
+    message: str | None = None
+    """Full name of the protobuf message that the body is, checked field by field. Without
+    `api_version`, `kind` and `path`, documents belong to the collection by their `@type`."""
+    descriptor_set: str | None = None
+    """Compiled descriptor set that has `message`: a file beside the config file, or else in the
+    repository. Not needed for the messages of Envoy's v3 API."""
+    protos: str | None = None
+    """Instead: a folder of `.proto` files beside the config file (needs `gitsource[protos]`)."""
 
 
 @dataclass(frozen=True, slots=True)

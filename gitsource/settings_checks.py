@@ -20,6 +20,7 @@ from gitsource.settings import Bytes, CollectionRow, Seconds, Settings
 MAY_BE_ZERO = frozenset({"drain"})
 URL = re.compile(r"(file|https?|ssh)://\S+|[^\s/:@-][^\s/:@]*@[^\s/:]+:\S+")
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+MESSAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 COLLECTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*)(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
 
@@ -126,17 +127,16 @@ def _collections(rows: tuple[CollectionRow, ...], found: Found) -> Iterator[Faul
     builtin = Catalog()
     names = dict.fromkeys(builtin.by_collection, "a built-in collection")
     documents = dict.fromkeys(builtin.by_document, "a built-in collection")
+    types: dict[str, str] = {}
     for index, row in enumerate(rows):
         key, me = f"collections[{index}]", f"collections[{index}]"
-        if not COLLECTION.fullmatch(row.name):
-            text = "expected a name such as acme/v1/flags: letters, digits, dots, dashes, slashes"
-            yield Fault(found.place(index, "name"), f"{key}.name", text)
-        elif row.name in names:
-            text = f"the name {row.name} belongs to {names[row.name]}"
-            yield Fault(found.place(index, "name"), f"{key}.name", text)
+        yield from _collection_name(row, found, index, names)
         names.setdefault(row.name, me)
-        if row.path is None and not (row.api_version and row.kind):
-            text = f"{row.name}: expected either api_version and kind, or path"
+        yield from _message(row, found, index, types)
+        if row.message and not (row.path or row.api_version or row.kind):
+            types.setdefault(row.message, me)
+        elif row.path is None and not (row.api_version and row.kind):
+            text = f"{row.name}: expected either api_version and kind, or path, or message"
             yield Fault(found.place(index), key, text)
         elif row.path is not None and (row.api_version or row.kind):
             text = (
@@ -149,6 +149,45 @@ def _collections(rows: tuple[CollectionRow, ...], found: Found) -> Iterator[Faul
                 text = f"{row.kind} of {row.api_version} belongs to {documents[pair]}"
                 yield Fault(found.place(index, "kind"), f"{key}.kind", text)
             documents.setdefault(pair, me)
-        if row.path is not None and (row.path.startswith("/") or ".." in row.path.split("/")):
-            text = "expected a glob inside the repository, such as flags/**/*.yaml"
-            yield Fault(found.place(index, "path"), f"{key}.path", text)
+        yield from _path(row, found, index)
+
+
+def _message(
+    row: CollectionRow, found: Found, index: int, types: Mapping[str, str]
+) -> Iterator[Fault]:
+    """Judge what a collection says of its body's message; *types* are taken by others."""
+    key = f"collections[{index}]"
+    chosen = row.path or row.api_version or row.kind
+    if row.message and row.message in types and not chosen:
+        text = f"documents of {row.message} belong to {types[row.message]}"
+        yield Fault(found.place(index, "message"), f"{key}.message", text)
+    given = [name for name in ("descriptor_set", "protos") if getattr(row, name)]
+    if given and not row.message:
+        text = f"{row.name}: {given[0]} needs message, the full name of the body's message"
+        yield Fault(found.place(index, given[0], at_key=True), key, text)
+    if len(given) > 1:
+        text = f"{row.name}: descriptor_set and protos both have the message: give one"
+        yield Fault(found.place(index, "protos", at_key=True), key, text)
+    if row.message and not MESSAGE.fullmatch(row.message):
+        text = "expected the full name of a message, such as acme.ai.v1.ModelRoute"
+        yield Fault(found.place(index, "message"), f"{key}.message", text)
+    elif row.message and row.message.startswith("google.protobuf."):
+        text = "protobuf's own messages are no bodies: put it into a message of your own"
+        yield Fault(found.place(index, "message"), f"{key}.message", text)
+
+
+def _collection_name(
+    row: CollectionRow, found: Found, index: int, names: Mapping[str, str]
+) -> Iterator[Fault]:
+    place, key = found.place(index, "name"), f"collections[{index}].name"
+    if not COLLECTION.fullmatch(row.name):
+        text = "expected a name such as acme/v1/flags: letters, digits, dots, dashes, slashes"
+        yield Fault(place, key, text)
+    elif row.name in names:
+        yield Fault(place, key, f"the name {row.name} belongs to {names[row.name]}")
+
+
+def _path(row: CollectionRow, found: Found, index: int) -> Iterator[Fault]:
+    if row.path is not None and (row.path.startswith("/") or ".." in row.path.split("/")):
+        text = "expected a glob inside the repository, such as flags/**/*.yaml"
+        yield Fault(found.place(index, "path"), f"collections[{index}].path", text)

@@ -188,6 +188,12 @@ ROWS = table(
         implements=("CMN-01",),
     ),
     Code(
+        "GS320",
+        "error",
+        "unknown type in @type",
+        "mend the name, or add the message to the descriptor set of the collection",
+    ),
+    Code(
         "GS311",
         "error",
         "schema cannot be used",

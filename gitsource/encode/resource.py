@@ -15,14 +15,15 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
-from gitsource.catalog import STRUCT, Kind, body_descriptor
+from gitsource.catalog import STRUCT, Kind, body_descriptor, wrapped
 from gitsource.encode.scalars import Refused
 from gitsource.encode.struct import sized, struct_bytes, unencodable, varint
 from gitsource.errors import GitsourceError
-from gitsource.model import FieldPath, Problem
+from gitsource.messages import sets
+from gitsource.model import FieldPath, Problem, shown
 
 
 class EncodeProblem(GitsourceError):
@@ -66,14 +67,11 @@ def encode(value: Any, identity: Identified, kind: Kind) -> Encoded:
     root: FieldPath = ()
     message = None
     try:
+        content, root = _content(value, kind)
         if kind.body == STRUCT:
-            content, root = _content(value)
             body = struct_bytes(content)
         else:
-            spec = value.get("spec")
-            root = ("spec",)
-            message = _message(kind.body, {} if spec is None else spec)
-            body = message.SerializeToString(deterministic=True)
+            message, body = _message(kind, content)
         root = ("metadata",)
         labels = _pairs(b"\x22", identity.labels)
         annotations = _pairs(b"\x2a", identity.annotations)
@@ -90,28 +88,52 @@ def encode(value: Any, identity: Identified, kind: Kind) -> Encoded:
     return Encoded(version, metadata, _packed(type_url, body), message)
 
 
-def _content(value: Any) -> tuple[Any, FieldPath]:
-    """Return what the Struct of a user-defined collection holds, and where that stands."""
-    if type(value) is dict and value.get("apiVersion") and value.get("kind"):
+def _content(value: Any, kind: Kind) -> tuple[Any, FieldPath]:
+    """Return what the body of a document holds, and where that stands."""
+    if kind.builtin or wrapped(value):
         spec = value.get("spec")
+        if not kind.builtin and kind.body != STRUCT:
+            _refuse_strangers(value)
         return ({} if spec is None else spec), ("spec",)
-    return value, ()
+    if kind.body == STRUCT or type(value) is not dict or "@type" not in value:
+        return value, ()
+    told = value["@type"]
+    if type(told) is not str or told.rpartition("/")[2] != kind.body:
+        text = f"{kind.collection} takes documents of {kind.body}, not of {shown(told)}"
+        raise Refused(text).under("@type")
+    return {key: item for key, item in value.items() if key != "@type"}, ()
 
 
-@cache
-def _encoder(body: str) -> tuple[Any, Any]:
+def _refuse_strangers(value: dict[str, Any]) -> None:
+    for key in value:
+        if key not in ("apiVersion", "kind", "metadata", "spec", "status"):
+            text = f"a document has no field {shown(key)} beside spec: put it into spec"
+            raise Refused(text, "GS310").under(key)
+
+
+@lru_cache(maxsize=256)  # sets of users change with revisions
+def _encoder(body: str, descriptors: bytes) -> tuple[Any, Any]:
     """Return what compiles a mapping to fields, and the message they make; loaded on first use."""
     from google.protobuf.message_factory import GetMessageClass
 
     from gitsource.encode.message import Compiler
 
-    descriptor = body_descriptor(body)
-    return Compiler().message(descriptor), GetMessageClass(descriptor)
+    descriptor = body_descriptor(body, descriptors)
+    compiler = Compiler(partial(sets.find, descriptors)) if descriptors else Compiler()
+    return compiler.message(descriptor), GetMessageClass(descriptor)
 
 
-def _message(body: str, spec: Any) -> Any:
-    convert, message = _encoder(body)
-    return message(**convert(spec))
+def _message(kind: Kind, content: Any) -> tuple[Any, bytes]:
+    """Return the body that *content* makes, and its bytes."""
+    from google.protobuf.message import EncodeError
+
+    convert, message = _encoder(kind.body, kind.descriptors)
+    body = message(**convert(content))
+    try:
+        return body, body.SerializeToString(deterministic=True)
+    except EncodeError:
+        missing = ", ".join(body.FindInitializationErrors()[:5])
+        raise Refused(f"required fields are not set: {missing}") from None
 
 
 def _surrogate(value: Any) -> Problem:

@@ -108,14 +108,13 @@ def load_references(
 
 def schema_reader(
     objects: Objects | None, revision: Revision | None, settings: Settings
-) -> Callable[[str], str | None]:
-    """Return how a collection's schema is read from *revision*: None where there is no file."""
+) -> Callable[[str], bytes | None]:
+    """Return how what collections name is read from *revision*: None where there is no file."""
 
-    def read(name: str) -> str | None:
+    def read(name: str) -> bytes | None:
         if objects is None or revision is None:
             return None
-        data = objects.file(revision.tree, name, settings.limits.file_bytes)
-        return None if data is None else data.decode("utf-8", "replace")
+        return objects.file(revision.tree, name, settings.limits.file_bytes)
 
     return read
 

@@ -1,23 +1,20 @@
 """
 The bodies of resources: from an Any's type URL and bytes to a message, and to JSON.
 
-Rule: no kind is named here. The messages of package ``a.b`` are looked for in ``_proto/a/b``, so a
-kind that has its `.proto` is known; what is not known is passed on as bytes, never dropped.
+Rule: no kind is named here. Istio's and Envoy's messages are known by name; so are those that a
+script of the user's has loaded. What is not known is passed on as bytes, never dropped.
 """
 
 from __future__ import annotations
 
-import importlib
-import re
 from base64 import b64encode
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from google.protobuf import descriptor_pool, json_format, message_factory, struct_pb2
+from google.protobuf import json_format, message_factory, struct_pb2
 from google.protobuf.message import DecodeError, Message
 
-from gitsource import _proto
+from gitsource.messages import known
 
 STRUCT = struct_pb2.Struct.DESCRIPTOR.full_name
 """Naming it loads the message of all user-defined collections into the pool."""
@@ -66,18 +63,5 @@ def _whole(value: Any) -> Any:
 
 @lru_cache(maxsize=256)  # the names come from the source: bounded
 def _message_class(name: str) -> type[Message] | None:
-    pool = descriptor_pool.Default()
-    try:
-        return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
-    except KeyError:
-        pass
-    package = name.rpartition(".")[0]
-    if not re.fullmatch(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*", package):
-        return None
-    folder = Path(_proto.__file__).parent.joinpath(*package.split("."))
-    for module in sorted(folder.glob("*_pb2.py")):
-        importlib.import_module(f"{_proto.__name__}.{package}.{module.stem}")
-    try:
-        return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
-    except KeyError:
-        return None
+    found = known.find(name)
+    return None if found is None else message_factory.GetMessageClass(found)

@@ -5,7 +5,8 @@ Rule: names follow Kubernetes, as leniently as Istio takes them: a name is label
 most 253 characters), a namespace is one label (at most 63), a label is letters of either case,
 digits and hyphens, not beginning or ending with a hyphen. Neither can hold a slash, so
 ``namespace/name`` can always be taken apart again. User-defined collections may also use
-underscores, and their documents need no name: they are then named after their file.
+underscores, and their documents need no name: they are then named after their file. A document
+that is a message by itself, without metadata, has its name in its field ``name``.
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitsource.catalog import Kind
+from gitsource.catalog import STRUCT, Kind, wrapped
 from gitsource.model import FieldPath, Problem, shown
 
 NAME_LENGTH = 253
 NAMESPACE_LENGTH = 63
+ENVOY_NAME_LENGTH = 1024
 
 _LABEL = "[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?"
 _NAMESPACE = re.compile(_LABEL)
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_ENVOY_NAME = re.compile("[!-~]+")
+_NAME_FIELDS = ("name", "cluster_name", "clusterName")
 _OWN_NAME = re.compile("[A-Za-z0-9](?:[-._A-Za-z0-9]*[A-Za-z0-9])?")
 
 
@@ -45,6 +49,8 @@ def identify(
 
     None if it has no name that could be used. A missing namespace is *default_namespace*.
     """
+    if not kind.builtin and kind.body != STRUCT and not wrapped(value):
+        return _bare(value, kind, default_namespace)
     metadata = value.get("metadata") if isinstance(value, dict) else None
     if not isinstance(metadata, dict):
         if not kind.builtin:
@@ -72,6 +78,33 @@ def identify(
         return None, tuple(problems)
     full = (f"{namespace}/{name}" if kind.namespaced else name) if name else None
     return Identity(full, namespace, labels, annotations), tuple(problems)
+
+
+def _bare(
+    value: Any, kind: Kind, default_namespace: str
+) -> tuple[Identity | None, tuple[Problem, ...]]:
+    """
+    Return what a document that is a message by itself is called: its field ``name``.
+
+    ``cluster_name`` is that of Envoy's ClusterLoadAssignment. Envoy's names may be any text without
+    spaces, and have no namespace.
+    """
+    fields = value if isinstance(value, dict) else {}
+    field = next((key for key in _NAME_FIELDS if fields.get(key)), None)
+    if field is None:
+        return Identity(None, default_namespace), ()
+    name = fields[field]
+    pattern = _OWN_NAME if kind.namespaced else _ENVOY_NAME
+    longest = NAME_LENGTH if kind.namespaced else ENVOY_NAME_LENGTH
+    if not _fits(name, pattern, longest):
+        what = "letters, digits, '-', '_' and '.'" if kind.namespaced else "text without spaces"
+        message = (
+            f"{shown(name)} cannot be the name of a resource: use {what}, at most {longest} "
+            "characters"
+        )
+        return None, (Problem("GS303", message, (field,)),)
+    full = f"{default_namespace}/{name}" if kind.namespaced else name
+    return Identity(full, default_namespace), ()
 
 
 def _fits(value: Any, pattern: re.Pattern[str], longest: int) -> bool:
