@@ -8,11 +8,11 @@ Documents that cannot be encoded have none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Protocol, TypeAlias
 
-from gitsource._proto.gitsource.state.v1.state_pb2 import Claim, Facts
+from gitsource._proto.gitsource.state.v1.state_pb2 import Facts
 from gitsource.model import FieldPath
 
 MOST = 2000
@@ -39,15 +39,17 @@ class Said(Protocol):
         """Its own labels."""
 
 
-Fact: TypeAlias = str | Claim
+Made: TypeAlias = tuple[str, FieldPath, Sequence[str]]
+"""A claim: its code, where it is made (in lowerCamelCase), and its words."""
+Fact: TypeAlias = str | Made
 """A key that is provided, or a claim."""
 Taken: TypeAlias = Callable[[Said], Iterator[Fact]]
 """What yields the facts of the documents of a kind."""
 
 
-def claim(code: str, path: FieldPath, *words: str) -> Claim:
+def claim(code: str, path: FieldPath, *words: str) -> Made:
     """Return a claim that is made at *path*, which is in lowerCamelCase."""
-    return Claim(code=code, path="/".join(map(str, path)), words=words)
+    return code, path, words
 
 
 def path_of(text: str) -> FieldPath:
@@ -64,6 +66,7 @@ def gathered(found: Iterator[Fact], offers: Iterator[str], resource: str, namesp
         if isinstance(each, str):
             provides[each] = None
         else:
-            facts.claims.append(each)
+            code, path, words = each
+            facts.claims.add(code=code, path="/".join(map(str, path)), words=words)
     facts.provides.extend(provides)
     return facts

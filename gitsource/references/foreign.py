@@ -13,8 +13,7 @@ from typing import Any
 from gitsource._proto.gitsource.state.v1.state_pb2 import Facts
 from gitsource.model import FieldPath
 from gitsource.references.facts import Fact, gathered
-from gitsource.references.keys import pairs
-from gitsource.references.workloads import joined, workload
+from gitsource.references.workloads import joined, like_one, workload
 
 POD_LABELS: dict[tuple[str, str], FieldPath] = {
     ("v1", "Pod"): ("metadata",),
@@ -62,8 +61,7 @@ def _taken(value: Any, version: str, kind: str, name: str, namespace: str) -> Fa
 
 def _service(name: str, namespace: str, selector: dict[str, str]) -> Iterator[Fact]:
     yield f"h:{name}.{namespace}.svc|*"
-    for pair in pairs(selector):
-        yield f"c:{namespace}|{pair}|"
+    yield from like_one(namespace, selector)
 
 
 def _mapping(value: Any, path: FieldPath) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from binascii import b2a_base64
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
@@ -27,7 +28,7 @@ LETTERS = {
     "r": "what a DestinationRule says of a host",
     "w": "a workload by one of its labels",
     "W": "a workload by its namespace",
-    "c": "a Service by one of the labels it selects",
+    "c": "what may stand for a workload, by one of its labels: a Service, a ServiceEntry",
 }
 """What each first letter of a key is about."""
 
@@ -39,14 +40,10 @@ _MOST_LABELS = 130
 """A name of 253 characters has fewer labels."""
 
 
-def digest(*words: str | bytes) -> str:
+def digest(*words: str) -> str:
     """Return a short text for *words*, another one for others."""
-    told = hashlib.blake2b(digest_size=9)
-    for word in words:
-        raw = word.encode("utf-8", "surrogatepass") if isinstance(word, str) else word
-        told.update(len(raw).to_bytes(4, "big"))
-        told.update(raw)
-    return told.hexdigest()
+    raw = hashlib.blake2b("\0".join(words).encode(), digest_size=9).digest()
+    return b2a_base64(raw, newline=False).decode()
 
 
 def topic_of(key: str) -> str:

@@ -44,7 +44,7 @@ TABLE: dict[str, tuple[Taken, Offering]] = {
     ),
     f"{_NETWORKING}ServiceEntry": (
         _selecting("ServiceEntry", networking.service_entry),
-        workloads.service_entry_offers,
+        _nothing,
     ),
     f"{_NETWORKING}WorkloadEntry": (workloads.workload_entry, workloads.workload_entry_offers),
     f"{_NETWORKING}WorkloadGroup": (workloads.workload_group, workloads.workload_group_offers),

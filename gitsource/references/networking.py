@@ -6,13 +6,13 @@ Rule: as in `facts`: each function yields the keys a document is found by and th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gitsource.model import FieldPath
 from gitsource.references.facts import Fact, Said, claim
 from gitsource.references.keys import canonical, digest, exported, gateway, pairs
-from gitsource.references.workloads import labelled
+from gitsource.references.workloads import like_one
 
 ANYTHING = "*"
 """The match of a route that takes every request."""
@@ -42,8 +42,7 @@ def _bound(said: Said) -> Iterator[Fact]:
         named.setdefault(gateway(name, said.namespace), ("spec", "gateways", index))
     for bound, path in named.items():
         if bound != "mesh":
-            yield claim("GS401", path, bound)
-            yield claim("GS402", path, bound, *hosts)
+            yield claim("GS401", path, bound, *hosts)
     for protocol in ("http", "tls", "tcp"):
         for index, route in enumerate(getattr(said.spec, protocol)):
             for at, match in enumerate(route.match):
@@ -100,19 +99,19 @@ def _delegates(said: Said) -> Iterator[Fact]:
 
 def _hosts(said: Said) -> Iterator[Fact]:
     """Claim to be the only one that binds these hosts to these gateways."""
-    spec = said.spec
-    bound = dict.fromkeys(gateway(name, said.namespace) for name in spec.gateways or ("mesh",))
-    for index, written in enumerate(spec.hosts):
+    bound = dict.fromkeys(gateway(name, said.namespace) for name in said.spec.gateways or ("mesh",))
+    binds = {name: _binds(said, name) for name in bound}
+    for index, written in enumerate(said.spec.hosts):
         host = canonical(written, said.namespace)
-        for name in bound:
-            keys = _binds(said, name, host)
+        for name, excluding in binds.items():
+            keys = [f"v:{digest(name, host, each)}|" for each in excluding]
             yield from keys
-            yield claim("GS406", ("spec", "hosts", index), name, host, *keys)
+            yield claim("GS406", ("spec", "hosts", index), "mesh" if name == "mesh" else "", *keys)
 
 
-def _binds(said: Said, name: str, host: str) -> list[str]:
+def _binds(said: Said, name: str) -> list[str]:
     """
-    Return what no second VirtualService may have on the gateway *name* for *host*.
+    Return what no second VirtualService may have on the gateway *name* for the same host.
 
     In the mesh a host is one VirtualService's alone, among those that the same namespaces see. A
     gateway joins the routes of all of them: there it is only a route with the same match.
@@ -121,31 +120,39 @@ def _binds(said: Said, name: str, host: str) -> list[str]:
     given = [protocol for protocol in ("http", "tls", "tcp") if getattr(spec, protocol)]
     if name == "mesh":
         to = sorted({said.namespace if each == "." else each for each in spec.export_to} or {"*"})
-        return [f"v:{digest(name, host, each, protocol)}|" for each in to for protocol in given]
+        return [f"{protocol} {each}" for each in to for protocol in given]
     found: dict[str, None] = {}
     for protocol in given:
         for route in getattr(spec, protocol):
             for match in _matches(route, name, said.namespace):
-                found[f"v:{digest(name, host, protocol, match)}|"] = None
+                found[f"{protocol} {match}"] = None
     return list(found)
 
 
-def _matches(route: Any, name: str, namespace: str) -> Iterator[str | bytes]:
+def _matches(route: Any, name: str, namespace: str) -> Iterator[str]:
     """Yield what *route* takes on the gateway *name*, in a form that can be compared."""
     if not route.match:
         yield ANYTHING
     for match in route.match:
-        if match.gateways and name not in [gateway(each, namespace) for each in match.gateways]:
-            continue
-        bare = type(match)()
-        bare.CopyFrom(match)
-        for field in _UNCOMPARED.intersection(bare.DESCRIPTOR.fields_by_name):
-            bare.ClearField(field)
+        bare = match
+        if match.gateways:
+            if name not in [gateway(each, namespace) for each in match.gateways]:
+                continue
+            bare = _without(match, ("gateways",))
+        if match.DESCRIPTOR.name == "HTTPMatchRequest" and (match.name or match.stat_prefix):
+            bare = _without(bare, ("name", "stat_prefix"))
         everything = bare.SerializeToString(deterministic=True)
-        yield ANYTHING if everything in _EVERYTHING else everything
+        yield ANYTHING if everything in _EVERYTHING else everything.decode("latin-1")
 
 
-_UNCOMPARED = frozenset(("gateways", "name", "stat_prefix"))
+def _without(match: Any, fields: Sequence[str]) -> Any:
+    bare = type(match)()
+    bare.CopyFrom(match)
+    for field in fields:
+        bare.ClearField(field)
+    return bare
+
+
 _EVERYTHING = frozenset((b"", b"\x0a\x03\x12\x01/"))
 """A match without conditions, and one of the URI prefix /."""
 
@@ -163,7 +170,7 @@ def gateway_facts(said: Said) -> Iterator[Fact]:
     for index, server in enumerate(said.spec.servers):
         family = _family(server.port.protocol)
         at: FieldPath = ("spec", "servers", index)
-        number = str(server.port.number)
+        number, tls = str(server.port.number), _tls(server)
         port = f"P:{digest(selected, number, server.bind)}"
         if f"{port}|{family}" not in told:
             told.add(f"{port}|{family}")
@@ -176,8 +183,8 @@ def gateway_facts(said: Said) -> Iterator[Fact]:
             if key not in told:
                 told.add(key)
                 yield key
-                # By the third word those who meet here see whether they agree on TLS.
-                yield claim("GS407", (*at, "hosts", one), key, number, _tls(server), host)
+                # By the second word those who meet here see whether they agree on TLS.
+                yield claim("GS407", (*at, "hosts", one), key, tls)
 
 
 def _family(protocol: str) -> str:
@@ -191,7 +198,7 @@ def _family(protocol: str) -> str:
 def _tls(server: Any) -> str:
     if not server.HasField("tls"):
         return ""
-    return digest(server.tls.SerializeToString(deterministic=True))
+    return digest(server.tls.SerializeToString(deterministic=True).decode("latin-1"))
 
 
 def gateway_offers(said: Said) -> Iterator[str]:
@@ -238,4 +245,4 @@ def service_entry(said: Said) -> Iterator[Fact]:
     for host in dict.fromkeys(canonical(host, said.namespace) for host in said.spec.hosts):
         yield from exported(f"h:{host}", said.spec.export_to, said.namespace)
     for endpoint in said.spec.endpoints:
-        yield from labelled(said.namespace, endpoint.labels)
+        yield from like_one(said.namespace, endpoint.labels)

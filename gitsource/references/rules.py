@@ -61,7 +61,7 @@ def judged(claim: Claim, own: Facts, ref: Ref, view: View, rules: References) ->
 def topics(claim: Claim, own: Facts) -> Iterator[str]:
     """Yield what the verdict on *claim* depends on, beside the keys its own document provides."""
     words = claim.words
-    if claim.code in {"GS401", "GS402"}:
+    if claim.code == "GS401":
         yield f"g:{words[0]}"
     elif claim.code == "GS403":
         yield f"d:{words[0]}|{words[1]}"
@@ -100,35 +100,17 @@ def _first_of_another(key: str, own: Facts, ref: Ref, view: View) -> Ref | None:
 # --------------------------------------------------------------------------- gateways
 
 
-def _gateway(
-    claim: Claim, _own: Facts, _ref: Ref, view: View, _rules: References
-) -> Verdict | None:
-    name = claim.words[0]
-    if view.first(f"g:{name}|") is not None:
-        return None
-    return Verdict(
-        "GS401",
-        f"there is no Gateway {shown(name)}: name one that exists, as namespace/name if it is in "
-        "another namespace",
-    )
-
-
-def _admitted(
-    claim: Claim, own: Facts, _ref: Ref, view: View, _rules: References
-) -> Verdict | None:
+def _gateway(claim: Claim, own: Facts, _ref: Ref, view: View, _rules: References) -> Verdict | None:
     name, *hosts = claim.words
     found = view.first(f"g:{name}|")
-    if found is None or not hosts:
+    if found is None:
+        return Verdict(
+            "GS401",
+            f"there is no Gateway {shown(name)}: name one that exists, as namespace/name if it is "
+            "in another namespace",
+        )
+    if not hosts or _admits(view.facts(found).offers, hosts, own.namespace):
         return None
-    offers = view.facts(found).offers
-    if len(hosts) * len(offers) > HOSTS:
-        return None
-    for offer in offers:
-        namespace, _, admitted = offer.partition("/")
-        if namespace not in {"*", own.namespace}:
-            continue
-        if any(covers(admitted, host) or covers(host, admitted) for host in hosts):
-            return None
     return Verdict(
         "GS402",
         f"Gateway {shown(name)} has no server for any of these hosts: nothing reaches this "
@@ -136,23 +118,36 @@ def _admitted(
     )
 
 
+def _admits(offers: Sequence[str], hosts: Sequence[str], namespace: str) -> bool:
+    """Whether a Gateway that *offers* servers has one for any of *hosts* of *namespace*."""
+    if len(hosts) * len(offers) > HOSTS:
+        return True
+    for offer in offers:
+        whose, _, admitted = offer.partition("/")
+        if whose in {"*", namespace} and any(
+            covers(admitted, host) or covers(host, admitted) for host in hosts
+        ):
+            return True
+    return False
+
+
 def _alone_on_port(
     claim: Claim, own: Facts, ref: Ref, view: View, _rules: References
 ) -> Verdict | None:
-    key, port, tls, host = claim.words
+    key, tls = claim.words
     first = _first_of_another(key, own, ref, view)
     if first is None:
         return None
-    theirs = next((c.words[2] for c in view.facts(first).claims if c.words[0] == key), tls)
+    theirs = next((c.words[1] for c in view.facts(first).claims if c.words[0] == key), tls)
     if theirs != tls:
         return Verdict(
             "GS409",
-            f"{_other(first, view)} serves {shown(host)} on port {port} of the same proxies with "
+            f"{_other(first, view)} serves this host on this port of the same proxies with "
             "other TLS settings: make them alike, or keep one of the two",
         )
     return Verdict(
         "GS407",
-        f"{_other(first, view)} serves {shown(host)} on port {port} of the same proxies too: keep "
+        f"{_other(first, view)} serves this host on this port of the same proxies too: keep "
         "one of the two",
     )
 
@@ -235,19 +230,17 @@ def _globbed(glob: str) -> re.Pattern[str]:
 def _alone_on_gateway(
     claim: Claim, own: Facts, ref: Ref, view: View, _rules: References
 ) -> Verdict | None:
-    name, host, *keys = claim.words
+    mesh, *keys = claim.words
     for key in keys:
         first = _first_of_another(key, own, ref, view)
         if first is None:
             continue
-        if name == "mesh":
-            said = (
-                f"binds {shown(host)} in the mesh too, and only one of the two is used: join them"
-            )
+        if mesh:
+            said = "binds this host in the mesh too, and only one of the two is used: join them"
         else:
             said = (
-                f"has a route with the same match for {shown(host)} on gateway {shown(name)}, and "
-                "only one of the two is used: remove one, or make their matches differ"
+                "has a route with the same match for this host on a gateway of both, and only one "
+                "of the two is used: remove one, or make their matches differ"
             )
         return Verdict("GS406", f"{_other(first, view)} {said}")
     return None
@@ -284,7 +277,10 @@ def _may_select(pair: str, wanted: set[str], where: str, view: View) -> bool:
     if len(services) > LOOKED_AT:
         return True
     for ref in services:
-        for labels in view.facts(ref).offers:
+        offers = view.facts(ref).offers
+        if not offers:
+            return True  # a ServiceEntry, of whose endpoints one has the label
+        for labels in offers:
             chosen = (each.partition("=")[::2] for each in labels.split(","))
             if all(values.get(key, value) == value for key, value in chosen):
                 return True
@@ -350,7 +346,6 @@ def _used(claim: Claim, _own: Facts, _ref: Ref, view: View, _rules: References) 
 
 _RULES: dict[str, Holds] = {
     "GS401": _gateway,
-    "GS402": _admitted,
     "GS403": _subset,
     "GS405": _host,
     "GS406": _alone_on_gateway,

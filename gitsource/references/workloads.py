@@ -19,16 +19,17 @@ SINGLE = frozenset(("Sidecar", "PeerAuthentication", "Telemetry"))
 """Kinds of which Istio takes one for the same selector in a namespace, and leaves out the rest."""
 
 
-def labelled(namespace: str, labels: Mapping[str, str]) -> Iterator[Fact]:
-    """Yield the keys of a workload with *labels*."""
+def workload(namespace: str, labels: Mapping[str, str]) -> Iterator[Fact]:
+    """Yield the keys of a workload with *labels*, which says that this namespace is in Git."""
+    yield f"W:{namespace}|"
     for pair in pairs(labels):
         yield f"w:{namespace}|{pair}|"
 
 
-def workload(namespace: str, labels: Mapping[str, str]) -> Iterator[Fact]:
-    """Yield the keys of a workload with *labels* that says: this namespace is in Git."""
-    yield f"W:{namespace}|"
-    yield from labelled(namespace, labels)
+def like_one(namespace: str, labels: Mapping[str, str]) -> Iterator[Fact]:
+    """Yield the keys of what tells of some workload with *labels*, and maybe more."""
+    for key, value in labels.items():
+        yield f"c:{namespace}|{key}={value}|"
 
 
 def joined(labels: Mapping[str, str]) -> str:
@@ -65,11 +66,6 @@ def workload_group_offers(said: Said) -> Iterator[str]:
 
 def _of_group(said: Said) -> dict[str, str]:
     return {**said.spec.template.labels, **said.spec.metadata.labels}
-
-
-def service_entry_offers(said: Said) -> Iterator[str]:
-    """Yield the labels of the endpoints of a ServiceEntry."""
-    yield from {joined(endpoint.labels): None for endpoint in said.spec.endpoints}
 
 
 # --------------------------------------------------------------------------- selectors
