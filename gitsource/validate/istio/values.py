@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from gitsource.model import FieldPath, Problem, shown
@@ -28,8 +28,6 @@ TCP_CLASS = frozenset(("tcp", "https", "tls", "mongo", "redis", "mysql"))
 
 LONGEST_PATTERN = 1024
 """Bytes."""
-PATTERN_MEMORY = 1 << 17
-"""Bytes that compiling a pattern may take: enough to know whether it is one, too few to be slow."""
 _TOKEN = re.compile(r"[!#$%&'*+,\-.^_`|~0-9A-Za-z]+")
 _MILLISECOND = 10**6
 _LONGEST = 2**63 - 1
@@ -104,24 +102,65 @@ _PLAIN = re.compile(r"\^?(?:[-\w/ ,:;=@%&~!<>#\"']|\.[*+?]?|\\[-./dswDSW][*+?]?)
 
 @lru_cache(maxsize=4096)
 def _pattern_flaw(text: str) -> str:
+    plain = _CLASSES.sub(_stand_in, text) if "\\p" in text or "\\P" in text else text
+    return _refused_by_go(text) if _is_read(plain) else _refusal(plain)
+
+
+def _is_read(text: str) -> bool:
+    """
+    Say whether RE2 reads *text*.
+
+    A set of patterns reads what is added to it and compiles it later: what takes memory and time,
+    such as ``((a{1,30}){1,30})``, is never compiled. Go, in which Istio is written, has no limit of
+    memory that a pattern could exceed.
+    """
+    import re2
+
+    try:
+        re2.Set.SearchSet(_quiet()).Add(text)
+    except re2.error:
+        return False
+    return True
+
+
+def _refusal(text: str) -> str:
+    """Say why RE2 does not read *text*."""
+    import re2
+
+    try:
+        re2.compile(text, _quiet())
+    except re2.error as failed:
+        told = failed.args[0] if failed.args else ""
+        return shown(told.decode("utf-8", "replace") if isinstance(told, bytes) else told)[1:-1]
+    return "RE2 does not read it"
+
+
+@cache
+def _quiet() -> Any:
     import re2
 
     options = re2.Options()
     options.log_errors = False
-    options.max_mem = PATTERN_MEMORY
-    try:
-        re2.compile(text, options)
-    except re2.error as failed:
-        told = failed.args[0] if failed.args else failed
-        flaw = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
-        # NB: Go, in which Istio is written, sets no such limit; what is no pattern is told first.
-        return "" if flaw.startswith("pattern too large") else shown(flaw)[1:-1]
-    return _refused_by_go(text)
+    return options
 
 
-_PARTS = re.compile(
-    r"""
-    \\Q .*? (?:\\E|\Z)
+def _stand_in(part: re.Match[str]) -> str:
+    """Return what stands for a class of Unicode: RE2 takes a millisecond for each, every time."""
+    return r"\d" if part["unicode"] and _is_unicode(part[0]) else part[0]
+
+
+@lru_cache(maxsize=1024)
+def _is_unicode(name: str) -> bool:
+    return _is_read(name)
+
+
+_QUOTED = r"\\Q .*? (?:\\E|\Z)"
+_CLASSES = re.compile(
+    rf"{_QUOTED} | (?P<unicode> \\[pP] (?: \{{[^}}]*\}} | [^{{] ) ) | \\ .", re.VERBOSE | re.DOTALL
+)
+_GROUPS = re.compile(
+    rf"""
+    {_QUOTED}
   | \\ (?P<escape> .)
   | \[ \^? \]? (?: \[:\^?\w+:\] | \\. | [^]\\] )* \]
   | \(\?P?< (?P<name> [^>]*) >
@@ -133,7 +172,7 @@ _PARTS = re.compile(
 def _refused_by_go(text: str) -> str:
     """Say what Go's reader of RE2 refuses in *text*, which the C++ one takes."""
     names: set[str] = set()
-    for part in _PARTS.finditer(text):
+    for part in _GROUPS.finditer(text):
         if part["escape"] == "C":
             return "invalid escape sequence: \\C"
         name = part["name"]
