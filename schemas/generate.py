@@ -30,7 +30,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
 
-from gitsource.catalog import BUILTIN, Kind, body_descriptor, spellings
+from gitsource.catalog import BUILTIN, Kind, body_descriptor
 
 HERE = Path(__file__).resolve().parent
 PROTO = HERE.parent / "proto"
@@ -44,18 +44,24 @@ INTEGERS = {
 }
 NUMBERS = (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
 
+WHOLE: Schema = {
+    "description": "A whole number in digits.",
+    "pattern": "^(0|[1-9][0-9]*)$",
+    "not": {"pattern": "[^0-9]"},
+}
+
 SHARED: dict[str, Schema] = {
     "duration": {
         "description": "A length of time such as 30s, 500ms, 5m or 1h30m.",
         "type": "string",
-        "pattern": "^[+]?(0|(([0-9]+([.][0-9]*)?|[.][0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h))+)$",
-        "not": {"pattern": "[^0-9.+nu\u00b5\u03bcmsh]"},
+        "pattern": "^[-+]?(0|(([0-9]+([.][0-9]*)?|[.][0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h))+)$",
+        "not": {"pattern": "[^-0-9.+nu\u00b5\u03bcmsh]"},
     },
     "base64": {
         "description": "Bytes in base64.",
         "type": "string",
-        "pattern": "^[A-Za-z0-9+/_-]*={0,2}$",
-        "not": {"pattern": "[^A-Za-z0-9+/=_-]"},
+        "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+        "not": {"pattern": "[^A-Za-z0-9+/=]"},
     },
     "metadata": {
         "description": "Name, namespace, labels and annotations; what a cluster adds is ignored.",
@@ -161,21 +167,29 @@ class Writer:
         self.definitions.setdefault(name, SHARED[name])
         return {"$ref": f"#/$defs/{name}"}
 
-    def _message(self, descriptor: Descriptor) -> Schema:
-        name = descriptor.full_name
+    def _message(self, descriptor: Descriptor, place: str = "") -> Schema:
+        """Return what refers to *descriptor*, as it is at the field *place*."""
+        rules = self._constraints["messages"].get(descriptor.full_name, {}).get("rules", ())
+        apart = any(place in rule.get("except", ()) for rule in rules)
+        name = f"{descriptor.full_name}-in-{place.rpartition('.')[2]}" if apart else ""
+        name = name or descriptor.full_name
         if name not in self.definitions:
             self.definitions[name] = {}
-            self.definitions[name].update(self._object(descriptor))
+            self.definitions[name].update(self._object(descriptor, place))
         return {"$ref": f"#/$defs/{name}"}
 
-    def _object(self, descriptor: Descriptor) -> Schema:
+    def _object(self, descriptor: Descriptor, place: str) -> Schema:
         rules = self._constraints["messages"].get(descriptor.full_name, {})
         known = descriptor.fields_by_name
+        unknown = rules.get("fields", {}).keys() - known.keys()
+        if unknown:
+            raise SystemExit(f"{descriptor.full_name} has no fields {sorted(unknown)}")
         properties: dict[str, Schema] = {}
         for field in descriptor.fields:
             schema = self._field(field, rules.get("fields", {}).get(field.name, {}))
-            for spelling in spellings(field):
-                properties[spelling] = schema
+            properties[field.json_name] = schema
+            if field.name in rules.get("also", ()):
+                properties[field.name] = schema
         out: Schema = {
             "title": descriptor.name,
             "description": self._told.get(descriptor.full_name, ""),
@@ -183,16 +197,11 @@ class Writer:
             "properties": properties,
             "additionalProperties": False,
         }
-        required = [spellings(known[name]) for name in rules.get("required", [])]
-        plain = [names[0] for names in required if len(names) == 1]
-        if plain:
-            out["required"] = plain
+        required = [known[name].json_name for name in rules.get("required", [])]
+        if required:
+            out["required"] = required
+        out |= _validations(r for r in rules.get("rules", ()) if place not in r.get("except", ()))
         also = [
-            {"anyOf": [{"required": [name]} for name in names]}
-            for names in required
-            if len(names) > 1
-        ]
-        also += [
             {"not": {"anyOf": [{"required": list(pair)} for pair in pairs]}}
             for pairs in _clashes(descriptor)
         ]
@@ -201,13 +210,15 @@ class Writer:
         return out
 
     def _field(self, field: FieldDescriptor, rules: Schema) -> Schema:
-        own = {key: rule for key, rule in rules.items() if key not in ("items", "values")}
+        own = _keywords(rules)
         kind = field.message_type
         if kind is not None and kind.GetOptions().map_entry:
-            value = self._single(kind.fields_by_name["value"]) | rules.get("values", {})
+            value = self._single(kind.fields_by_name["value"]) | _keywords(rules.get("values", {}))
             schema: Schema = {"type": "object", "additionalProperties": value}
+            if kind.fields_by_name["key"].cpp_type in INTEGERS:
+                schema["propertyNames"] = WHOLE
         elif field.is_repeated:
-            items = self._single(field) | rules.get("items", {})
+            items = self._single(field) | _keywords(rules.get("items", {}))
             schema = {"type": "array", "items": items}
         else:
             schema = self._single(field)
@@ -232,12 +243,11 @@ class Writer:
             return wrapped | {"type": [wrapped["type"], "null"]}
         if kind.full_name.startswith("google.protobuf."):
             raise SystemExit(f"{field.full_name}: say here how {kind.full_name} is written")
-        return self._message(kind)
+        return self._message(kind, field.full_name)
 
     def _scalar(self, field: FieldDescriptor) -> Schema:
         if field.enum_type is not None:
-            values = field.enum_type.values
-            return {"enum": [*(value.name for value in values), *(v.number for v in values)]}
+            return {"enum": [value.name for value in field.enum_type.values]}
         if field.cpp_type in INTEGERS:
             low, high = INTEGERS[field.cpp_type]
             return {"type": "integer", "minimum": low, "maximum": high}
@@ -248,10 +258,29 @@ class Writer:
         return {"type": "boolean" if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL else "string"}
 
 
+def _keywords(rules: Schema) -> Schema:
+    """Return what a schema says for *rules* of a value itself, not of what it holds."""
+    out = {k: rule for k, rule in rules.items() if k not in ("items", "values", "rules", "unique")}
+    if "unique" in rules:
+        out["x-kubernetes-list-type"] = "map"
+        out["x-kubernetes-list-map-keys"] = rules["unique"]
+    return out | _validations(rules.get("rules", ()))
+
+
+def _validations(rules: Iterable[Schema]) -> Schema:
+    """Return CEL rules as Kubernetes writes them, with the rules of Istio's that say the same."""
+    told = [
+        {"rule": each["rule"], "message": each["message"]}
+        | ({"x-gitsource-same": each["same"]} if "same" in each else {})
+        for each in rules
+    ]
+    return {"x-kubernetes-validations": told} if told else {}
+
+
 def _clashes(descriptor: Descriptor) -> Iterator[list[tuple[str, str]]]:
     """Yield, for each oneof, the pairs of names that may not stand together."""
     for oneof in descriptor.oneofs:
-        names = [spelling for field in oneof.fields for spelling in spellings(field)]
+        names = [field.json_name for field in oneof.fields]
         if len(oneof.fields) > 1:
             yield list(combinations(names, 2))
 

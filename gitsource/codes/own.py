@@ -200,6 +200,33 @@ ROWS = table(
         "mend the schema of the collection, or bring it back where the settings name it",
     ),
     Code(
+        "GS312",
+        "error",
+        "rule of the schema",
+        "change the value so that the rule in the message holds: a cluster refuses it otherwise",
+        note="the CEL rules of Istio's custom resource definitions; where one of Istio's own rules "
+        "says the same, that one is told",
+    ),
+    Code(
+        "GS313",
+        "warning",
+        "field name that a cluster refuses",
+        "write the field in lowerCamelCase: Istio reads both, a cluster only that",
+        implements=("CMN-04",),
+    ),
+    Code(
+        "GS314",
+        "warning",
+        "value form that a cluster refuses",
+        "write enums by name and numbers without quotes: Istio reads both, a cluster only that",
+    ),
+    Code(
+        "GS315",
+        "warning",
+        "deprecated field",
+        "use the field that has taken its place",
+    ),
+    Code(
         "GS330",
         "warning",
         "suppression of nothing",

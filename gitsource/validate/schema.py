@@ -7,12 +7,16 @@ schemas on which the reference could take long are reported from the gate's own 
 
 Rule: the gate's verdict stands. A document it refuses never comes out without a problem, whatever
 the reference says; a document it accepts is never looked at twice.
+
+The schemas of Istio's kinds are those of a cluster. A document that one of them refuses is brought
+into a cluster's spelling first (`normal`), and the gate asked once more. What a schema says in CEL
+is asked last (`cel`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -20,8 +24,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from gitsource.catalog import Kind
 from gitsource.errors import ConfigurationError
 from gitsource.model import Problem
+from gitsource.validate import cel
 from gitsource.validate.faults import Fault, from_gate, from_reference
 from gitsource.validate.metadata import identify
+from gitsource.validate.normal import normal
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -32,6 +38,8 @@ LARGE = 5000
 """Values from which on a document is reported by the gate: the reference takes 20 µs a value."""
 WAYS = 20_000
 """Ways through a schema that refers to itself along which a document's faults are looked for."""
+MOST_SPELLINGS = 20
+"""Spellings that a cluster would refuse that are told of one document."""
 _GATE_ONLY = frozenset(("pattern", "patternProperties", "uniqueItems", "unevaluatedProperties"))
 """Keywords by which a document could make the reference slow, or of which it tells too little."""
 
@@ -39,12 +47,34 @@ _GATE_ONLY = frozenset(("pattern", "patternProperties", "uniqueItems", "unevalua
 def problems(value: Any, kind: Kind) -> tuple[Problem, ...]:
     """Return what the schema of *kind* finds wrong with the document *value*."""
     text = kind.schema_text()
-    gate = _gate(text)
+    if not kind.builtin:
+        return () if _fits(text, value) else _report(value, kind, text)
+    if _fits(text, value):
+        return tuple(cel.problems(value, _rules(text)))
+    value, told = normal(value, kind, _declared(text))
+    found = () if _fits(text, value) else _report(value, kind, text)
+    broken = [each for each in cel.problems(value, _rules(text)) if not _inside(each, found)]
+    return (*told[:MOST_SPELLINGS], *found, *broken)
+
+
+def _inside(broken: Problem, found: Iterable[Problem]) -> bool:
+    """Say whether something else is wrong with the value that a rule is about."""
+    size = len(broken.path)
+    return any(
+        each.path[:size] == broken.path or broken.path[: len(each.path)] == each.path
+        for each in found
+    )
+
+
+def _fits(text: str, value: Any) -> bool:
     try:
-        if gate.is_valid(value):
-            return ()
+        return _gate(text).is_valid(value)
     except ValueError:  # a value that JSON does not have, which the report will name
-        pass
+        return False
+
+
+def _report(value: Any, kind: Kind, text: str) -> tuple[Problem, ...]:
+    """Return what is wrong with *value*, which the gate refused."""
     from gitsource.validate.explain import explain
 
     if not kind.builtin and _ways(text, value) > WAYS:
@@ -152,6 +182,22 @@ def _parsed(text: str) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+@lru_cache(maxsize=64)
+def _rules(text: str) -> cel.Check | None:
+    return cel.compiled(_parsed(text))
+
+
+@lru_cache(maxsize=64)
+def _declared(text: str) -> frozenset[str]:
+    """Return the fields that the schema *text* takes under their declared names too."""
+    return frozenset(
+        f"{name}.{field}"
+        for name, definition in _parsed(text)["$defs"].items()
+        for field in definition.get("properties", ())
+        if "_" in field
+    )
 
 
 @lru_cache(maxsize=64)

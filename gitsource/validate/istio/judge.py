@@ -16,10 +16,12 @@ from typing import Any
 
 from gitsource.catalog import Kind
 from gitsource.model import FieldPath, Problem
+from gitsource.validate.cel import Broken
 from gitsource.validate.istio import common
 from gitsource.validate.istio.subject import SPEC, Subject, camel
 
 _CEL = "GS312"
+_OLD = "GS315"
 SOFT = frozenset(("GS301", _CEL))
 """What the schema and its CEL rules say: a rule of Istio's says it better."""
 
@@ -41,13 +43,33 @@ def merged(by_schema: Iterable[Problem], by_rules: Iterable[Problem]) -> tuple[P
     better = {problem.path for problem in told if problem.severity == "error"}
     # NB: a CEL rule speaks of the mapping that holds the value at fault, ours of the value.
     holding = {path[:-1] for path in better}
+    spoken = {problem.path for problem in told}
     kept = (
         problem
         for problem in by_schema
+        if not (problem.code == _OLD and problem.path in spoken)
         if problem.code not in SOFT
-        or (problem.path not in better and not (problem.code == _CEL and problem.path in holding))
+        or (
+            problem.path not in better
+            and not (problem.code == _CEL and problem.path in holding)
+            and not _repeated(problem, told)
+        )
     )
     return (*kept, *told)
+
+
+def _repeated(problem: Problem, told: Iterable[Problem]) -> bool:
+    """Say whether a rule that is known to say the same has spoken of that node, or inside it."""
+    if not isinstance(problem, Broken) or not problem.same:
+        return False
+    path = tuple(camel(step) if isinstance(step, str) else step for step in problem.path)
+    size = len(path)
+    return any(
+        each.code in problem.same
+        and each.severity == "error"
+        and (each.path[:size] == path or path[: len(each.path)] == each.path)
+        for each in told
+    )
 
 
 def named(kind: Kind, value: Any, found: Iterable[Problem]) -> tuple[Problem, ...]:
