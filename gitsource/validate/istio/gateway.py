@@ -74,9 +74,9 @@ def _hosts(subject: Subject, path: FieldPath, hosts: Any) -> Iterator[Problem]:
     if not hosts:
         message = "the server has no hosts: list them; '*' is all"
         yield error("GW-10", subject.place((*path, "hosts")), message)
+    converted = subject.converted
     for index, host in enumerate(hosts):
-        flaw = _host_flaw(host, converted=subject.converted)
-        if flaw:
+        if flaw := _host_flaw(host, converted=converted):
             yield error("GW-11", (*path, "hosts", index), f"{shown(host)} cannot be served: {flaw}")
 
 

@@ -98,7 +98,7 @@ def _unused_certificates(path: FieldPath, tls: Any) -> Iterator[Problem]:
             yield warning(
                 "GW-34",
                 (*path, name),
-                f"in mode {MODES[tls.mode]} TLS is not ended here, so {name} is not used: "
+                f"mode {MODES[tls.mode]} leaves TLS to the workload, so {name} is not used: "
                 "remove it, or change mode",
             )
 
