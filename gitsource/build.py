@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from threading import Event
 from typing import Any, TypeAlias
@@ -35,7 +36,7 @@ from gitsource.references.foreign import foreign
 from gitsource.references.kinds import facts_of
 from gitsource.snapshot.blobs import BlobCache, Key
 from gitsource.snapshot.build import FileState
-from gitsource.validate import suppression
+from gitsource.validate import lists, suppression
 from gitsource.validate.istio import judge as istio
 from gitsource.validate.istio.subject import Subject, spelled
 from gitsource.validate.metadata import Identity, identify
@@ -49,6 +50,9 @@ CHUNK = 250
 
 FRESH_BYTES = 24 * 1024 * 1024
 """Results that wait for `Builder.flush` at most; more than that is written while others wait."""
+
+GATEWAY_API = frozenset(("gateway.networking.k8s.io", "gateway.networking.x-k8s.io"))
+"""Groups of the Gateway API, experimental kinds included."""
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
@@ -89,9 +93,29 @@ def judge(
         )
     facts = FileFacts()
     for document in parsed.documents:
-        _judge_document(result, facts, data, document, route, catalog)
+        if route is None and lists.is_list(document.value, catalog):
+            _judge_list(result, facts, data, document, catalog)
+        else:
+            _judge_document(result, facts, data, document, route, catalog)
     result.facts = facts.SerializeToString()
     return result
+
+
+def _judge_list(
+    result: FileResult, facts: FileFacts, data: bytes, document: Document, catalog: Catalog
+) -> None:
+    """Judge each item of a list as if it stood alone."""
+    items, flaws = lists.unpacked(document)
+    _place(result.findings, data, document, flaws, str(document.value["kind"]))
+    if document.doubts:
+        starts = [locate(data, document.index, item.root) for item in items]
+        items = lists.doubted(items, starts, document.doubts)
+    for item in items:
+        line, _ = locate(data, document.index, item.root)
+        if lists.is_list(item.value, catalog):
+            _judge_list(result, facts, data, replace(item, line=line), catalog)
+        else:
+            _judge_document(result, facts, data, replace(item, line=line), None, catalog)
 
 
 def _judge_document(
@@ -115,6 +139,7 @@ def _judge_document(
         unknown = _unknown(value, named, group_version, catalog)
         if unknown is not None:
             _place(result.findings, data, document, (unknown,), str(named or ""))
+            result.findings[-1].suppressed = suppression.lets_alone(value, unknown)
         return
     identity, found = identify(value, kind, catalog.default_namespace)
     by_schema = problems(value, kind)
@@ -200,6 +225,7 @@ def _remember(facts: FileFacts, document: Document, found: Facts | None) -> None
     """Put what *document* has to do with others to the *facts* of its file."""
     if found is not None:
         found.document = document.index
+        found.root = "/".join(map(str, document.root))
         facts.documents.append(found)
 
 
@@ -226,6 +252,8 @@ def _unknown(value: Any, named: object, group_version: object, catalog: Catalog)
             )
             # Ignoring it would withdraw a resource from sinks on account of a typing error.
             return Problem("GS306", message, ("apiVersion",))
+        if group in GATEWAY_API:
+            return _of_gateway_api(named, catalog)
         what = f"{group_version[:100]} {named[:100]}"
     if catalog.unknown_kinds == "ignore":
         return None
@@ -237,13 +265,25 @@ def _unknown(value: Any, named: object, group_version: object, catalog: Catalog)
     )
 
 
+def _of_gateway_api(named: str, catalog: Catalog) -> Problem | None:
+    """Say what a Gateway API document is, unless that is known."""
+    refused = "error" in (catalog.unknown_kinds, catalog.gateway_api)
+    if catalog.gateway_api == "ignore" and not refused:
+        return None
+    message = (
+        f"{named[:100]} of the Gateway API is not delivered: istiod takes that kind from the "
+        "cluster alone, so apply it there; a collection of your own can carry it to other sinks"
+    )
+    return Problem("GS316", message, ("kind",), "error" if refused else "warning")
+
+
 def _place(
     into: object, data: bytes, document: Document, found: Iterable[Problem], resource: str
 ) -> None:
     """Add *found* with their positions to the repeated field *into*."""
     for problem in found:
         at_key = problem.at_key or problem.code == "GS310"
-        path = spelled(document.value, problem.path)
+        path = (*document.root, *spelled(document.value, problem.path))
         line, column = locate(data, document.index, path, at_key=at_key)
         into.append(  # type: ignore[attr-defined]
             FindingMessage(

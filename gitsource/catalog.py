@@ -15,7 +15,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,7 +111,7 @@ def _istio(
     oldest, full = served[-1], f"{group}.istio.io"
     urls = tuple(f"{full}/{version}/{kind}" for version in served)
     collection = f"istio/{group}/{oldest}/{plural}"
-    asked = (Use(urls[-1], xds),)
+    asked: tuple[Use, ...] = (Use(urls[-1], xds),)
     if len(urls) > 1:
         asked = (Use(urls[-1], xds, "1.23"), Use(urls[0], "1.24"))
     return Kind(
@@ -292,6 +292,8 @@ class Catalog:
     """``ignore``, ``warn`` or ``error``: what a document of an unknown kind is."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """Bounds on a document (`parse.Limits` by name), since they change what is accepted."""
+    gateway_api: str = "warn"
+    """The same as `unknown_kinds` for documents of the Gateway API."""
 
     @cached_property
     def by_collection(self) -> Mapping[str, Kind]:
@@ -361,6 +363,7 @@ class Catalog:
             RULES_VERSION,
             self.default_namespace,
             self.unknown_kinds,
+            self.gateway_api,
             sorted(self.limits.items()),
             rows,
             library_versions(),
@@ -388,7 +391,7 @@ class Catalog:
             documents |= pairs
             types |= {typed} if typed else set()
             kinds.append(kind)
-        return Catalog(tuple(kinds), self.default_namespace, self.unknown_kinds, self.limits)
+        return replace(self, kinds=tuple(kinds))
 
 
 def _glob(pattern: str) -> re.Pattern[str]:

@@ -75,6 +75,7 @@ def catalog_for(settings: Settings, read: Read | None) -> Catalog:
     base = Catalog(
         default_namespace=settings.default_namespace,
         unknown_kinds=settings.unknown_kinds,
+        gateway_api=settings.gateway_api,
         limits={
             "documents": limits.documents,
             "depth": limits.depth,

@@ -109,6 +109,8 @@ class Document:
     line: int
     """1-based line of its first node."""
     doubts: tuple[Doubt, ...] = ()
+    root: FieldPath = ()
+    """Where it stands in the document of the file, if that is a list of several."""
 
 
 @dataclass(frozen=True, slots=True)

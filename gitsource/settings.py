@@ -199,6 +199,9 @@ class Settings:
     """Namespace of a document that names none."""
     unknown_kinds: Literal["ignore", "warn", "error"] = "ignore"
     """What a document of a kind that no collection takes is. Ignored ones are counted in status."""
+    gateway_api: Literal["ignore", "warn", "error"] = "warn"
+    """What a Gateway API document is that no collection of yours takes: istiod reads that kind from
+    the cluster alone. Whatever `error` finds holds the revision."""
     collections: tuple[CollectionRow, ...] = ()
     """User-defined collections, besides the built-in ones."""
     limits: Limits = field(default_factory=Limits)

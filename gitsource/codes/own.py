@@ -227,6 +227,13 @@ ROWS = table(
         "use the field that has taken its place",
     ),
     Code(
+        "GS316",
+        "warning",
+        "Gateway API document",
+        "apply it to the cluster: istiod takes that kind from there alone; or define a collection "
+        "for it, or set gateway_api",
+    ),
+    Code(
         "GS330",
         "warning",
         "suppression of nothing",

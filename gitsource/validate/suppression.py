@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from gitsource.codes.table import CODES
 from gitsource.model import Problem, shown
@@ -24,6 +25,16 @@ MOST = 50
 def suppressed(annotations: Mapping[str, str]) -> frozenset[str]:
     """Return the codes of the warnings that *annotations* ask to be let alone."""
     return frozenset(_named(annotations))
+
+
+def lets_alone(value: Any, problem: Problem) -> bool:
+    """Say whether the document *value*, of no known kind, asks to be let alone with *problem*."""
+    metadata = value.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    told = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
+    if problem.severity != "warning" or not isinstance(told, str):
+        return False
+    return problem.code in suppressed({ANNOTATION: told})
 
 
 def _named(annotations: Mapping[str, str]) -> list[str]:
