@@ -22,17 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message_factory import GetMessageClass
 
 from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
-from gitsource._proto.istio.networking.v1alpha3 import (  # noqa: F401 - bodies are found by name
-    destination_rule_pb2,
-    gateway_pb2,
-    service_entry_pb2,
-    virtual_service_pb2,
-)
+from gitsource.catalog import Catalog, Kind, body_descriptor
 from gitsource.configuration import catalog_for, load
 from gitsource.git.mirror import Mirror
-from gitsource.model import Finding, Resource, Snapshot
+from gitsource.git.objects import Objects
+from gitsource.model import Finding, Resource, Revision, Snapshot
 from gitsource.reconcile.judging import schema_reader
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.settings import FilePath, Repository, Settings
@@ -71,13 +68,19 @@ async def followed(fixture: Path, work: Path) -> AsyncIterator[tuple[Path, dict[
     settings = replace(
         settings_of(fixture), repository=Repository(upstream.url), state_dir=FilePath(str(work))
     )
+    catalogs: list[Catalog] = []
+
+    def catalog_at(told: Settings, objects: Objects | None, at: Revision | None) -> Catalog:
+        catalogs.append(catalog_for(told, schema_reader(objects, at, told)))
+        return catalogs[-1]
+
     reconciler = Reconciler(
         settings,
         Mirror(work / "mirror.git", settings.repository),
         History(work / "history"),
         BlobCache(work / "blobs.sqlite"),
         SnapshotCache(),
-        lambda told, objects, at: catalog_for(told, schema_reader(objects, at, told)),
+        catalog_at,
     )
     try:
         for step in steps(fixture):
@@ -86,13 +89,20 @@ async def followed(fixture: Path, work: Path) -> AsyncIterator[tuple[Path, dict[
             if outcome.result == "failed":
                 raise AssertionError(f"{step}: {outcome.error}")
             now = reconciler.condition
-            yield step, described(outcome.result, now.serving, outcome.findings, now.ignored)
+            told = described(
+                outcome.result, now.serving, outcome.findings, now.ignored, catalogs[-1]
+            )
+            yield step, told
     finally:
         await reconciler.close()
 
 
 def described(
-    outcome: str, serving: Snapshot | None, findings: tuple[Finding, ...], ignored: int
+    outcome: str,
+    serving: Snapshot | None,
+    findings: tuple[Finding, ...],
+    ignored: int,
+    catalog: Catalog,
 ) -> dict[str, Any]:
     """Return the expected file of one step."""
     collections = serving.collections.values() if serving else ()
@@ -102,7 +112,10 @@ def described(
         "collections": {
             each.name: {
                 "version": each.version,
-                "resources": {resource.name: _resource(resource) for resource in each},
+                "resources": {
+                    resource.name: _resource(resource, catalog.by_collection[each.name])
+                    for resource in each
+                },
             }
             for each in collections
         },
@@ -121,9 +134,10 @@ def described(
     }
 
 
-def _resource(resource: Resource) -> dict[str, Any]:
+def _resource(resource: Resource, kind: Kind) -> dict[str, Any]:
     wire = resource_pb2.Resource.FromString(resource.wire)
-    body = MessageToDict(wire.body)
+    message = GetMessageClass(body_descriptor(kind.body, kind.descriptors))
+    body = MessageToDict(message.FromString(wire.body.value))
     born = datetime.fromtimestamp(wire.metadata.create_time.ToSeconds(), UTC)
     return {
         "version": wire.metadata.version,
@@ -131,8 +145,8 @@ def _resource(resource: Resource) -> dict[str, Any]:
         "annotations": dict(wire.metadata.annotations),
         "create_time": born.isoformat().replace("+00:00", "Z"),
         "origin": f"{resource.origin.path}:{resource.origin.line}",
-        "type": body.pop("@type"),
-        "body": body.get("value", body),
+        "type": wire.body.type_url,
+        "body": body,
     }
 
 

@@ -136,6 +136,12 @@ def plain(value: Any) -> Any:
     return value
 
 
+def file_at(step: Path, path: str) -> Path:
+    """Return the file at *path* after *step*: a partial step has only what it changes."""
+    earlier = [each for each in steps(step.parent) if each.name <= step.name]
+    return next(each / path for each in reversed(earlier) if (each / path).exists())
+
+
 @pytest.mark.parametrize(
     "step", [step for step in STEPS if expected(step)["outcome"] == "published"], ids=step_id
 )
@@ -146,11 +152,13 @@ def test_a_body_is_what_another_reader_finds_in_the_file(step):
         for resource in collection["resources"].values():
             path, _, line = resource["origin"].rpartition(":")
             if path not in read:
-                text = (step / path).read_bytes().decode("utf-8-sig")
+                text = file_at(step, path).read_bytes().decode("utf-8-sig")
                 lines = [node.start_mark.line + 1 for node in YAML().compose_all(text)]
                 read[path] = list(zip(lines, YAML(typ="safe").load_all(text), strict=True))
             (document,) = (value for at, value in read[path] if at == int(line))
             spec = document["spec"] if "apiVersion" in document else document
+            if not resource["type"].endswith("google.protobuf.Struct"):
+                spec = {key: item for key, item in spec.items() if key != "@type"}
 
             assert plain(resource["body"]) == plain(spec)
             metadata = document.get("metadata") or {}

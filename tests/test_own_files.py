@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -268,3 +269,17 @@ def test_a_resource_of_a_type_that_no_collection_takes_counts_as_any_unknown_kin
 
     assert ("GS305", 1, 10) == (finding.code, finding.line, finding.column)
     assert "envoy.config.cluster.v3.Cluster" in finding.message
+
+
+def test_the_descriptor_sets_of_the_gateway_are_what_its_protos_compile_to(tmp_path):
+    gateway = Path(__file__).parents[1] / "fixtures" / "repos" / "gateway"
+    seen = 0
+    for step in sorted(path for path in gateway.iterdir() if path.is_dir()):
+        if (step / "protos").is_dir():
+            shutil.copytree(step / "protos", tmp_path, dirs_exist_ok=True)
+            theirs = FileDescriptorSet.FromString((step / "descriptors/ai.binpb").read_bytes())
+            ours = FileDescriptorSet.FromString(protos.compiled(tmp_path, "a/b"))
+            seen += 1
+
+            assert {f.name: f for f in ours.file} == {f.name: f for f in theirs.file}
+    assert 2 == seen

@@ -94,6 +94,7 @@ def test_the_sdist_carries_what_is_needed_to_build_and_check_again(distributions
         "Makefile",
         "README.md",
         "LICENSE",
+        "examples/flagd/flagd.py",
         "gitsource/cli/main.py",
         "tests/conftest.py",
     } <= names
