@@ -1,79 +1,293 @@
 """
 Judging files on disk as if they were a revision.
 
-Rule: the files go through the very pipeline of a revision (`build`, `snapshot.build.propose`); only
-where contents come from differs. A symbolic link is named, never followed, below a folder; a path
-the caller typed is read as typed.
+Rule: the files go through the very pipeline of a revision (`build`, `relate`, `snapshot.build`);
+only where contents come from differs. A symbolic link is named, never followed, below a folder; a
+path the caller typed is read as typed.
+
+What was judged before is not judged again (`seen`): not at all if nothing changed, and else only
+contents that are new. A content is remembered by the digest of the very bytes that were judged.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from gitsource.build import Builder, join
 from gitsource.catalog import Catalog
 from gitsource.configuration import catalog_for
 from gitsource.errors import ConfigurationError
-from gitsource.model import Finding, Revision, TreeEntry
-from gitsource.references.index import Index
-from gitsource.relate import related
+from gitsource.model import Finding
+from gitsource.seen import Known, Seen, Stat, now
 from gitsource.settings import Settings
-from gitsource.snapshot.build import FileState, Proposal, nothing, propose
+
+if TYPE_CHECKING:
+    from gitsource._proto.gitsource.state.v1.state_pb2 import FileResult
+    from gitsource.snapshot.blobs import BlobCache, Key
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
+Task: TypeAlias = tuple[str, str, bool]
+"""Path, collection by path (or empty), whether the file is JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file that is judged."""
+
+    path: str
+    """Where it is read."""
+    shown: str
+    """What findings call it."""
+    below: str
+    """Its path below the root that the caller named."""
+    stat: Stat
+
 
 def judge_files(
-    paths: Sequence[Path], settings: Settings, *, isolated: bool = False
+    paths: Sequence[Path],
+    settings: Settings,
+    *,
+    isolated: bool = False,
+    cache: Path | None = None,
 ) -> tuple[tuple[Finding, ...], int]:
     """
     Return the findings about *paths* (files and folders), sorted by place, and how many files.
 
-    *isolated* leaves out what one file says about another, such as a name defined twice. Raises
-    ConfigurationError for a path that does not exist or cannot be read.
+    *isolated* leaves out what one file says about another, such as a name defined twice. *cache* is
+    a folder for what is remembered from one call to the next. Raises ConfigurationError for a path
+    that does not exist or cannot be read.
     """
     findings: list[Finding] = []
-    entries: dict[str, TreeEntry] = {}
-    below: dict[str, str] = {}
+    files: dict[str, _File] = {}
     for root in paths:
-        for path in _walk(root, findings):
-            shown = os.fsencode(path).decode("utf-8", "backslashreplace")
-            entries.setdefault(shown, TreeEntry(shown, "100644", os.fspath(path)))
-            below[shown] = os.path.relpath(path, root) if root.is_dir() else os.fspath(path)
+        for file in _walk(root, findings):
+            files.setdefault(file.shown, file)
     catalog = catalog_for(settings, _schema_below(paths))
-    files = [_routed(entry, below[entry.path], catalog) for entry in entries.values()]
-    read = partial(read_files, limit=settings.limits.file_bytes)
+    seen = Seen(cache, paths)
+    contents = {file.shown: seen.content(file.path, file.stat) for file in files.values()}
+    recipe = _recipe(catalog) if cache is not None else ""
+    question = _question(recipe, settings, isolated, contents, findings)
+    known = seen.answer(question) if cache is not None and None not in contents.values() else None
+    if known is not None:
+        return known, len(files)
+    told, results = _judged(files, contents, catalog, settings, seen, recipe)
+    everything = _together(files, results, catalog, settings, findings, isolated=isolated)
+    if cache is not None:
+        now_known = {name: each.content for name, each in told.items()}
+        question = _question(recipe, settings, isolated, now_known, findings)
+        seen.remember({files[name].path: each for name, each in told.items()}, question, everything)
+    return everything, len(files)
+
+
+# --------------------------------------------------------------------------- what is remembered
+
+
+def _recipe(catalog: Catalog) -> str:
+    """Return what results depend on beside contents: the catalog, and this very code."""
+    code = []
+    package = os.path.dirname(__file__)  # noqa: PTH120 - hundreds of Path objects cost
+    for folder, folders, names in os.walk(package):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        for name in names:
+            told = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118 - see above
+            code.append(f"{folder}/{name} {told.st_size} {told.st_mtime_ns}")
+    told_all = "\n".join((catalog.digest, *sorted(code)))
+    return hashlib.sha256(told_all.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def _question(
+    recipe: str,
+    settings: Settings,
+    isolated: bool,  # noqa: FBT001 - a part of the question like the others
+    contents: Mapping[str, str | None],
+    findings: Iterable[Finding],
+) -> bytes:
+    """Return a digest of everything that the findings follow from."""
+    rows = (f"{name}\0{content}" for name, content in contents.items())
+    told = "\n".join((recipe, repr(settings.references), repr(isolated), repr(findings), *rows))
+    return hashlib.sha256(told.encode()).digest()
+
+
+# --------------------------------------------------------------------------- judging
+
+
+def _judged(
+    files: Mapping[str, _File],
+    contents: Mapping[str, str | None],
+    catalog: Catalog,
+    settings: Settings,
+    seen: Seen,
+    recipe: str,
+) -> tuple[dict[str, Known], dict[str, FileResult]]:
+    """Return what each file is known as from now on, and what became of it."""
+    from gitsource._proto.gitsource.state.v1.state_pb2 import FileResult
+    from gitsource.snapshot.blobs import BlobCache
+
+    tasks = {name: _task(file, catalog) for name, file in files.items()}
+    told: dict[str, Known] = {}
+    results: dict[str, FileResult] = {}
+    path = seen.results
+    blobs = BlobCache(path) if path is not None else None
+    if blobs is not None and path is not None and path.exists():
+        told = _told(files, contents, settings.limits.file_bytes)
+        keys = {name: (each.content, *tasks[name][1:]) for name, each in told.items()}
+        found = blobs.get(recipe, set(keys.values()))
+        results = {name: found[key] for name, key in keys.items() if key in found}
+    fresh: dict[Key, bytes] = {}
+    for name, content, taken, raw in _anew(
+        {tasks[name]: name for name in files if name not in results}, catalog, settings
+    ):
+        results[name] = FileResult.FromString(raw)
+        told.pop(name, None)
+        if content:
+            told[name] = Known(files[name].stat, content, taken)
+            fresh[(content, *tasks[name][1:])] = raw
+    if blobs is not None:
+        _keep(blobs, recipe, fresh)
+    return told, results
+
+
+def _keep(blobs: BlobCache, recipe: str, fresh: Mapping[Key, bytes]) -> None:
+    if fresh:
+        blobs.put(recipe, fresh)
+    blobs.close()
+
+
+def _told(
+    files: Mapping[str, _File], contents: Mapping[str, str | None], limit: int
+) -> dict[str, Known]:
+    """Return the content of each file: as it was, or read now."""
+    told = {}
+    for name, file in files.items():
+        taken, content = now(), contents[name]
+        if content is None:
+            ((_, data),) = read_files((file.path,), limit)
+            if data is None:
+                continue
+            content = hashlib.sha256(data).hexdigest()
+        told[name] = Known(file.stat, content, taken)
+    return told
+
+
+def _anew(
+    tasks: Mapping[Task, str], catalog: Catalog, settings: Settings
+) -> Iterator[tuple[str, str, int, bytes]]:
+    """Yield, for each of *tasks*, its name, the content that was judged, when, and the result."""
+    from gitsource import workers
+    from gitsource.build import CHUNK
+
+    build = settings.build
+    wanted = list(tasks)
+    work = partial(judge_tasks, catalog, settings.limits.file_bytes)
+    chunks = [wanted[at : at + CHUNK] for at in range(0, len(wanted), CHUNK)]
+    if len(wanted) < build.bulk or build.workers < 2:
+        for chunk in chunks:
+            for task, result in zip(chunk, work(chunk), strict=True):
+                yield tasks[task], *result
+        return
+    with workers.Workers(min(build.workers, len(chunks)), work) as pool:
+        for chunk, judged in pool.run(chunks):
+            for task, result in zip(chunk, judged, strict=True):
+                yield tasks[task], *result
+
+
+def judge_tasks(
+    catalog: Catalog, limit: int, tasks: Sequence[Task]
+) -> list[tuple[str, int, bytes]]:
+    """Return, for each task, the digest of what was judged (empty: nothing), when, and what of."""
+    from gitsource.build import bounds, judge
+
+    limits = bounds(catalog)
+    done = []
+    for path, collection, json in tasks:
+        taken = now()
+        ((_, data),) = read_files((path,), limit)
+        route = catalog.by_collection[collection] if collection else None
+        result = judge(data, route, catalog, limits, json=json).SerializeToString()
+        content = hashlib.sha256(data).hexdigest() if data is not None else ""
+        done.append((content, taken, result))
+    return done
+
+
+def _task(file: _File, catalog: Catalog) -> Task:
+    kind = catalog.route(file.shown) or catalog.route(file.below)
+    return file.path, kind.collection if kind else "", file.path.lower().endswith(".json")
+
+
+def _together(
+    files: Mapping[str, _File],
+    results: Mapping[str, FileResult],
+    catalog: Catalog,
+    settings: Settings,
+    findings: Sequence[Finding],
+    *,
+    isolated: bool,
+) -> tuple[Finding, ...]:
+    """Return all *findings*: also those that the *results* of files have, alone and together."""
+    from gitsource.build import join
+    from gitsource.model import Revision, TreeEntry
+    from gitsource.references.index import Index
+    from gitsource.relate import related
+    from gitsource.snapshot.build import FileState, nothing, propose
+
+    def proposed(
+        changed: Mapping[str, FileState | None], found: Iterable[Finding]
+    ) -> tuple[Finding, ...]:
+        revision = Revision("", "", 0)
+        return propose(nothing(), revision, changed, found, kinds=catalog.called).findings
+
+    everything = list(findings)
     changed: dict[str, FileState | None] = {}
-    facts: dict[str, bytes | None] = {}
-    builder = Builder(catalog, settings.build)
-    for entry, result in builder.results([routed for _, routed in files], read, read):
-        changed[entry.path], found = join(entry, 0, result)
-        facts[entry.path] = result.facts
-        findings.extend(found)
-    shown_as = {routed.path: entry.path for entry, routed in files}
+    shown_as: dict[str, str] = {}
+    for name, result in results.items():
+        known_by = _known_by(files[name], catalog)
+        shown_as[known_by] = name
+        changed[known_by], found = join(TreeEntry(known_by, "100644", name), 0, result)
+        everything += found
     if isolated:
-        judged: Iterable[Finding] = (
-            finding
-            for path, state in changed.items()
-            for finding in _proposed({path: state}, (), catalog).findings
-        )
-        everything = (*findings, *judged)
+        for path, state in changed.items():
+            everything += proposed({path: state}, ())
     else:
-        blobs = {routed.path: routed.blob for _, routed in files}
+        read = partial(read_files, limit=settings.limits.file_bytes)
+        facts = {_known_by(files[name], catalog): result.facts for name, result in results.items()}
         news = related(
-            Index(), facts, settings.references, (), blobs.__getitem__, read, catalog, full=True
+            Index(),
+            facts,
+            settings.references,
+            (),
+            lambda path: files[shown_as[path]].path,
+            read,
+            catalog,
+            full=True,
         )
-        everything = _proposed(changed, (*findings, *news.findings), catalog).findings
-    return tuple(sorted(_shown(finding, shown_as) for finding in everything)), len(files)
+        everything = list(proposed(changed, (*everything, *news.findings)))
+    return tuple(sorted(_shown(finding, shown_as) for finding in everything))
 
 
-def _proposed(
-    changed: Mapping[str, FileState | None], findings: Iterable[Finding], catalog: Catalog
-) -> Proposal:
-    return propose(nothing(), Revision("", "", 0), changed, findings, kinds=catalog.called)
+def _known_by(file: _File, catalog: Catalog) -> str:
+    """Return the path that a repository would know *file* by, if that decides where it belongs."""
+    if catalog.route(file.shown) is None and catalog.route(file.below) is not None:
+        return file.below
+    return file.shown
+
+
+def _shown(finding: Finding, shown_as: dict[str, str]) -> Finding:
+    file = shown_as.get(finding.file, finding.file)
+    if file == finding.file:
+        return finding
+    return Finding(
+        file, finding.line, finding.column, finding.severity, finding.code, finding.message,
+        finding.resource, finding.suppressed,
+    )  # fmt: skip
+
+
+# --------------------------------------------------------------------------- reading
 
 
 def read_files(paths: Sequence[str], limit: int) -> Iterator[tuple[str, bytes | None]]:
@@ -87,39 +301,49 @@ def read_files(paths: Sequence[str], limit: int) -> Iterator[tuple[str, bytes | 
             raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _walk(root: Path, findings: list[Finding]) -> Iterator[Path]:
-    if not root.exists():
-        raise ConfigurationError(f"{root} does not exist", hint="name a file or a folder")
+def _walk(root: Path, findings: list[Finding]) -> Iterator[_File]:
+    """Yield the files that *root* is or holds; what is no file is told to *findings*."""
+    start = os.fspath(root)
+    try:
+        stat = os.stat(start)  # noqa: PTH116 - as below
+    except OSError as error:
+        raise ConfigurationError(
+            f"{root} does not exist", hint="name a file or a folder"
+        ) from error
     if not root.is_dir():
-        yield root
+        yield _File(start, _harmless(start), start, Stat.of(stat))
         return
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if name != ".git")
-        for name in sorted(names):
-            if not name.lower().endswith(SUFFIXES):
-                continue
-            path = Path(folder, name)
-            if path.is_symlink():
-                text = "a symbolic link is never followed: commit the file itself in its place"
-                shown = os.fsencode(path).decode("utf-8", "backslashreplace")
-                findings.append(Finding(shown, 1, 1, "error", "GS201", text))
-            elif path.is_file():
-                yield path
+    prefix = "" if start == os.curdir else f"{start.rstrip('/')}/"
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(f"{prefix}{folder}" or os.curdir) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError:
+            continue  # it is gone again, or is not for this user to look into
+        for entry in entries:
+            below = f"{folder}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                waiting += [f"{below}/"] if entry.name != ".git" else []
+            elif entry.name.lower().endswith(SUFFIXES):
+                yield from _configuration(f"{prefix}{below}", below, entry, findings)
 
 
-def _routed(entry: TreeEntry, below: str, catalog: Catalog) -> tuple[TreeEntry, TreeEntry]:
-    """Pair *entry* with one under the path that a repository would know it by."""
-    if catalog.route(entry.path) is None and catalog.route(below) is not None:
-        return entry, TreeEntry(below, entry.mode, entry.blob)
-    return entry, entry
+def _configuration(
+    path: str, below: str, entry: os.DirEntry[str], findings: list[Finding]
+) -> Iterator[_File]:
+    """Yield the file at *path*; a symbolic link there is told to *findings* instead."""
+    if entry.is_symlink():
+        text = "a symbolic link is never followed: commit the file itself in its place"
+        findings.append(Finding(_harmless(path), 1, 1, "error", "GS201", text))
+    elif entry.is_file(follow_symlinks=False):
+        stat = entry.stat(follow_symlinks=False)
+        yield _File(path, _harmless(path), below, Stat.of(stat))
 
 
-def _shown(finding: Finding, shown_as: dict[str, str]) -> Finding:
-    file = shown_as.get(finding.file, finding.file)
-    return Finding(
-        file, finding.line, finding.column, finding.severity, finding.code, finding.message,
-        finding.resource, finding.suppressed,
-    )  # fmt: skip
+def _harmless(path: str) -> str:
+    return path if path.isascii() else os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _schema_below(paths: Sequence[Path]) -> Callable[[str], bytes | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from gitsource.cli.output import colours
 @click.option("--isolated", is_flag=True, help="Judge each file as if no other existed.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings (collections and so on).")
 @click.option("--strict", is_flag=True, help="Warnings count as errors for the exit code.")
+@click.option("--no-cache", is_flag=True, help="Judge everything, also what was judged before.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def validate(
     paths: tuple[Path, ...],
@@ -30,23 +32,26 @@ def validate(
     *,
     isolated: bool,
     strict: bool,
+    no_cache: bool,
 ) -> None:
     """
     Judge configuration files as the server would.
 
     PATHS are files, or folders searched for *.yaml, *.yml and *.json; or name a revision of a
-    repository with --repo and --revision.
+    repository with --repo and --revision. What was judged before is remembered in
+    $XDG_CACHE_HOME/gitsource (or ~/.cache/gitsource), so that only what is new takes time.
 
     Exit codes: 0 clean or warnings only, 1 errors (with --strict also warnings), 2 usage or
     environment.
     """
-    from gitsource.cli.offline import judge, settings_for
+    from gitsource.configuration import load
     from gitsource.report import machine, text
 
     if bool(paths) == (repo is not None) or (revision is not None and repo is None):
         raise click.UsageError("name either PATHS, or --repo with --revision")
-    settings = settings_for(config)
+    settings = load(config, os.environ, {})
     if repo is not None:
+        from gitsource.cli.offline import judge
         from gitsource.git.local import LocalRepository
 
         with LocalRepository(repo) as repository:
@@ -54,8 +59,10 @@ def validate(
         found, files = proposal.findings, len(proposal.changed)
     else:
         from gitsource.files import judge_files
+        from gitsource.seen import cache_folder
 
-        found, files = judge_files(paths, settings, isolated=isolated)
+        cache = None if no_cache else cache_folder(os.environ)
+        found, files = judge_files(paths, settings, isolated=isolated, cache=cache)
     if output == "json":
         json.dump(machine.findings(found), sys.stdout, indent=2)
         sys.stdout.write("\n")

@@ -177,3 +177,25 @@ class FileTable(_message.Message):
     births: _containers.RepeatedScalarFieldContainer[int]
     ignored: _containers.RepeatedScalarFieldContainer[int]
     def __init__(self, removed: _Optional[_Iterable[str]] = ..., paths: _Optional[_Iterable[str]] = ..., blobs: _Optional[_Iterable[bytes]] = ..., births: _Optional[_Iterable[int]] = ..., ignored: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Listing(_message.Message):
+    __slots__ = ("paths", "sizes", "modified", "changed", "inodes", "taken", "contents", "question", "findings")
+    PATHS_FIELD_NUMBER: _ClassVar[int]
+    SIZES_FIELD_NUMBER: _ClassVar[int]
+    MODIFIED_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    INODES_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    CONTENTS_FIELD_NUMBER: _ClassVar[int]
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    paths: _containers.RepeatedScalarFieldContainer[bytes]
+    sizes: _containers.RepeatedScalarFieldContainer[int]
+    modified: _containers.RepeatedScalarFieldContainer[int]
+    changed: _containers.RepeatedScalarFieldContainer[int]
+    inodes: _containers.RepeatedScalarFieldContainer[int]
+    taken: _containers.RepeatedScalarFieldContainer[int]
+    contents: _containers.RepeatedScalarFieldContainer[bytes]
+    question: bytes
+    findings: _containers.RepeatedCompositeFieldContainer[Finding]
+    def __init__(self, paths: _Optional[_Iterable[bytes]] = ..., sizes: _Optional[_Iterable[int]] = ..., modified: _Optional[_Iterable[int]] = ..., changed: _Optional[_Iterable[int]] = ..., inodes: _Optional[_Iterable[int]] = ..., taken: _Optional[_Iterable[int]] = ..., contents: _Optional[_Iterable[bytes]] = ..., question: _Optional[bytes] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ...) -> None: ...
