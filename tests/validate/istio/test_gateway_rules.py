@@ -32,9 +32,10 @@ def test_each_certificate_that_the_mesh_brings_is_told():
 
 def test_in_istio_mutual_mode_nothing_else_is_asked():
     """Certificates from two sources are certificates too many already."""
-    tls = {"mode": "ISTIO_MUTUAL", "credentialName": "a", "credentialNames": ["b"], "caCrl": "c"}
+    tls = {"mode": "ISTIO_MUTUAL", "credentialName": "a", "caCrl": "b"}
+    tls |= {"serverCertificate": "c.pem", "privateKey": "c.key"}
 
-    assert [("GW-33", False)] * 2 == found(server(tls=tls))
+    assert [("GW-33", False)] * 3 == found(server(tls=tls))
 
 
 def test_old_versions_are_warned_of_in_any_mode():
