@@ -10,7 +10,7 @@ ROWS = table(
         "error",
         "selector of proxies that selects nothing sound",
         "name labels and values in full: a selector takes neither * nor an empty name",
-        note="as in Istio, a selector without labels is a warning: it selects every workload",
+        note="as in Istio, a selector without labels is a warning",
     ),
     Code(
         "PC-02",

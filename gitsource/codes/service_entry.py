@@ -10,7 +10,9 @@ ROWS = table(
         "error",
         "workload selector of a service that selects nothing sound",
         "name labels and values in full: a selector takes neither * nor an empty name",
-        note="as in Istio, a selector without labels is a warning: it selects every workload",
+        note=(
+            "as in Istio, a selector without labels is a warning; such a service has no workloads"
+        ),
     ),
     Code(
         "SE-02",

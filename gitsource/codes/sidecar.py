@@ -20,7 +20,7 @@ ROWS = table(
         "error",
         "workload selector of a Sidecar that selects nothing sound",
         "name labels and values in full: a selector takes neither * nor an empty name",
-        note="as in Istio, a selector without labels is a warning: it selects every workload",
+        note="as in Istio, a selector without labels is a warning",
     ),
     Code(
         "SC-02",

@@ -54,7 +54,8 @@ def beta_selector(
 
 def _selector(code: str, path: FieldPath, pairs: Any, *, first: bool) -> Iterator[Problem]:
     if not pairs:
-        yield warning(code, path[:-1], "the selector names no labels, so it selects everything")
+        message = "the selector names no labels: name them, or leave the selector out"
+        yield warning(code, path[:-1], message)
     for key in sorted(pairs):
         if not key:
             message = "a label without a name selects nothing: name it"
