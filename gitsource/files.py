@@ -79,8 +79,9 @@ def judge_files(
     told, results = _judged(files, contents, catalog, settings, seen, recipe)
     everything = _together(files, results, catalog, settings, findings, isolated=isolated)
     if cache is not None:
-        now_known = {name: each.content for name, each in told.items()}
-        question = _question(recipe, settings, isolated, now_known, findings)
+        # In the order in which the question is asked the next time.
+        contents = {name: told[name].content if name in told else None for name in files}
+        question = _question(recipe, settings, isolated, contents, findings)
         seen.remember({files[name].path: each for name, each in told.items()}, question, everything)
     return everything, len(files)
 

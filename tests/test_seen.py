@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gitsource._proto.gitsource.state.v1.state_pb2 import Listing
 from gitsource.files import judge_files
 from gitsource.model import Finding
 from gitsource.seen import LISTINGS, SETTLED, Known, Seen, Stat, cache_folder
@@ -61,6 +62,19 @@ def test_the_second_answer_is_the_first(tree: Path, cache: Path) -> None:
 
     assert first == second
     assert judge_files([tree], Settings()) == second
+
+
+def test_what_a_first_run_keeps_is_the_answer_to_the_second(tree: Path, cache: Path) -> None:
+    """Also when files are judged in another order than they are looked at."""
+    for number in range(30):
+        old(tree / f"n{number}.yaml", f"a: {number}")
+    questions = []
+    for _ in range(2):
+        judge_files([tree], Settings(), cache=cache)
+        (listing,) = (cache / "listings").iterdir()
+        questions.append(Listing.FromString(listing.read_bytes()[32:]).question)
+
+    assert questions[0] == questions[1]
 
 
 def test_a_changed_file_changes_the_answer(tree: Path, cache: Path) -> None:
