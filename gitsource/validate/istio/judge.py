@@ -9,7 +9,7 @@ whose rules speak of fields that exclude each other has ``ONEOFS``: what both of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -20,10 +20,11 @@ from gitsource.validate.cel import Broken
 from gitsource.validate.istio import common
 from gitsource.validate.istio.subject import SPEC, Subject, camel
 
-_CEL = "GS312"
 _OLD = "GS315"
-SOFT = frozenset(("GS301", _CEL))
+SOFT = frozenset(("GS301", "GS312"))
 """What the schema and its CEL rules say: a rule of Istio's says it better."""
+MOST = 100
+"""Errors that are told of one document, and as many warnings: each is looked up in the text."""
 
 
 @cache
@@ -34,42 +35,57 @@ def _module(kind: Kind) -> Any:
 def problems(kind: Kind, subject: Subject) -> tuple[Problem, ...]:
     """Return what Istio's rules for *kind* find wrong with *subject*."""
     own = _module(kind).check(subject) if kind.rules else ()
-    return (*common.check(kind, subject), *own)
+    return (*common.check(kind, subject), *_first(own))
+
+
+def _first(found: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield *found* up to `MOST` errors, and as many warnings: the author reads no more at once."""
+    errors = warnings = 0
+    for problem in found:
+        if problem.severity == "error":
+            yield problem
+            errors += 1
+            if errors == MOST:
+                return
+        elif warnings < MOST:
+            yield problem
+            warnings += 1
 
 
 def merged(by_schema: Iterable[Problem], by_rules: Iterable[Problem]) -> tuple[Problem, ...]:
     """Return all of these, without what the schema says of a value that a rule speaks of."""
     told = tuple(by_rules)
     better = {problem.path for problem in told if problem.severity == "error"}
-    # NB: a CEL rule speaks of the mapping that holds the value at fault, ours of the value.
-    holding = {path[:-1] for path in better}
     spoken = {problem.path for problem in told}
     kept = (
         problem
         for problem in by_schema
         if not (problem.code == _OLD and problem.path in spoken)
-        if problem.code not in SOFT
-        or (
-            problem.path not in better
-            and not (problem.code == _CEL and problem.path in holding)
-            and not _repeated(problem, told)
-        )
+        if problem.code not in SOFT or (problem.path not in better and not _repeated(problem, told))
     )
     return (*kept, *told)
 
 
 def _repeated(problem: Problem, told: Iterable[Problem]) -> bool:
-    """Say whether a rule that is known to say the same has spoken of that node, or inside it."""
-    if not isinstance(problem, Broken) or not problem.same:
+    """
+    Say whether a rule of ours says what a rule of the schema says: the same of that node or inside.
+
+    One whose twin is not known is taken to be of the error right below its node, if there is one.
+    """
+    if not isinstance(problem, Broken):
         return False
-    path = tuple(camel(step) if isinstance(step, str) else step for step in problem.path)
+    path = _camel(problem.path)
     size = len(path)
+    ours = ((each.code, _camel(each.path)) for each in told if each.severity == "error")
+    if not problem.same:
+        return any(at[:-1] == path for _, at in ours)
     return any(
-        each.code in problem.same
-        and each.severity == "error"
-        and (each.path[:size] == path or path[: len(each.path)] == each.path)
-        for each in told
+        code in problem.same and (at[:size] == path or path[: len(at)] == at) for code, at in ours
     )
+
+
+def _camel(path: FieldPath) -> FieldPath:
+    return tuple(camel(step) if isinstance(step, str) else step for step in path)
 
 
 def named(kind: Kind, value: Any, found: Iterable[Problem]) -> tuple[Problem, ...]:

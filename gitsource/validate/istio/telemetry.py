@@ -22,6 +22,8 @@ NULLS = {
     "accessLogging.*.providers.*": "TL-10",
 }
 UPSERT, REMOVE = range(2)
+MOST_CEL = 200_000
+"""Characters of expressions that are read of one document; the rest is taken as it is."""
 _NEEDED = {
     "literal": ("TL-24", "value", "the literal has no value: write it, or remove the tag"),
     "header": ("TL-25", "name", "the header has no name: write the one that is copied"),
@@ -41,8 +43,13 @@ def check(subject: Subject) -> Iterator[Problem]:
         yield warning("TL-20", (*SPEC, "tracing"), message)
     for index, entry in enumerate(spec.tracing):
         yield from _tracing(subject, (*SPEC, "tracing", index), entry)
+    read = 0
     for index, entry in enumerate(spec.access_logging):
-        yield from _logging(subject, (*SPEC, "accessLogging", index), entry)
+        at = (*SPEC, "accessLogging", index)
+        yield from _providers(subject, at, entry)
+        read += len(entry.filter.expression)
+        if entry.HasField("filter") and read <= MOST_CEL:
+            yield from _filter(subject, (*at, "filter"), entry.filter.expression)
 
 
 def _providers(subject: Subject, path: FieldPath, entry: Any) -> Iterator[Problem]:
@@ -99,11 +106,8 @@ def _custom_tag(subject: Subject, path: FieldPath, tag: Any) -> Iterator[Problem
             yield error(code, subject.place((*path, kind, name)), message)
 
 
-def _logging(subject: Subject, path: FieldPath, entry: Any) -> Iterator[Problem]:
-    yield from _providers(subject, path, entry)
-    if entry.HasField("filter"):
-        text = entry.filter.expression
-        flaw = cel_text.flaw(text)
-        if flaw:
-            at = subject.place((*path, "filter", "expression"))
-            yield error("TL-30", at, f"{shown(text)} is not CEL: {flaw}")
+def _filter(subject: Subject, path: FieldPath, text: str) -> Iterator[Problem]:
+    flaw = cel_text.flaw(text)
+    if flaw:
+        at = subject.place((*path, "expression"))
+        yield error("TL-30", at, f"{shown(text)} is not CEL: {flaw}")

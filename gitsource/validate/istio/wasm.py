@@ -106,6 +106,6 @@ def matches(code: str, subject: Subject, path: FieldPath, selectors: Any) -> Ite
     for index, selector in enumerate(selectors):
         for place, port in enumerate(selector.ports):
             if not 1 <= port.number <= 65535:
-                at = (*path, index, "ports", place, "number")
-                message = f"{port.number} is no port: use a number from 1 to 65535"
-                yield error(code, subject.place(at), message)
+                at = subject.place((*path, index, "ports", place, "number"))
+                told = f"{port.number} is no port" if at[-1] != place else "the port has no number"
+                yield error(code, at, f"{told}: use a number from 1 to 65535")

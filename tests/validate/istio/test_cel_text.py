@@ -2,7 +2,9 @@
 
 import pytest
 
-from gitsource.validate.istio import cel_text
+from gitsource._proto.istio.telemetry.v1alpha1.telemetry_pb2 import Telemetry
+from gitsource.validate.istio import cel_text, telemetry
+from gitsource.validate.istio.subject import Subject
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,13 @@ def test_what_is_no_expression_is_told_why_on_one_line(text, why):
 def test_what_is_too_deep_to_be_read_is_taken_unread(text):
     """Istio's reader goes deeper than ours, so it is not for us to refuse it."""
     assert "" == cel_text.flaw(text)
+
+
+def test_of_a_huge_document_only_so_much_is_read():
+    """Each expression is short enough by itself; together they would take their time."""
+    filters = [{"filter": {"expression": "a " * 25_000}} for _ in range(5)]
+    spec = Telemetry(access_logging=filters)
+
+    found = list(telemetry.check(Subject(spec, {}, "logs", "shop", {}, {})))
+
+    assert [0, 1, 2, 3] == [problem.path[2] for problem in found]
