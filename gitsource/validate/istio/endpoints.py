@@ -108,7 +108,7 @@ def _resolvable(entry: Any) -> Iterator[Problem]:
 
 def _named(subject: Subject, path: FieldPath, endpoint: Any, names: set[str]) -> Iterator[Problem]:
     address = endpoint.address
-    if not is_ip(address) and not is_fqdn(address):
+    if not is_fqdn(address) and not is_ip(address):
         at = subject.place((*path, "address"))
         message = f"{shown(address)} is neither a domain name nor an IP address: write one of them"
         yield error("SE-33", at, message if address else "the endpoint has no address: write one")

@@ -14,7 +14,7 @@ from gitsource.model import FieldPath, Problem, shown
 from gitsource.validate.istio.endpoints import DYNAMIC_DNS, NONE, STATIC, resolved
 from gitsource.validate.istio.names import is_partial_wildcard, is_subnet, is_wildcard_domain
 from gitsource.validate.istio.policies import alpha_selector, export_to
-from gitsource.validate.istio.ports import port_name, protocol
+from gitsource.validate.istio.ports import port_name, port_number, protocol
 from gitsource.validate.istio.subject import Subject, error, warning
 from gitsource.validate.istio.values import HTTP_CLASS, PROTOCOLS, TLS_CLASS, port
 
@@ -97,9 +97,9 @@ def _ports(subject: Subject) -> Iterator[Problem]:
 def _port(subject: Subject, at: FieldPath, each: Any) -> Iterator[Problem]:
     if each.target_port:
         yield from port("SE-13", (*at, "targetPort"), each.target_port)
-    yield from port_name("SE-14", subject.place((*at, "name")), each.name)
+    yield from port_name("SE-14", subject, (*at, "name"), each.name)
     yield from protocol("SE-15", (*at, "protocol"), each.protocol)
-    yield from port("SE-16", subject.place((*at, "number")), each.number)
+    yield from port_number("SE-16", subject, (*at, "number"), each.number)
 
 
 def _gets_address(subject: Subject) -> bool:

@@ -63,7 +63,7 @@ def _port(subject: Subject, path: FieldPath, listener: Any) -> Iterator[Problem]
         message = "targetPort has no meaning in a Sidecar: remove it"
         yield error("SC-43", (*at, "targetPort"), message)
     if taken.name:
-        yield from port_name("SC-44", (*at, "name"), taken.name)
+        yield from port_name("SC-44", subject, (*at, "name"), taken.name)
     yield from protocol("SC-45", (*at, "protocol"), taken.protocol)
     if taken.number == 0:
         yield from _socket(subject, path, listener)

@@ -14,10 +14,10 @@ from typing import Any
 from gitsource.model import FieldPath, Problem, shown
 from gitsource.validate.istio.connection_pool import connection_pool
 from gitsource.validate.istio.names import UNIX, is_ip, is_unix_path
-from gitsource.validate.istio.ports import port_name, protocol
+from gitsource.validate.istio.ports import port_name, port_number, protocol
 from gitsource.validate.istio.server_tls import AUTO_PASSTHROUGH, ISTIO_MUTUAL, MODES, server_tls
 from gitsource.validate.istio.subject import Subject, camel, error, warning
-from gitsource.validate.istio.values import HTTP_CLASS, TLS_CLASS, port
+from gitsource.validate.istio.values import HTTP_CLASS, TLS_CLASS
 
 _OWN = r"127\.0\.0\.1|0\.0\.0\.0|"
 _ENDPOINT = re.compile(rf"(?:{_OWN}|\[(?:{_OWN}::1|::)\]):[+]?([0-9]{{1,20}})")
@@ -59,9 +59,9 @@ def _port(subject: Subject, path: FieldPath, listener: Any) -> Iterator[Problem]
         message = "targetPort has no meaning in a Sidecar: remove it (see defaultEndpoint)"
         yield error("SC-12", (*at, "targetPort"), message)
     if taken.name:
-        yield from port_name("SC-13", (*at, "name"), taken.name)
+        yield from port_name("SC-13", subject, (*at, "name"), taken.name)
     yield from protocol("SC-14", (*at, "protocol"), taken.protocol)
-    yield from port("SC-15", subject.place((*at, "number")), taken.number)
+    yield from port_number("SC-15", subject, (*at, "number"), taken.number)
     if listener.bind and not is_ip(listener.bind):
         message = f"{shown(listener.bind)} is no IP address: write one, or leave bind out"
         yield error("SC-16", (*path, "bind"), message)

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from gitsource.model import FieldPath, Problem, shown
+from gitsource.validate.istio.ports import port_number
 from gitsource.validate.istio.subject import SPEC, Subject, camel, error, warning
-from gitsource.validate.istio.values import labels, port
+from gitsource.validate.istio.values import labels
 from gitsource.validate.istio.workload_entry import workload
 
 NULLS = {"probe.httpGet.httpHeaders.*": "WG-14"}
@@ -52,7 +53,7 @@ def _probe(subject: Subject, probe: Any) -> Iterator[Problem]:
         yield from _http(subject, (*_PROBE, "httpGet"), probe.http_get)
     elif method == "tcp_socket":
         at = (*_PROBE, "tcpSocket", "port")
-        yield from port("WG-15", subject.place(at), probe.tcp_socket.port)
+        yield from port_number("WG-15", subject, at, probe.tcp_socket.port)
     elif method == "exec":
         if not probe.exec.command:
             message = "there is nothing to run: name the command and its arguments"
@@ -64,7 +65,7 @@ def _probe(subject: Subject, probe: Any) -> Iterator[Problem]:
 
 
 def _http(subject: Subject, path: FieldPath, get: Any) -> Iterator[Problem]:
-    yield from port("WG-12", subject.place((*path, "port")), get.port)
+    yield from port_number("WG-12", subject, (*path, "port"), get.port)
     if get.scheme not in ("", "HTTP", "HTTPS"):
         message = f"{shown(get.scheme)} is no scheme of a probe: use HTTP or HTTPS"
         yield error("WG-13", (*path, "scheme"), message)
