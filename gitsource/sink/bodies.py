@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf import json_format, message_factory, struct_pb2
 from google.protobuf.message import DecodeError, Message
@@ -45,10 +45,20 @@ def as_json(type_url: str, body: bytes) -> Any:
     try:
         found = message(type_url, body)
         if found is not None:
-            return _whole(json_format.MessageToDict(found))
+            return _whole(json_format.MessageToDict(found, descriptor_pool=cast("Any", _Known())))
     except (ValueError, TypeError, json_format.SerializeToJsonError):
         pass
     return {"@type": type_url, "value": b64encode(body).decode()}
+
+
+class _Known:
+    """What json_format asks for the types of what an Any holds: loaded when one is met."""
+
+    def FindMessageTypeByName(self, name: str) -> Any:  # noqa: N802 - protobuf's name
+        found = known.find(name)
+        if found is None:
+            raise KeyError(name)
+        return found
 
 
 def _whole(value: Any) -> Any:

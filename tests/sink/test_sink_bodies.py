@@ -71,6 +71,12 @@ def test_an_unknown_type_is_passed_on_as_bytes(name):
     assert as_json(f"x/{name}", b"\x01\x02") == {"@type": f"x/{name}", "value": "AQI="}
 
 
+def test_a_message_of_envoys_is_known():
+    url = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
+
+    assert {"name": "web"} == as_json(url, b"\x0a\x03web")
+
+
 def test_bytes_that_are_not_the_message_are_refused_and_shown_as_bytes():
     with pytest.raises(ValueError, match=r"the body is no google\.protobuf\.Struct"):
         message(STRUCT, b"\xff")

@@ -19,6 +19,8 @@ from gitsource.validate.istio.values import LONGEST_PATTERN, pattern_flaw
 
 NULLS = {"configPatches.*": "EF-03"}
 
+MOST = 100
+"""Warnings of one document's values that are told."""
 _PATCHES: FieldPath = ("spec", "configPatches")
 _MANAGER = "envoy.filters.network.http_connection_manager"
 _OBJECTS = {
@@ -71,11 +73,14 @@ def check(subject: Subject) -> Iterator[Problem]:
     )
     yield warning("EF-01", ("kind",), message)
     yield from alpha_selector("EF-02", ("spec", "workloadSelector"), subject.spec)
+    left = MOST
     for index, patch in enumerate(subject.spec.config_patches):
-        yield from _patch(subject, (*_PATCHES, index), patch)
+        for problem in _patch(subject, (*_PATCHES, index), patch, min(left, envoy_patch.MOST)):
+            left -= problem.severity == "warning"
+            yield problem
 
 
-def _patch(subject: Subject, path: FieldPath, patch: Any) -> Iterator[Problem]:
+def _patch(subject: Subject, path: FieldPath, patch: Any, most: int) -> Iterator[Problem]:
     applies = _name(patch, "apply_to")
     if _name(patch.match, "context") == "WAYPOINT":
         yield from _waypoint(path, applies, patch.match)
@@ -91,7 +96,7 @@ def _patch(subject: Subject, path: FieldPath, patch: Any) -> Iterator[Problem]:
         yield problem
     if not ended and patch.patch.HasField("value"):
         at = (*path, "patch", "value")
-        yield from envoy_patch.check(_written(subject, at), applies, at)
+        yield from envoy_patch.check(_written(subject, at), applies, at, max(most, 0))
 
 
 _ENDING = frozenset(("EF-15", "EF-17", "EF-18", "EF-19", "EF-20"))

@@ -43,7 +43,7 @@ _MESSAGES = {
 """The message of what a patch applies to."""
 
 _TYPED_STRUCTS = ("udpa.type.v1.TypedStruct", "xds.type.v3.TypedStruct")
-_MOST = 20
+MOST = 20
 """Warnings of one patch that are told; after that, what they say is known."""
 
 _BEYOND = re.compile(
@@ -58,16 +58,20 @@ _NOT_ISTIODS = re.compile(r"envoy\.(?!.*\.v3(alpha)?\.).*")
 """Messages of Envoy's API before v3, which we have and istiod does not."""
 
 
-def check(value: Any, applies: str, path: FieldPath) -> Iterator[Problem]:
-    """Yield what is wrong with *value*, as written at *path*, where *applies* is patched."""
+def check(value: Any, applies: str, path: FieldPath, most: int = MOST) -> Iterator[Problem]:
+    """
+    Yield what is wrong with *value*, as written at *path*, where *applies* is patched.
+
+    Of warnings no more than *most* are told: each costs a search for what may have been meant.
+    """
     name = _MESSAGES.get(applies)
     descriptor = known.find(name) if name else None
     if descriptor is None:
         yield error("EF-30", path, f"nothing is known of {shown(applies)}: mend applyTo")
         return
-    walk = _Walk()
+    walk = _Walk(most)
     lenient = walk.message(value, descriptor, path)
-    yield from walk.found[:_MOST]
+    yield from walk.found[:most]
     yield from walk.errors[:1]
     if not walk.errors:
         yield from _refused(lenient, descriptor, path)
@@ -111,6 +115,7 @@ def _fields(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
 class _Walk:
     """One patch: what istiod passes over in it."""
 
+    most: int
     found: list[Problem] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
 
@@ -134,7 +139,7 @@ class _Walk:
         return out
 
     def _unknown(self, owner: Descriptor, fields: Any, key: str, path: FieldPath) -> None:
-        if len(self.found) >= _MOST:
+        if len(self.found) >= self.most:
             return
         near = get_close_matches(key, fields, 1)
         hint = f": did you mean {near[0]}?" if near else ": istiod passes over it"
@@ -154,7 +159,7 @@ class _Walk:
             same = its is mine and key != mine.json_name
             later = group is not None and its.containing_oneof is group and its.index > mine.index
             if same or later:
-                message = f"{key} is passed over for {other}: keep one of them"
+                message = f"{shown(key)} is passed over for {shown(other)}: keep one of them"
                 self.found.append(warning("EF-32", (*path, key), message, at_key=True))
                 return True
         return False
@@ -163,7 +168,7 @@ class _Walk:
         if "typed_config" not in fields:
             return
         told = {fields[key].name for key, item in value.items() if item is not None}
-        if not told & {"typed_config", "config_discovery"}:
+        if not told & {"typed_config", "config_discovery"} and len(self.found) < self.most:
             name = value.get("name")
             at = (*path, "name") if name else path
             message = (
@@ -199,7 +204,7 @@ class _Walk:
 
     def _any(self, value: Any, path: FieldPath) -> Any:
         """Follow an Any; one that only istiod knows is taken as it is."""
-        if type(value) is not dict:
+        if type(value) is not dict or self.errors:
             return value
         url = value.get("@type")
         if type(url) is not str:
@@ -230,7 +235,7 @@ class _Walk:
         inner = value.get("value")
         if descriptor is None or type(inner) is not dict:
             return
-        walk = _Walk()
+        walk = _Walk(self.most - len(self.found))
         at = (*path, "value")
         lenient = walk.message(inner, descriptor, at)
         self.found += walk.found
