@@ -50,8 +50,8 @@ def expected(what: str, value: Any) -> Refused:
 
 # --------------------------------------------------------------------------- numbers
 
-_WHOLE = re.compile(r"-?[0-9]{1,20}", re.ASCII)
-_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,19})", re.ASCII)
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 _LARGEST_FLOAT = 3.4028234663852886e38
 
 
