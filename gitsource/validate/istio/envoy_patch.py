@@ -172,8 +172,8 @@ class _Walk:
             name = value.get("name")
             at = (*path, "name") if name else path
             message = (
-                f"{shown(name or 'this')} is configured by its name alone, which Envoy no longer "
-                "takes: add typed_config with @type"
+                f"{shown(name) if name else 'this'} is configured by its name alone, which Envoy "
+                "no longer takes: add typed_config with @type"
             )
             self.found.append(warning("EF-34", at, message))
 
