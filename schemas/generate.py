@@ -1,5 +1,6 @@
 r"""
-Write `schemas/<collection>.json` for every built-in kind, or prove that this was done.
+Write `schemas/<collection>.json` for every built-in kind, and what editors find them by, or prove
+that this was done.
 
 A schema judges a whole document as it stands in Git. Its structure and its sentences come from
 proto/ (messages, types, enums, oneofs, comments), what values may be beyond their types from
@@ -296,6 +297,49 @@ def _without_blanks(value: Any) -> Any:
     return [_without_blanks(item) for item in value] if isinstance(value, list) else value
 
 
+def index() -> Schema:
+    """Return the list of schemas, in the form of the catalog that JSON Schema Store has."""
+    rows = [
+        {
+            "name": f"Istio {kind.kind}",
+            "description": f"{', '.join(kind.api_versions)}: {kind.collection}",
+            "fileMatch": [f"*.{kind.kind.lower()}.yaml", f"*.{kind.kind.lower()}.yml"],
+            "url": f"{kind.collection}.json",
+        }
+        for kind in BUILTIN
+    ]
+    every = {
+        "name": "Istio, every kind",
+        "description": "Each document by its own apiVersion and kind; others pass.",
+        "fileMatch": [],
+        "url": "any.json",
+    }
+    return {"version": 1, "schemas": [every, *rows]}
+
+
+def dispatcher() -> Schema:
+    """Return the schema that judges a document by the schema of its kind, and lets others pass."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Istio configuration",
+        "description": "Judges a document by its apiVersion and kind; what is not Istio's passes.",
+        "type": "object",
+        "allOf": [
+            {
+                "if": {
+                    "properties": {
+                        "apiVersion": {"enum": list(kind.api_versions)},
+                        "kind": {"const": kind.kind},
+                    },
+                    "required": ["apiVersion", "kind"],
+                },
+                "then": {"$ref": f"{kind.collection}.json"},
+            }
+            for kind in BUILTIN
+        ],
+    }
+
+
 def written() -> dict[Path, str]:
     """Return what belongs into this folder: path to text."""
     constraints = json.loads((HERE / "constraints.json").read_text(encoding="utf-8"))
@@ -306,6 +350,8 @@ def written() -> dict[Path, str]:
         schema = _without_blanks(writer.document(kind))
         met |= writer.definitions.keys()
         out[HERE / f"{kind.collection}.json"] = json.dumps(schema, indent=1) + "\n"
+    out[HERE / "index.json"] = json.dumps(index(), indent=1) + "\n"
+    out[HERE / "any.json"] = json.dumps(dispatcher(), indent=1) + "\n"
     unknown = constraints["messages"].keys() - met
     if unknown:
         raise SystemExit(f"constraints.json speaks of messages nobody uses: {sorted(unknown)}")

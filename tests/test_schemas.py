@@ -1,20 +1,24 @@
 """The schemas that ship: fresh, sound, and as strict as they say."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
 
-from gitsource.catalog import BUILTIN, body_descriptor, builtin_schema
+from gitsource.catalog import BUILTIN, Catalog, body_descriptor, builtin_schema
 from gitsource.errors import ConfigurationError
-from gitsource.validate.schema import check_schema
+from gitsource.parse import parse
+from gitsource.validate.schema import check_schema, problems
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = {kind.kind: json.loads(kind.schema_text()) for kind in BUILTIN}
-POOL = body_descriptor(BUILTIN[0].body).file.pool
+BODIES = [body_descriptor(kind.body) for kind in BUILTIN]
+POOL = BODIES[0].file.pool
 CONSTRAINTS = json.loads((ROOT / "schemas" / "constraints.json").read_text())
 
 
@@ -190,3 +194,59 @@ def test_no_pattern_is_read_in_two_ways():
             assert "\\" not in pattern
             assert "(?" not in pattern
             assert not pattern.endswith("$") or "pattern" in definition["not"]
+
+
+# --------------------------------------------------------------------------- for editors
+
+FOLDER = ROOT / "schemas"
+DOCUMENTS = ROOT / "tests" / "validate" / "documents"
+
+
+def test_the_index_lists_every_schema_in_the_form_of_the_schema_store():
+    index = json.loads((FOLDER / "index.json").read_text())
+    listed = [row["url"] for row in index["schemas"]]
+
+    assert index["version"] == 1
+    assert listed == ["any.json", *(f"{kind.collection}.json" for kind in BUILTIN)]
+    assert all((FOLDER / url).is_file() for url in listed)
+    assert all(
+        {"name", "description", "fileMatch", "url"} == row.keys() for row in index["schemas"]
+    )
+
+
+def editor(name):
+    """Return what an editor makes of the schema *name*: what it refers to lies beside it."""
+
+    def read(address):
+        path = FOLDER / address.removeprefix("file:///schemas/")
+        return Resource.from_contents(json.loads(path.read_text()))
+
+    text = json.loads((FOLDER / name).read_text())
+    schema = {"$id": f"file:///schemas/{name}", **text}
+    return Draft202012Validator(schema, registry=Registry(retrieve=read))
+
+
+@pytest.mark.parametrize("file", sorted(DOCUMENTS.glob("valid/*.yaml")), ids=lambda file: file.stem)
+def test_an_editor_takes_what_a_cluster_takes(file):
+    for document in parse(file.read_bytes()).documents:
+        kind = Catalog().by_document[document.value["apiVersion"], document.value["kind"]]
+        spelled = {"GS313", "GS314"} & {each.code for each in problems(document.value, kind)}
+
+        assert editor("any.json").is_valid(document.value) != bool(spelled)
+
+
+def test_an_editor_refuses_by_kind_and_lets_other_kinds_pass():
+    told = {"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": {"name": "a"}}
+
+    assert editor("any.json").is_valid(told)
+    assert not editor("any.json").is_valid({**told, "spec": {"hosts": []}})
+    assert editor("any.json").is_valid({"apiVersion": "v1", "kind": "Service", "spec": {"a": 1}})
+
+
+def test_the_first_line_that_the_how_to_shows_names_a_schema():
+    readme = (FOLDER / "README.md").read_text()
+    (named,) = re.findall(r"# yaml-language-server: \$schema=\.\./schemas/(\S+)", readme)
+    value = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService"}
+
+    assert editor(named).is_valid({**value, "metadata": {"name": "a"}})
+    assert not editor(named).is_valid({**value, "metadata": {"name": "a"}, "spec": {"host": "a"}})
