@@ -6,7 +6,8 @@ Rule: each resolution has a function, which says what it needs and what it does 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from gitsource.model import FieldPath, Problem, shown
@@ -58,7 +59,7 @@ def _as_asked(subject: Subject) -> Iterator[Problem]:
 
 def _static(subject: Subject) -> Iterator[Problem]:
     entry = subject.spec
-    names = {port.name for port in entry.ports}
+    names = dict.fromkeys(port.name for port in entry.ports)
     for index, endpoint in enumerate(entry.endpoints):
         at = (*_ENDPOINTS, index)
         yield from workload(subject, at, endpoint, by_ip="SE-25")
@@ -68,10 +69,12 @@ def _static(subject: Subject) -> Iterator[Problem]:
             yield error("SE-25", (*at, "address"), f"{message}: keep one, or use an IP address")
 
 
-def _unknown_ports(code: str, path: FieldPath, endpoint: Any, names: set[str]) -> Iterator[Problem]:
+def _unknown_ports(
+    code: str, path: FieldPath, endpoint: Any, names: Mapping[str, None]
+) -> Iterator[Problem]:
     for name in sorted(endpoint.ports):
         if name not in names:
-            known = ", ".join(map(shown, sorted(names)[:5])) or "none"
+            known = ", ".join(map(shown, islice(names, 5))) or "none"
             message = f"the service has no port {shown(name)}: use a name of its ports ({known})"
             yield error(code, (*path, "ports", name), message, at_key=True)
 
@@ -83,7 +86,7 @@ def _by_dns(subject: Subject) -> Iterator[Problem]:
     if entry.resolution == DNS_ROUND_ROBIN and len(entry.endpoints) > 1:
         message = "DNS_ROUND_ROBIN takes one endpoint: keep one, or set resolution: DNS"
         yield error("SE-31", (*_ENDPOINTS, 1), message)
-    names = {port.name for port in entry.ports}
+    names = dict.fromkeys(port.name for port in entry.ports)
     for index, endpoint in enumerate(entry.endpoints):
         yield from _named(subject, (*_ENDPOINTS, index), endpoint, names)
     by_address = entry.addresses and len(entry.hosts) > 1
@@ -106,7 +109,9 @@ def _resolvable(entry: Any) -> Iterator[Problem]:
             yield error("SE-30", (*_HOSTS, index), message)
 
 
-def _named(subject: Subject, path: FieldPath, endpoint: Any, names: set[str]) -> Iterator[Problem]:
+def _named(
+    subject: Subject, path: FieldPath, endpoint: Any, names: Mapping[str, None]
+) -> Iterator[Problem]:
     address = endpoint.address
     if not is_fqdn(address) and not is_ip(address):
         at = subject.place((*path, "address"))
