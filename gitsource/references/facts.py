@@ -39,16 +39,16 @@ class Said(Protocol):
         """Its own labels."""
 
 
-Made: TypeAlias = tuple[str, FieldPath, Sequence[str]]
-"""A claim: its code, where it is made (in lowerCamelCase), and its words."""
+Made: TypeAlias = tuple[str, str, Sequence[str]]
+"""A claim: its code, where it is made (lowerCamelCase steps, joined by slashes), its words."""
 Fact: TypeAlias = str | Made
 """A key that is provided, or a claim."""
 Taken: TypeAlias = Callable[[Said], Iterator[Fact]]
 """What yields the facts of the documents of a kind."""
 
 
-def claim(code: str, path: FieldPath, *words: str) -> Made:
-    """Return a claim that is made at *path*, which is in lowerCamelCase."""
+def claim(code: str, path: str, *words: str) -> Made:
+    """Return a claim that is made at *path*: lowerCamelCase steps, joined by slashes."""
     return code, path, words
 
 
@@ -67,6 +67,6 @@ def gathered(found: Iterator[Fact], offers: Iterator[str], resource: str, namesp
             provides[each] = None
         else:
             code, path, words = each
-            facts.claims.add(code=code, path="/".join(map(str, path)), words=words)
+            facts.claims.add(code=code, path=path, words=words)
     facts.provides.extend(provides)
     return facts

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gitsource.model import FieldPath
 from gitsource.references.facts import Fact, Said, claim
 from gitsource.references.keys import canonical, digest, exported, gateway, pairs
 from gitsource.references.workloads import like_one
@@ -31,15 +30,15 @@ def virtual_service(said: Said) -> Iterator[Fact]:
         yield from _hosts(said)
     else:
         yield from exported(f"V:{name}", said.spec.export_to, said.namespace)
-        yield claim("GS412", ("metadata", "name"), f"U:{name}|")
+        yield claim("GS412", "metadata/name", f"U:{name}|")
 
 
 def _bound(said: Said) -> Iterator[Fact]:
     """Claim each Gateway that is named, at its first place."""
     hosts = [canonical(host, said.namespace) for host in said.spec.hosts]
-    named: dict[str, FieldPath] = {}
+    named: dict[str, str] = {}
     for index, name in enumerate(said.spec.gateways):
-        named.setdefault(gateway(name, said.namespace), ("spec", "gateways", index))
+        named.setdefault(gateway(name, said.namespace), f"spec/gateways/{index}")
     for bound, path in named.items():
         if bound != "mesh":
             yield claim("GS401", path, bound, *hosts)
@@ -49,25 +48,25 @@ def _bound(said: Said) -> Iterator[Fact]:
                 for one, name in enumerate(match.gateways):
                     bound = gateway(name, said.namespace)
                     if bound not in named and bound != "mesh":
-                        path = ("spec", protocol, index, "match", at, "gateways", one)
+                        path = f"spec/{protocol}/{index}/match/{at}/gateways/{one}"
                         named[bound] = path
                         yield claim("GS401", path, bound)
 
 
-def _sent(spec: Any) -> Iterator[tuple[FieldPath, Any]]:
+def _sent(spec: Any) -> Iterator[tuple[str, Any]]:
     """Yield every Destination of a VirtualService with its path."""
     for index, route in enumerate(spec.http):
-        at: FieldPath = ("spec", "http", index)
+        at = f"spec/http/{index}"
         for one, share in enumerate(route.route):
-            yield (*at, "route", one, "destination"), share.destination
+            yield f"{at}/route/{one}/destination", share.destination
         if route.HasField("mirror"):
-            yield (*at, "mirror"), route.mirror
+            yield f"{at}/mirror", route.mirror
         for one, copy in enumerate(route.mirrors):
-            yield (*at, "mirrors", one, "destination"), copy.destination
+            yield f"{at}/mirrors/{one}/destination", copy.destination
     for protocol in ("tls", "tcp"):
         for index, route in enumerate(getattr(spec, protocol)):
             for one, share in enumerate(route.route):
-                yield ("spec", protocol, index, "route", one, "destination"), share.destination
+                yield f"spec/{protocol}/{index}/route/{one}/destination", share.destination
 
 
 def _destinations(said: Said) -> Iterator[Fact]:
@@ -79,10 +78,10 @@ def _destinations(said: Said) -> Iterator[Fact]:
         host, subset = canonical(destination.host, said.namespace), destination.subset
         if (host, "") not in told:
             told.add((host, ""))
-            yield claim("GS405", (*path, "host"), host)
+            yield claim("GS405", f"{path}/host", host)
         if subset and (host, subset) not in told:
             told.add((host, subset))
-            yield claim("GS403", (*path, "subset"), host, subset)
+            yield claim("GS403", f"{path}/subset", host, subset)
 
 
 def _delegates(said: Said) -> Iterator[Fact]:
@@ -94,7 +93,7 @@ def _delegates(said: Said) -> Iterator[Fact]:
         yield f"U:{delegate}|"
         if delegate not in told:
             told.add(delegate)
-            yield claim("GS411", ("spec", "http", index, "delegate", "name"), delegate)
+            yield claim("GS411", f"spec/http/{index}/delegate/name", delegate)
 
 
 def _hosts(said: Said) -> Iterator[Fact]:
@@ -106,7 +105,7 @@ def _hosts(said: Said) -> Iterator[Fact]:
         for name, excluding in binds.items():
             keys = [f"v:{digest(name, host, each)}|" for each in excluding]
             yield from keys
-            yield claim("GS406", ("spec", "hosts", index), "mesh" if name == "mesh" else "", *keys)
+            yield claim("GS406", f"spec/hosts/{index}", "mesh" if name == "mesh" else "", *keys)
 
 
 def _binds(said: Said, name: str) -> list[str]:
@@ -169,13 +168,13 @@ def gateway_facts(said: Said) -> Iterator[Fact]:
     told: set[str] = set()
     for index, server in enumerate(said.spec.servers):
         family = _family(server.port.protocol)
-        at: FieldPath = ("spec", "servers", index)
+        at = f"spec/servers/{index}"
         number, tls = str(server.port.number), _tls(server)
         port = f"P:{digest(selected, number, server.bind)}"
         if f"{port}|{family}" not in told:
             told.add(f"{port}|{family}")
             yield f"{port}|{family}"
-            yield claim("GS408", (*at, "port", "protocol"), port, family, number)
+            yield claim("GS408", f"{at}/port/protocol", port, family, number)
         for one, written in enumerate(server.hosts):
             host = written.removeprefix("*/")
             host = f"{said.namespace}/{host[2:]}" if host.startswith("./") else host
@@ -184,7 +183,7 @@ def gateway_facts(said: Said) -> Iterator[Fact]:
                 told.add(key)
                 yield key
                 # By the second word those who meet here see whether they agree on TLS.
-                yield claim("GS407", (*at, "hosts", one), key, tls)
+                yield claim("GS407", f"{at}/hosts/{one}", key, tls)
 
 
 def _family(protocol: str) -> str:
@@ -230,11 +229,11 @@ def destination_rule(said: Said) -> Iterator[Fact]:
             yield from exported(f"d:{host}|{subset.name}", spec.export_to, said.namespace)
             key = f"r:{digest(said.namespace, host, subset.name, *to, '', *chosen)}|"
             yield key
-            yield claim("GS414", ("spec", "subsets", index, "name"), key, subset.name)
+            yield claim("GS414", f"spec/subsets/{index}/name", key, subset.name)
     if spec.HasField("traffic_policy"):
         key = f"r:{digest(said.namespace, host, '', *to, '', *chosen)}|"
         yield key
-        yield claim("GS414", ("spec", "trafficPolicy"), key)
+        yield claim("GS414", "spec/trafficPolicy", key)
 
 
 # --------------------------------------------------------------------------- others

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitsource.model import FieldPath
 from gitsource.references.facts import Fact, Said, claim
 from gitsource.references.keys import digest, pairs
 
@@ -79,7 +78,7 @@ def selecting(kind: str, said: Said) -> Iterator[Fact]:
     if kind in SINGLE and not _aimed(said.spec):
         key = f"s:{digest(kind, said.namespace, *pairs(labels))}|"
         yield key
-        yield claim("GS413", ("metadata", "name"), key, "the same" if labels else "no")
+        yield claim("GS413", "metadata/name", key, "the same" if labels else "no")
 
 
 def _aimed(spec: Any) -> bool:
@@ -89,7 +88,7 @@ def _aimed(spec: Any) -> bool:
     return one or bool("targetRefs" in fields and spec.targetRefs)
 
 
-def selected(spec: Any) -> tuple[FieldPath, Mapping[str, str]]:
+def selected(spec: Any) -> tuple[str, Mapping[str, str]]:
     """Return the labels that a message selects workloads by, and where they stand."""
     fields = spec.DESCRIPTOR.fields_by_name
     for name, written in (("selector", "selector"), ("workload_selector", "workloadSelector")):
@@ -97,6 +96,6 @@ def selected(spec: Any) -> tuple[FieldPath, Mapping[str, str]]:
             continue
         selector = getattr(spec, name)
         if "match_labels" in selector.DESCRIPTOR.fields_by_name:
-            return ("spec", written, "matchLabels"), selector.match_labels
-        return ("spec", written, "labels"), selector.labels
-    return ("spec",), {}
+            return f"spec/{written}/matchLabels", selector.match_labels
+        return f"spec/{written}/labels", selector.labels
+    return "spec", {}
