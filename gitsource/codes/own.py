@@ -188,12 +188,6 @@ ROWS = table(
         implements=("CMN-01",),
     ),
     Code(
-        "GS320",
-        "error",
-        "unknown type in @type",
-        "mend the name, or add the message to the descriptor set of the collection",
-    ),
-    Code(
         "GS311",
         "error",
         "schema cannot be used",
@@ -232,6 +226,12 @@ ROWS = table(
         "Gateway API document",
         "apply it to the cluster: istiod takes that kind from there alone; or define a collection "
         "for it, or set gateway_api",
+    ),
+    Code(
+        "GS320",
+        "error",
+        "unknown type in @type",
+        "mend the name, or add the message to the descriptor set of the collection",
     ),
     Code(
         "GS330",
