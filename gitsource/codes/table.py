@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gitsource.codes import (
-    common,
     destination_rule,
     envoy_filter,
+    every_kind,
     gateway,
     own,
     proxy_config,
@@ -30,7 +30,7 @@ from gitsource.codes.code import Code
 _MODULES = (
     own,
     references,
-    common,
+    every_kind,
     virtual_service,
     destination_rule,
     gateway,

@@ -17,7 +17,7 @@ from typing import Any
 from gitsource.catalog import Kind
 from gitsource.model import FieldPath, Problem
 from gitsource.validate.cel import Broken
-from gitsource.validate.istio import common
+from gitsource.validate.istio import every_kind
 from gitsource.validate.istio.subject import SPEC, Subject, camel
 
 _OLD = "GS315"
@@ -35,7 +35,7 @@ def _module(kind: Kind) -> Any:
 def problems(kind: Kind, subject: Subject) -> tuple[Problem, ...]:
     """Return what Istio's rules for *kind* find wrong with *subject*."""
     own = _module(kind).check(subject) if kind.rules else ()
-    return (*common.check(kind, subject), *_first(own))
+    return (*every_kind.check(kind, subject), *_first(own))
 
 
 def _first(found: Iterable[Problem]) -> Iterator[Problem]:
