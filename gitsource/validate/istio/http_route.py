@@ -140,9 +140,8 @@ def _by_prefix(match: Any) -> bool:
 
 def _direct_response(path: FieldPath, response: Any, subject: Subject) -> Iterator[Problem]:
     if not 200 <= response.status <= 600:
-        at = (*path, "status") if subject.given(*path[1:], "status") else path
         message = f"{response.status} is no status of a response: use one from 200 to 599"
-        yield error("VS-90", at, message)
+        yield error("VS-90", subject.place((*path, "status")), message)
     size = len(response.body.string.encode()) or len(response.body.bytes)
     if size > LARGE:
         at = (*path, "body", response.body.WhichOneof("specifier"))
