@@ -173,6 +173,7 @@ ROWS = table(
         "error",
         "condition on a trust domain that is not one",
         "write a trust domain such as cluster.local, with at most one '*', first or last",
+        note="A slash is taken here, as in Istio, though not in a source.",
     ),
     Code(
         "AP-49",
