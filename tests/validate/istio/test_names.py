@@ -57,9 +57,7 @@ def test_a_last_label_of_more_than_64_bits_is_no_number_to_istio():
     assert is_fqdn(f"a.{2**63}")
 
 
-@pytest.mark.parametrize(
-    "text", ["*", "*.a", "*a", "*-a", "*a.b", "123", "*.a.", "*7.io", *FQDNS]
-)
+@pytest.mark.parametrize("text", ["*", "*.a", "*a", "*-a", "*a.b", "123", "*.a.", "*7.io", *FQDNS])
 def test_the_first_label_may_be_or_begin_with_a_star(text):
     assert is_wildcard_domain(text)
 
