@@ -470,7 +470,8 @@ def library_versions() -> str:
     from importlib.metadata import version
 
     readers = ("ruamel.yaml", "ruamel.yaml.clib")
-    names = (*readers, "jsonschema", "jsonschema-rs", "protobuf", "xds-protos")
+    checkers = ("jsonschema", "jsonschema-rs", "google-re2", "cel-expr-python")
+    names = (*readers, *checkers, "protobuf", "xds-protos")
     return " ".join(f"{name}={version(name)}" for name in names)
 
 
