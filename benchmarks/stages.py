@@ -32,7 +32,7 @@ from gitsource.configuration import catalog_for
 from gitsource.encode.resource import encode
 from gitsource.git.mirror import Mirror
 from gitsource.parse import parse
-from gitsource.reconcile.judging import evaluate
+from gitsource.reconcile.judging import evaluate, load_references
 from gitsource.settings import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.build import Proposal, accept, nothing, propose
@@ -196,6 +196,8 @@ def _commit(
     standing = loaded.standing()
     catalog = catalog_for(settings, lambda _name: "true")
     builder = Builder(catalog, settings.build, BlobCache(folder / "blobs.sqlite"))
+    with _stage("references: load (behind the first look)"):
+        load_references(standing, mirror.objects, builder, settings)
     old = standing.snapshot.revision
     mirror.objects.changes(old.tree, old.tree)  # the processes of a running source are there
     committer.publish(committer.prepare())

@@ -12,6 +12,7 @@ it in chunks, each reading its own blobs from Git.
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -54,6 +55,9 @@ FRESH_BYTES = 24 * 1024 * 1024
 GATEWAY_API = frozenset(("gateway.networking.k8s.io", "gateway.networking.x-k8s.io"))
 """Groups of the Gateway API, experimental kinds included."""
 
+LARGE = 64 * 1024
+"""Bytes from which on a file is judged without the collector of cyclic garbage."""
+
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -73,6 +77,20 @@ def judge(
     its path, if one does; *limits* are the catalog's `bounds`. Never raises on account of the
     content.
     """
+    if data is None or len(data) < LARGE or not gc.isenabled():
+        return _judge(data, route, catalog, limits, json=json)
+    # A large file becomes some hundred thousand objects that all stay until it is judged. Walking
+    # them again and again, to find nothing, would take longer than all the rest.
+    gc.disable()
+    try:
+        return _judge(data, route, catalog, limits, json=json)
+    finally:
+        gc.enable()
+
+
+def _judge(
+    data: bytes | None, route: Kind | None, catalog: Catalog, limits: Limits, *, json: bool
+) -> FileResult:
     result = FileResult()
     if data is None:
         limit = catalog.limits.get("file_bytes", 0)
