@@ -96,6 +96,22 @@ def _policy() -> bytes:
     return _filled(head, _counted("  - from: [{source: {ipBlocks: [10.0.0.0/8, '::/0']}}]\n"))
 
 
+def _last_is_wrong() -> bytes:
+    """Return a policy whose last address is none, so that all of the text is looked through."""
+    return _policy().removesuffix(b"'::/0']}}]\n") + b"'::/x']}}]\n"
+
+
+def _json() -> bytes:
+    """Return the same as JSON, which has a reader of its own."""
+    sources = '{"source":{"ipBlocks":["10.0.0.0/8","::/0"]}}'
+    head = (
+        '{"apiVersion":"security.istio.io/v1","kind":"AuthorizationPolicy",'
+        '"metadata":{"name":"worst","namespace":"web"},"spec":{"rules":['
+    )
+    tail = '{"from":[{"source":{"ipBlocks":["x"]}}]}]}}'
+    return _filled(head, _counted(f'{{"from":[{sources}]}},\n')) + tail.encode()
+
+
 def _one_string() -> bytes:
     return (_head("VirtualService") + f"  hosts: ['{'a.' * (SIZE // 2)}']\n").encode()
 
@@ -114,6 +130,8 @@ WORST: dict[str, Callable[[], bytes]] = {
     "servers": _servers,
     "endpoints": _entries,
     "policy": _policy,
+    "policy, last is wrong": _last_is_wrong,
+    "policy in JSON": _json,
     "one string": _one_string,
     "aliases": _aliases,
 }
@@ -128,7 +146,7 @@ def seconds() -> dict[str, tuple[float, int]]:
     for name, make in WORST.items():
         data = make()
         began = time.process_time()
-        result = judge(data, None, catalog, limits, json=False)
+        result = judge(data, None, catalog, limits, json=name.endswith("JSON"))
         took = time.process_time() - began
         found = len(result.findings) + sum(len(each.findings) for each in result.documents)
         taken[name] = (took, found)
@@ -141,4 +159,4 @@ if __name__ == "__main__":
         json.dump({name: took for name, (took, _) in told.items()}, sys.stdout)
     else:
         for name, (took, found) in sorted(told.items(), key=lambda item: -item[1][0]):
-            print(f"{name:20} {took:8.3f} s  {found} findings")
+            print(f"{name:22} {took:8.3f} s  {found} findings")

@@ -48,7 +48,7 @@ def parse(data: bytes, limits: Limits = _DEFAULT_LIMITS, *, json: bool = False) 
         _run(constructor, data, stand_ins=True)
     flaws = sorted(constructor.flaws, key=lambda flaw: (flaw.line, flaw.column))
     if any(flaw.code == "GS103" for flaw in flaws):
-        first_keys = outline(data, json=json).first_keys
+        first_keys = outline(data, json=json).first_keys()
         flaws = [_naming_the_first(flaw, first_keys) for flaw in flaws]
     return Parsed(tuple(constructor.documents), tuple(flaws))
 

@@ -2,37 +2,52 @@
 Where everything in a file stands: the second, slower way over the events that `parse` reads.
 
 Rule: it is only asked when something is wrong, so it may cost a millisecond; it never raises. It
-shares the readers with `parse`, so both see the same documents. Aliases and merges are followed
-when a place is asked for and never copied, so memory stays in proportion to the file.
+shares the readers with `parse`, so both see the same documents. A file is read as far as is needed
+for the places that are asked for. Aliases and merges are followed when a place is asked for and
+never copied, so memory stays in proportion to the file.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from itertools import repeat
 from typing import Any, TypeAlias
 
 from gitsource.model import FieldPath
 from gitsource.reading.readers import DEEPEST, Reader, Unreadable, json_reader, library, yaml_reader
 
 _BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
+_SOME = 1000
+"""Events that are read at a time: most files have fewer."""
 
 Place: TypeAlias = tuple[int, int]
 """Line and column, both from 1."""
 
 
-@dataclass(slots=True, eq=False)
 class Node:
     """A value and where it starts."""
 
+    __slots__ = ("children", "complete", "mark", "target", "text")
+
     mark: Any
-    text: str = ""
-    """A scalar's text: keys go by it."""
-    children: dict[str | int | None, tuple[Any, Node]] | None = None
+    text: str | None
+    """A scalar's text: keys go by it. None for the key ``<<`` that merges."""
+    children: dict[str | int | None, tuple[Any, Node]] | None
     """By key or list index: the mark of the key (in lists, of the value) and the value. What ``<<``
     merges is under None. Scalars and aliases have none."""
-    target: Node | None = None
+    complete: bool
+    """Whether all children are there."""
+    target: Node | None
     """What an alias stands for."""
+
+    # NB: a megabyte has some hundred thousand of these; a dataclass takes half as long again.
+    def __init__(self, mark: Any, text: str | None = "") -> None:
+        self.mark = mark
+        self.text = text
+        self.children = None
+        self.complete = False
+        self.target = None
 
     def child(self, step: str | int) -> tuple[Any, Node] | None:
         """Return what is under *step*, in this mapping or list or in one merged into it."""
@@ -56,122 +71,191 @@ class Node:
         return [part.target or part for _, part in node.children.values()]
 
 
-@dataclass(slots=True)
-class _Frame:
-    """A mapping or list that is being read."""
-
-    node: Node
-    is_mapping: bool
-    key: Node | None = None
-    """The key whose value comes next."""
-    key_merges: bool = False
-    """Whether that key is ``<<``."""
+class _Broken(Exception):
+    """The file cannot be read on this way."""
 
 
-@dataclass(slots=True)
+class _Reading:
+    """A file as one of the readers reads it, as far as it was asked to."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.roots: list[Node | None] = []
+        """By document."""
+        self.first_keys: dict[Place, int] = {}
+        """Place of each key that was given before in its mapping, to the line of the first one."""
+        self.over = False
+        """Whether there is no more to read."""
+        self._anchors: dict[str, Node] = {}
+        self._open: list[Node] = []
+        """The mappings and lists that are being read, the outermost first."""
+        self._keys: list[Node | bool | None] = []
+        """For each of them the key whose value comes next, None before a key, False in a list."""
+
+    def more(self) -> bool:
+        """Read on; return whether there was more. Raises _Broken where reading ends too early."""
+        if self.over:
+            return False
+        lib = library()
+        try:
+            self._read(lib)
+        except (Unreadable, lib.YAMLError) as error:
+            self.over = True
+            raise _Broken from error
+        return True
+
+    def _read(self, lib: Any) -> None:  # noqa: C901, PLR0912  # hot: one piece
+        next_event = self.reader.next_event
+        opened, keys, anchors = self._open, self._keys, self._anchors
+        scalar, alias = lib.ScalarEvent, lib.AliasEvent
+        mapping, sequence = lib.MappingStartEvent, lib.SequenceStartEvent
+        mapping_end, sequence_end = lib.MappingEndEvent, lib.SequenceEndEvent
+        for _ in repeat(None, _SOME):
+            event = next_event()
+            kind = type(event)
+            if kind is scalar:
+                node = Node(event.start_mark, event.value)
+            elif kind is mapping_end or kind is sequence_end:
+                opened.pop().complete = True
+                keys.pop()
+                continue
+            elif kind is mapping or kind is sequence or kind is alias:
+                node = Node(event.start_mark)
+            elif kind is lib.DocumentStartEvent:
+                anchors.clear()
+                self.roots.append(None)
+                continue
+            elif kind is lib.StreamEndEvent:
+                self.over = True
+                return
+            else:
+                continue
+            if kind is alias:
+                node.target = anchors.get(event.anchor)
+            elif event.anchor is not None:
+                anchors[event.anchor] = node
+            if not opened:
+                self.roots[-1] = node
+            elif (key := keys[-1]) is False:
+                children: Any = opened[-1].children
+                children[len(children)] = (node.mark, node)
+            elif key is None:
+                keys[-1] = node
+                if kind is scalar and event.value == "<<" and _merges(event):
+                    node.text = None
+            else:
+                self._put(opened[-1].children, key, node)
+                keys[-1] = None
+            if kind is mapping or kind is sequence:
+                node.children = {}
+                opened.append(node)
+                keys.append(None if kind is mapping else False)
+                if len(opened) > DEEPEST:
+                    raise Unreadable("GS104", "nested too deep", *self.reader.place(node.mark))
+
+    def _put(self, children: Any, key: Any, node: Node) -> None:
+        name = (key.target or key).text
+        if name in children:
+            first = self.reader.place(children[name][0])[0]
+            self.first_keys[self.reader.place(key.mark)] = first
+        else:
+            children[name] = (key.mark, node)
+
+
+def _merges(event: Any) -> bool:
+    return not event.style and event.ctag is None
+
+
 class Outline:
     """The places in one file."""
 
-    reader: Reader | None = None
-    roots: list[Node | None] = field(default_factory=list)
-    """By document, as far as the file can be read."""
-    first_keys: dict[Place, int] = field(default_factory=dict)
-    """Place of each key that was given before in its mapping, to the line of the first one."""
+    def __init__(self, *ways: Callable[[], Reader]) -> None:
+        """*ways* are those in which the file may be read, each for when the one before fails."""
+        self._ways = list(ways)
+        self._tried: list[_Reading | None] = []
+        self._reading: _Reading | None = None
+        self._turn()
 
     def find(self, index: int, path: FieldPath, *, at_key: bool) -> Place:
         """Return the place of the value at *path* as `parse.locate` promises."""
-        node = self.roots[index] if 0 <= index < len(self.roots) else None
-        if node is None or self.reader is None:
+        while True:
+            try:
+                return self._find(index, path, at_key=at_key)
+            except _Broken:
+                self._turn()
+
+    def first_keys(self) -> Mapping[Place, int]:
+        """Return the place of each key given before in its mapping → the line of the first one."""
+        while True:
+            try:
+                while self._reading is not None and self._reading.more():
+                    pass
+            except _Broken:
+                self._turn()
+            else:
+                return {} if self._reading is None else self._reading.first_keys
+
+    def _turn(self) -> None:
+        """Begin anew in the next way; after the last, keep to what could be read without it."""
+        while self._ways:
+            make = self._ways.pop(0)
+            try:
+                self._reading = _Reading(make())
+            except Unreadable:
+                self._reading = None
+            self._tried.append(self._reading)
+            if self._reading is not None:
+                return
+        self._reading = self._tried[-2:][0]
+
+    def _find(self, index: int, path: FieldPath, *, at_key: bool) -> Place:
+        reading = self._reading
+        node = self._root(index)
+        if node is None or reading is None:
             return 1, 1
         key_mark = node.mark
         for number, step in enumerate(path, 1):
-            found = node.child(step)
+            found = self._child(reading, node, step)
             if found is None:
-                return self.reader.place(key_mark)
+                return reading.reader.place(key_mark)
             key_mark, node = found
             if node.target is not None and number < len(path):
                 break
         else:
-            return self.reader.place(key_mark if at_key else node.mark)
-        return self.reader.place(node.mark)
+            return reading.reader.place(key_mark if at_key else node.mark)
+        return reading.reader.place(node.mark)
 
-    def read(self, reader: Reader) -> bool:  # noqa: C901  # one branch an event
-        """Take in all that *reader* can read; return whether that was everything."""
-        self.reader = reader
-        lib = library()
-        anchors: dict[str, Node] = {}
-        frames: list[_Frame] = []
-        starts = (lib.MappingStartEvent, lib.SequenceStartEvent)
-        try:
-            while type(event := reader.next_event()) is not lib.StreamEndEvent:
-                kind = type(event)
-                if kind is lib.DocumentStartEvent:
-                    anchors.clear()
-                    self.roots.append(None)
-                elif kind is lib.MappingEndEvent or kind is lib.SequenceEndEvent:
-                    frames.pop()
-                elif kind in starts or kind is lib.ScalarEvent or kind is lib.AliasEvent:
-                    node = Node(event.start_mark)
-                    if kind is lib.AliasEvent:
-                        node.target = anchors.get(event.anchor)
-                    elif event.anchor is not None:
-                        anchors[event.anchor] = node
-                    if kind is lib.ScalarEvent:
-                        node.text = event.value
-                    self._put(frames, node, merges=kind is lib.ScalarEvent and _is_merge(event))
-                    if kind in starts:
-                        node.children = {}
-                        frames.append(_Frame(node, kind is lib.MappingStartEvent))
-                        if len(frames) > DEEPEST:
-                            return False
-        except (Unreadable, lib.YAMLError):
-            return False
-        return True
+    def _root(self, index: int) -> Node | None:
+        """Return the root of document *index*, reading as far as that."""
+        reading = self._reading
+        if reading is None or index < 0:
+            return None
+        while len(reading.roots) <= index or reading.roots[index] is None:
+            if not reading.more():
+                break
+        return reading.roots[index] if index < len(reading.roots) else None
 
-    def _put(self, frames: list[_Frame], node: Node, *, merges: bool) -> None:
-        """Give *node* its place: the root, a list's next item, a key, or the value of a key."""
-        if not frames:
-            self.roots[-1] = node
-            return
-        frame = frames[-1]
-        children = frame.node.children
-        assert children is not None  # noqa: S101  # frames are mappings and lists
-        if not frame.is_mapping:
-            children[len(children)] = (node.mark, node)
-        elif frame.key is None:
-            frame.key, frame.key_merges = node, merges
-        else:
-            key, frame.key = frame.key, None
-            name = None if frame.key_merges else (key.target or key).text
-            if name in children and self.reader:
-                first = self.reader.place(children[name][0])[0]
-                self.first_keys[self.reader.place(key.mark)] = first
-            else:
-                children[name] = (key.mark, node)
-
-
-def _is_merge(event: Any) -> bool:
-    return event.value == "<<" and not event.style and event.ctag is None
+    def _child(self, reading: _Reading, node: Node, step: str | int) -> tuple[Any, Node] | None:
+        """Return what is under *step* in *node*, reading on until it is clear that it is there."""
+        if node.children is None:
+            return None
+        while step not in node.children:
+            if node.complete or not reading.more():
+                # NB: what is merged may be a mapping around this one, through an alias to it.
+                while None in node.children and reading.more():
+                    pass
+                return node.child(step)
+        return node.children[step]
 
 
 @lru_cache(maxsize=1)  # the findings of one file are asked for one after the other
 def outline(data: bytes, *, json: bool | None = None) -> Outline:
     """Return the places in *data*; without *json*, it is JSON if it can be read as JSON."""
+    as_json = partial(json_reader, data)
+    # As `parse` does: perhaps it is only colons inside text that stop the reader.
+    as_yaml = (partial(yaml_reader, data), partial(yaml_reader, data, stand_ins=True))
+    if json:
+        return Outline(as_json)
     if json is None and data.lstrip(_BEFORE_JSON).startswith((b"{", b"[")):
-        found = Outline()
-        if _read(found, data, json=True):
-            return found
-    found = Outline()
-    if not _read(found, data, json=bool(json)) and not json:
-        # As `parse` does: perhaps it is only colons inside text that stopped the reader.
-        again = Outline()
-        if _read(again, data, json=False, stand_ins=True):
-            return again
-    return found
-
-
-def _read(into: Outline, data: bytes, *, json: bool, stand_ins: bool = False) -> bool:
-    try:
-        return into.read(json_reader(data) if json else yaml_reader(data, stand_ins=stand_ins))
-    except Unreadable:
-        return False
+        return Outline(as_json, *as_yaml)
+    return Outline(*as_yaml)
