@@ -16,6 +16,8 @@ _LABEL = "[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?"
 _DNS_LABEL = re.compile(_LABEL)
 _WILDCARD_LABEL = re.compile(rf"\*|(?:\*-?)?{_LABEL}")
 _DNS_PREFIX = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _QUALIFIED = re.compile("[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
 LONGEST_LABEL = 63
@@ -96,8 +98,10 @@ def is_ip(text: str) -> bool:
     address, percent, zone = text.partition("%")
     if percent and (not zone or ":" not in address):
         return False
+    if ":" not in address:
+        return _IPV4.fullmatch(address) is not None
     try:
-        ipaddress.ip_address(address)
+        ipaddress.IPv6Address(address)
     except ValueError:
         return False
     return True
