@@ -10,6 +10,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# What cannot live in one environment with the rest; docs/adr/0002-dependencies.md says why.
+APART := $(VENV)/apart
+GROUP := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["apart"])
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
@@ -25,6 +28,9 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --no-deps \
+	  --constraint constraints.txt --target $(APART) \
+	  $$($(BIN)/python -c '$(GROUP)')
 	touch $@
 
 demo: $(STAMP)

@@ -35,8 +35,13 @@ FORM = ["Context", "Options", "Decision", "Consequences"]
 
 def test_every_dependency_has_its_reason_and_no_other_is_told() -> None:
     """Those to run and those to test, by their names in pyproject.toml."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    declarations = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project = declarations["project"]
+    declared = [
+        *project["dependencies"],
+        *project["optional-dependencies"]["test"],
+        *declarations["dependency-groups"]["apart"],
+    ]
     text = (ROOT / "docs" / "adr" / "0002-dependencies.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`.+?`) \|", text, re.MULTILINE)
     told = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
