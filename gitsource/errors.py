@@ -10,6 +10,7 @@ Everything gitsource raises on purpose, and whose fault each branch is.
     │   └── GitFailed          git itself refused or died
     ├── RevisionRejected       the repository: a revision was read and is not fit to publish
     ├── ExchangeError          a sink broke the protocol: its stream ends, nobody else is affected
+    │   └── OverLimit          a sink asked for more than the settings allow
     └── NotASource             the operator: what a sink of ours dialled does not speak MCP
 
 Rule: foreign errors are translated once, at the edge where they appear, ``from`` the original. The
@@ -79,6 +80,10 @@ class ExchangeError(GitsourceError):
     """A sink sent what the protocol does not allow; its stream is closed, others go on."""
 
     fault = "sink"
+
+
+class OverLimit(ExchangeError):
+    """A sink asked for more than the settings allow."""
 
 
 class NotASource(GitsourceError):

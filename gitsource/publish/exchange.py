@@ -27,6 +27,7 @@ from gitsource.publish.words import (
     Full,
     Heard,
     Nacked,
+    Node,
     Push,
     Request,
     Stale,
@@ -192,6 +193,8 @@ class Exchange:
     ) -> None:
         self.identity: Identity = stream
         """The first node ID the sink tells; until then the number of its stream."""
+        self.node: Node | None = None
+        """Who the sink said it is, at first."""
         self.next_look: float | None = None
         """When `offer` may have something even if nothing happens before; None: it will not."""
         self._kept = kept
@@ -215,6 +218,8 @@ class Exchange:
 
     def receive(self, request: Request, snapshot: Snapshot | None, now: float) -> Heard:
         """Take in what the sink says; *snapshot* is what is served, if anything is."""
+        if self.node is None:
+            self.node = request.node
         if request.node_id and isinstance(self.identity, int):
             self.identity = request.node_id
         watch = self._watches.get(request.collection)

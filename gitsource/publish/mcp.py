@@ -20,6 +20,7 @@ from google.protobuf.message import DecodeError
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.errors import ExchangeError
 from gitsource.model import Collection
+from gitsource.observe.neutral import neutral
 from gitsource.publish.words import Delta, Error, Full, Push, Request
 
 COLLECTION_BYTES = 512
@@ -69,9 +70,14 @@ def decode(data: bytes) -> Request:
         error=refusal,
         incremental=message.incremental,
         initial_versions=dict(message.initial_resource_versions),
-        node_id=message.sink_node.id[:NODE_ID_CHARACTERS],
+        node_id=_node_id(message.sink_node.id),
         annotations=dict(message.sink_node.annotations),
     )
+
+
+def _node_id(told: str) -> str:
+    cut = told[:NODE_ID_CHARACTERS]
+    return cut if cut.isprintable() else neutral(cut)
 
 
 # --------------------------------------------------------------------------- to the sink

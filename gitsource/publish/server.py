@@ -1,5 +1,5 @@
 """
-The gRPC server that sinks dial: one method of MCP, health and reflection.
+The gRPC server that sinks dial: a method for each wire, health and reflection.
 
 Rule: bytes go through untouched (no serializers); what a stream says is decided elsewhere, and here
 it is only carried. A broken or hostile sink costs its own stream. A stream that is over is really
@@ -13,10 +13,11 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 import grpc
@@ -24,15 +25,16 @@ import grpc.aio
 
 from gitsource.catalog import Catalog
 from gitsource.errors import ConfigurationError
+from gitsource.publish.classic import Classic
 from gitsource.publish.services import Health, reflection
 from gitsource.publish.session import GOING_AWAY, End, Ending, Session, Shared
+from gitsource.publish.wire import Wire
 from gitsource.settings import Address, Limits
 from gitsource.snapshot.cache import DEFAULT, SnapshotCache
 
 log = logging.getLogger("gitsource.publish")
 
-SERVICE = "istio.mcp.v1alpha1.ResourceSource"
-METHOD = "EstablishResourceStream"
+RESOURCE_SOURCE = "istio.mcp.v1alpha1.ResourceSource"
 
 FAREWELL = 1.0
 """Seconds in which the status of an ended stream has to get through to its sink."""
@@ -74,6 +76,29 @@ def server_options(limits: Limits, keepalive: float) -> list[tuple[str, int]]:
     ]
 
 
+Served: TypeAlias = Callable[[object, "grpc.aio.ServicerContext[bytes, bytes]"], Awaitable[None]]
+
+
+class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc publishes no types
+    """Bidirectional streams of bytes, by the full path of their method."""
+
+    def __init__(self, methods: Mapping[str, Served]) -> None:
+        self._handlers = {
+            path: grpc.stream_stream_rpc_method_handler(serve) for path, serve in methods.items()
+        }
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler | None:
+        """Return the handler of a call, if it is to one of the methods."""
+        return self._handlers.get(handler_call_details.method)
+
+
+def _services(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the full names of the services whose methods have *paths*."""
+    return tuple(dict.fromkeys(path.split("/")[1] for path in paths))
+
+
 class McpServer:
     """Serves the snapshots of one group of *cache* at *address*."""
 
@@ -89,7 +114,9 @@ class McpServer:
     ) -> None:
         self.port = 0
         """The port that is really bound, once started."""
-        self._shared = Shared(cache, catalog, limits, group)
+        self._shared = Shared(cache, limits, group)
+        classic = Classic(cache, catalog, limits.subscriptions)
+        self._wires: dict[str, Wire] = {f"/{RESOURCE_SOURCE}/EstablishResourceStream": classic}
         self._address = address
         self._keepalive = keepalive
         self._sessions: dict[Session, asyncio.Task[Any]] = {}
@@ -97,7 +124,7 @@ class McpServer:
         self._empty.set()
         self._draining = False
         self._server: grpc.aio.Server | None = None
-        self._health = Health(SERVICE)
+        self._health = Health(*_services(self._wires))
         self._unwatch: Callable[[], None] = lambda: None
         self._metadata: tuple[tuple[str, str], ...] = ()
 
@@ -116,12 +143,11 @@ class McpServer:
             options=server_options(self._shared.limits, self._keepalive),
             maximum_concurrent_rpcs=streams,
         )
-        method = grpc.stream_stream_rpc_method_handler(self._serve)
         server.add_generic_rpc_handlers(
             (
-                grpc.method_handlers_generic_handler(SERVICE, {METHOD: method}),
+                _Methods({path: partial(self._serve, wire) for path, wire in self._wires.items()}),
                 self._health,
-                reflection(SERVICE),
+                reflection(*_services(self._wires)),
             )
         )
         self.port = _bound(server, self._address)
@@ -134,7 +160,8 @@ class McpServer:
     def _served(self) -> None:
         """Take in that another snapshot (or none) is served."""
         snapshot = self._shared.cache.get(self._shared.group)
-        self._shared.encoder.serve(snapshot.collections.values() if snapshot else ())
+        for wire in self._wires.values():
+            wire.serve(snapshot.collections.values() if snapshot else ())
         self._health.show(serving=snapshot is not None and not self._draining)
 
     async def drain(self, seconds: float) -> None:
@@ -171,7 +198,9 @@ class McpServer:
 
     # ------------------------------------------------------------------ one stream
 
-    async def _serve(self, _: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+    async def _serve(
+        self, wire: Wire, _: object, context: grpc.aio.ServicerContext[bytes, bytes]
+    ) -> None:
         limits = self._shared.limits
         if self._draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, GOING_AWAY)
@@ -179,7 +208,7 @@ class McpServer:
             text = f"{limits.streams} sink streams are open (limits.streams)"
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
         peer = unquote(context.peer())
-        session = Session(self._shared, peer, _reader(context), _writer(context))
+        session = Session(self._shared, wire, peer, _reader(context), _writer(context))
         task = asyncio.current_task()
         if task is None:
             raise AssertionError("gRPC runs handlers in tasks")

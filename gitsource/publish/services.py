@@ -49,11 +49,11 @@ class _Catch:
 
 
 class Health(LazyService):
-    """`grpc.health.v1.Health` for the whole server (``""``) and the MCP service."""
+    """`grpc.health.v1.Health` for the whole server (``""``) and each of *services*."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, *services: str) -> None:
         super().__init__(HEALTH, self._loaded)
-        self._names = ("", service)
+        self._names = ("", *services)
         self._serving = False
         self._servicer: Any = None
         self._telling: set[asyncio.Task[None]] = set()
@@ -95,8 +95,8 @@ class Health(LazyService):
         return catch.handlers[0]
 
 
-def reflection(service: str) -> LazyService:
-    """Return the reflection service, which names *service*, health and itself."""
+def reflection(*services: str) -> LazyService:
+    """Return the reflection service, which names *services*, health and itself."""
 
     def load() -> grpc.GenericRpcHandler:
         from grpc_health.v1 import health_pb2  # noqa: F401 - registers its descriptor
@@ -106,7 +106,7 @@ def reflection(service: str) -> LazyService:
         from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2  # noqa: F401 - same
 
         catch = _Catch()
-        servicer = aio.ReflectionServicer((service, HEALTH, REFLECTION))
+        servicer = aio.ReflectionServicer((*services, HEALTH, REFLECTION))
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, catch)
         return catch.handlers[0]
 

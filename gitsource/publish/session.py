@@ -1,5 +1,5 @@
 """
-One stream: pumps bytes between a transport and an exchange, and tells the cache and the log.
+One stream of any wire: pumps bytes between a transport and a machine, tells the cache and the log.
 
 Rule: one reader and one writer. The reader never waits for the writer, so answers are always heard;
 the writer has one write under way and asks for the newest state when it is done, so nothing queues.
@@ -13,17 +13,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from gitsource.catalog import Catalog
-from gitsource.errors import ExchangeError
+from gitsource.errors import ExchangeError, OverLimit
+from gitsource.model import Snapshot
 from gitsource.observe.neutral import neutral
-from gitsource.publish import mcp
-from gitsource.publish.exchange import Exchange
 from gitsource.publish.gate import Gate
-from gitsource.publish.words import Acked, Heard, Nacked, Push, Request, Stale, Subscribed
+from gitsource.publish.wire import Machine, Sent, Wire
+from gitsource.publish.words import Acked, Heard, Nacked, Node, Stale, Subscribed
 from gitsource.settings import Limits
 from gitsource.snapshot.cache import DEFAULT, SnapshotCache
 from gitsource.snapshot.reports import Event, SinkReport
@@ -61,22 +60,27 @@ class Ending:
 
 @dataclass(slots=True)
 class Shared:
-    """What all streams of a server have in common."""
+    """What all streams of a server have in common, whatever their wire."""
 
     cache: SnapshotCache
-    catalog: Callable[[], Catalog]
     limits: Limits
     group: str = DEFAULT
-    encoder: mcp.Encoder = field(default_factory=mcp.Encoder)
+    seen: Callable[[Snapshot, Node | None], Snapshot] = lambda snapshot, _node: snapshot
+    """What a node is served of a snapshot; all of it by default."""
     gate: Gate = field(init=False)
 
     def __post_init__(self) -> None:
         self.gate = Gate(self.limits.push_bytes_in_flight)
 
+    def snapshot(self, node: Node | None) -> Snapshot | None:
+        """Return what *node* is served now; None before the first snapshot."""
+        served = self.cache.get(self.group)
+        return None if served is None else self.seen(served, node)
+
 
 class Session:
     """
-    One stream.
+    One stream that speaks *wire*.
 
     *read* returns the next message, None at the end of the sink's half; *write* returns when the
     transport has taken the message. Both raise ConnectionError when the stream is gone.
@@ -85,6 +89,7 @@ class Session:
     def __init__(
         self,
         shared: Shared,
+        wire: Wire,
         peer: str,
         read: Callable[[], Awaitable[bytes | None]],
         write: Callable[[bytes], Awaitable[None]],
@@ -94,7 +99,8 @@ class Session:
         self._shared = shared
         self._read = read
         self._write = write
-        self._exchange = Exchange(self.stream, shared.cache, shared.catalog)
+        self._wire = wire
+        self._machine: Machine = wire.machine(self.stream)
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._ending: Ending | None = None
@@ -102,7 +108,7 @@ class Session:
         self._gave_way = False
 
     def __repr__(self) -> str:
-        return f"<Session {self.stream} {self.peer} {self._exchange!r} ending={self._ending}>"
+        return f"<Session {self.stream} {self.peer} {self._machine!r} ending={self._ending}>"
 
     def end(self, ending: Ending) -> None:
         """End the stream as *ending* says once the write under way, if any, is done."""
@@ -136,8 +142,10 @@ class Session:
     async def _listen(self) -> None:
         try:
             while (data := await self._read()) is not None:
-                self._heard(mcp.decode(data))
+                self._heard(data)
             ending = Ending(End.CLOSED)
+        except OverLimit as error:
+            ending = Ending(End.LIMIT, str(error))
         except ExchangeError as error:
             ending = Ending(End.PROTOCOL, str(error))
         except ConnectionError:
@@ -150,16 +158,10 @@ class Session:
         log.error("stream %s ends by a fault in gitsource", self.stream, exc_info=fault)
         return Ending(End.FAULT, "a fault in gitsource; its log says more")
 
-    def _heard(self, request: Request) -> None:
-        if not request.node_id.isprintable():
-            request = replace(request, node_id=neutral(request.node_id))
-        most = self._shared.limits.subscriptions
-        if request.collection not in self._exchange and len(self._exchange) >= most:
-            text = f"more than {most} collections on one stream (limits.subscriptions)"
-            self.end(Ending(End.LIMIT, text))
-            return
-        snapshot = self._shared.cache.get(self._shared.group)
-        self._tell_heard(self._exchange.receive(request, snapshot, self._loop.time()))
+    def _heard(self, data: bytes) -> None:
+        request, node = self._wire.told(data)
+        snapshot = self._shared.snapshot(self._machine.node or node)
+        self._tell_heard(self._machine.receive(request, snapshot, self._loop.time()))
         self._wake.set()
 
     # ------------------------------------------------------------------ speaking
@@ -171,7 +173,7 @@ class Session:
             if push is None:
                 await self._pause()
                 continue
-            size = self._shared.encoder.size(push)
+            size = self._wire.size(push)
             if size < UNGATED:
                 await self._send(push)
                 continue
@@ -185,11 +187,11 @@ class Session:
                 self._shared.gate.leave(place)
         return self._ending
 
-    def _offer(self) -> Push | None:
-        return self._exchange.offer(self._shared.cache.get(self._shared.group), self._loop.time())
+    def _offer(self) -> Any | None:
+        return self._machine.offer(self._shared.snapshot(self._machine.node), self._loop.time())
 
     async def _pause(self) -> None:
-        look = self._exchange.next_look
+        look = self._machine.next_look
         timer = self._loop.call_at(look, self._wake.set) if look is not None else None
         try:
             await self._wake.wait()
@@ -197,9 +199,9 @@ class Session:
             if timer is not None:
                 timer.cancel()
 
-    async def _send(self, push: Push) -> None:
-        message = self._shared.encoder.encode(push)
-        self._exchange.sent(push, self._loop.time())
+    async def _send(self, push: Any) -> None:
+        message = self._wire.encode(push)
+        self._machine.sent(push, self._loop.time())
         self._tell_sent(push, len(message))
         try:
             async with asyncio.timeout(self._shared.limits.stalled) as self._deadline:
@@ -241,7 +243,7 @@ class Session:
             )
             self._tell(report, f"NACK of {name}: {text or 'no reason given'}", logging.WARNING)
 
-    def _tell_sent(self, push: Push, size: int) -> None:
+    def _tell_sent(self, push: Sent, size: int) -> None:
         mode = "delta" if push.incremental else "full state"
         report = self._report("sent", push, incremental=push.incremental, size=size)
         # Its ACK says the same a moment later, and a line costs about half as much as a push.
@@ -250,10 +252,10 @@ class Session:
     def _report(
         self,
         event: Event,
-        about: Push | Subscribed | Acked | Nacked | None = None,
+        about: Sent | Subscribed | Acked | Nacked | None = None,
         **more: Any,
     ) -> SinkReport:
-        who = (event, self.stream, self._exchange.identity, self.peer)
+        who = (event, self.stream, self._machine.identity, self.peer)
         if about is None:
             return SinkReport(*who, **more)
         if not isinstance(about, Subscribed):
@@ -263,7 +265,7 @@ class Session:
         )
 
     def _tell(self, report: SinkReport, text: str, level: int = logging.INFO) -> None:
-        self._shared.cache.report(report)
+        self._shared.cache.report(report, protocol=self._wire.protocol)
         if log.isEnabledFor(level):
             log.log(level, "%s", text, extra=_fields(report))
 

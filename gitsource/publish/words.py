@@ -17,6 +17,19 @@ from gitsource.model import Collection, Resource
 
 
 @dataclass(frozen=True, slots=True)
+class Node:
+    """Who a sink says it is, as far as views and the status ask."""
+
+    id: str = ""
+    cluster: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What is text at the top level of an xDS node's metadata; a classic sink's annotations."""
+    region: str = ""
+    zone: str = ""
+    sub_zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Error:
     """Why a sink refused a push."""
 
@@ -41,6 +54,12 @@ class Request:
     """What an incremental sink already holds: resource name to version."""
     node_id: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def node(self) -> Node | None:
+        """Who sent it, if it says so."""
+        told = self.node_id or self.annotations
+        return Node(self.node_id, metadata=self.annotations) if told else None
 
 
 # --------------------------------------------------------------------------- what is sent

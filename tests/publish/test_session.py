@@ -9,6 +9,7 @@ import pytest
 
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.catalog import Catalog
+from gitsource.publish.classic import Classic
 from gitsource.publish.gate import Gate
 from gitsource.publish.session import UNGATED, End, Session, Shared
 from gitsource.settings import Limits
@@ -48,11 +49,12 @@ class Wire:
 
 
 @contextlib.asynccontextmanager
-async def session(cache, shared=None, wire=None):
-    """Yield wire and task of a running session."""
+async def session(cache, shared=None, wire=None, catalog=Catalog):
+    """Yield transport and task of a running session."""
     wire = wire or Wire()
-    shared = shared or Shared(cache, Catalog, Limits())
-    one = Session(shared, "ipv4:10.0.0.1:5", wire.read, wire.write)
+    shared = shared or Shared(cache, Limits())
+    classic = Classic(cache, catalog, shared.limits.subscriptions)
+    one = Session(shared, classic, "ipv4:10.0.0.1:5", wire.read, wire.write)
     task = asyncio.create_task(one.run())
     try:
         yield wire, task
@@ -143,7 +145,7 @@ async def test_while_a_write_goes_on_only_the_newest_state_waits(cache):
 
 
 async def test_what_is_sent_after_waiting_at_the_gate_is_the_newest(cache):
-    shared = Shared(cache, Catalog, Limits())
+    shared = Shared(cache, Limits())
     shared.gate = Gate(budget=1, hold=60)
     cache.set("default", snapshot(resource("a", "old", size=UNGATED)))
     async with session(cache, shared) as (inside, _), session(cache, shared) as (waiting, _):
@@ -197,7 +199,7 @@ async def test_a_write_that_fails_ends_the_stream(cache):
 
 
 async def test_a_write_that_is_not_taken_ends_the_stream(cache):
-    shared = Shared(cache, Catalog, replace(Limits(), stalled=0.01))
+    shared = Shared(cache, replace(Limits(), stalled=0.01))
     async with session(cache, shared) as (wire, task):
         wire.reads.clear()
         wire.say()
@@ -210,7 +212,7 @@ async def test_a_write_that_is_not_taken_ends_the_stream(cache):
 
 
 async def test_a_write_that_has_to_give_way_says_so(cache):
-    shared = Shared(cache, Catalog, Limits())
+    shared = Shared(cache, Limits())
     shared.gate = Gate(budget=1, hold=0.001, chance=0)
     cache.set("default", snapshot(resource("a", size=UNGATED)))
     async with contextlib.AsyncExitStack() as stack:
@@ -228,8 +230,7 @@ async def test_a_write_that_has_to_give_way_says_so(cache):
 
 
 async def test_a_fault_of_ours_ends_the_stream_and_is_logged(cache, caplog):
-    shared = Shared(cache, lambda: {}["no catalog"], Limits())
-    async with session(cache, shared) as (wire, task):
+    async with session(cache, catalog=lambda: {}["no catalog"]) as (wire, task):
         wire.say()
 
         assert End.FAULT is (await ended(task)).end

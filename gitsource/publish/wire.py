@@ -1,0 +1,85 @@
+"""
+What a session asks of a wire: the words of one protocol, and a machine for each of its streams.
+
+Rule: a session pumps bytes and knows no protocol. A wire is made once for a server and shared by
+its streams, so that what they have in common is encoded once; a machine belongs to one stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from gitsource.model import Collection, Snapshot
+from gitsource.publish.exchange import Identity
+from gitsource.publish.words import Heard, Node
+
+
+class Sent(Protocol):
+    """What is told of a message to a sink, whatever its wire."""
+
+    @property
+    def requested(self) -> str:
+        """The collection, by the name the sink used."""
+
+    @property
+    def collection(self) -> str:
+        """The same, as in the catalog."""
+
+    @property
+    def nonce(self) -> str:
+        """What its answer will name."""
+
+    @property
+    def version(self) -> str:
+        """The version that the sink holds when it has accepted it."""
+
+    @property
+    def incremental(self) -> bool:
+        """Whether the sink has to merge it."""
+
+
+class Machine(Protocol):
+    """The state of one stream: no I/O, no clock."""
+
+    identity: Identity
+    next_look: float | None
+
+    @property
+    def node(self) -> Node | None:
+        """Who the sink says it is; None until it said so."""
+
+    def receive(self, request: Any, snapshot: Snapshot | None, now: float) -> Heard:
+        """
+        Take in a decoded request; *snapshot* is what this sink is served, if anything is.
+
+        Raises ExchangeError for what the protocol forbids, OverLimit for more than is allowed.
+        """
+
+    def offer(self, snapshot: Snapshot | None, now: float) -> Any | None:
+        """Return what to send now, if anything; nothing changes until it is `sent`."""
+
+    def sent(self, push: Any, now: float) -> None:
+        """Note that the message offered last is being written."""
+
+
+class Wire(Protocol):
+    """One protocol, for all streams of a server that speak it."""
+
+    protocol: str
+    """As the status names it."""
+
+    def machine(self, stream: int) -> Machine:
+        """Return the machine of a new stream."""
+
+    def told(self, data: bytes) -> tuple[Any, Node | None]:
+        """Return a request and who it says sent it; raises ExchangeError if it is none."""
+
+    def serve(self, collections: Iterable[Collection]) -> None:
+        """Learn what is served now: bytes of anything else may be let go."""
+
+    def size(self, push: Any) -> int:
+        """Return about how many bytes `encode` comes to."""
+
+    def encode(self, push: Any) -> bytes:
+        """Return a message for the transport."""
