@@ -9,33 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from gitsource.model import Collection, Resource
-
-# --------------------------------------------------------------------------- who a sink is
-
-
-class Locality(NamedTuple):
-    """Where a sink runs; empty parts are unknown."""
-
-    region: str = ""
-    zone: str = ""
-    sub_zone: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What is kept of a sink's word about itself: what views and status need, and no more."""
-
-    id: str = ""
-    cluster: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    """Its texts at the top level, of those that anybody asks for; all else is left out."""
-    locality: Locality = Locality()
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    """Classic MCP's word for metadata."""
-
 
 # --------------------------------------------------------------------------- what a sink says
 
