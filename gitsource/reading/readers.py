@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import cache
 from json import JSONDecodeError
 from json.decoder import scanstring  # type: ignore[attr-defined]  # typeshed lacks it
@@ -263,15 +262,19 @@ def _broken(message: str, text: str, index: int) -> Unreadable:
 
 # --------------------------------------------------------------------------- JSON
 
-_BLANK = r"[ \t\n\r]*"
 _TOKEN = re.compile(
-    _BLANK + r'(?:(?P<sign>[{}\[\],:"])'
-    r"|(?P<plain>(?:true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)"
-    r"(?!\w))"
-    r"|(?P<infinite>(?:NaN|-?Infinity)(?!\w))"
-    r"|(?P<other>.?))",
+    r"[ \t\n\r]*(?:([{}\[\],:])"
+    r'|"([^"\\\x00-\x1f]*)"'
+    r'|(")'
+    r"|((?:true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)(?!\w))"
+    r"|((?:NaN|-?Infinity)(?!\w))"
+    r"|(.?))",
     re.DOTALL,
 )
+_SIGN, _TEXT, _QUOTE, _PLAIN, _INFINITE, _OTHER = range(1, 7)
+"""The groups of a token: a sign; a string without escapes; what opens any other string; a number or
+a word; a number that is none; anything else, or the end."""
+_QUOTED = (_TEXT, _QUOTE)
 _ESCAPE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     r"|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
@@ -279,82 +282,104 @@ _ESCAPE = re.compile(
 )
 
 
-class _Expect(Enum):
-    """What may stand at a place in JSON, in words for the message when it does not."""
+_VALUE, _FIRST_VALUE, _KEY, _FIRST_KEY, _COLON, _NEXT, _END = (1 << bit for bit in range(7))
+_EXPECTED = {
+    _VALUE: "a value",
+    _FIRST_VALUE: "a value or ']'",
+    _KEY: "a key in double quotes",
+    _FIRST_KEY: "a key in double quotes or '}'",
+    _COLON: "':'",
+    _NEXT: "',' or the closing bracket",
+    _END: "nothing more",
+}
+"""What may stand at a place in JSON, in words for the message when it does not."""
+_VALUES = _VALUE | _FIRST_VALUE
+_KEYS = _KEY | _FIRST_KEY
+_STRINGS = _VALUES | _KEYS
+_ENDS = _NEXT | _FIRST_VALUE | _FIRST_KEY
 
-    VALUE = "a value"
-    FIRST_VALUE = "a value or ']'"
-    KEY = "a key in double quotes"
-    FIRST_KEY = "a key in double quotes or '}'"
-    COLON = "':'"
-    NEXT = "',' or the closing bracket"
-    END = "nothing more"
 
-
-_VALUES = (_Expect.VALUE, _Expect.FIRST_VALUE)
-_KEYS = (_Expect.KEY, _Expect.FIRST_KEY)
-_ENDS = (_Expect.NEXT, _Expect.FIRST_VALUE, _Expect.FIRST_KEY)
-
-
-def _json_events(text: str) -> Iterator[Any]:  # noqa: C901  # the grammar reads best in one piece
+def _json_events(text: str) -> Iterator[Any]:  # noqa: C901, PLR0912, PLR0915  # hot: one piece
     """Yield the events of one JSON text as libyaml would: numbers and words as plain scalars."""
     lib = library()
-
-    def marks(at: int) -> tuple[Any, Any]:
-        mark = lib.Mark("", at, 0, 0, None, None)
-        return mark, mark
-
-    yield lib.StreamStartEvent(*marks(0))
-    yield lib.DocumentStartEvent(*marks(0))
+    scalar, mark_at, token = lib.ScalarEvent, lib.Mark, _TOKEN.match
+    mapping_end, sequence_end = lib.MappingEndEvent, lib.SequenceEndEvent
+    mark = mark_at("", 0, 0, 0, None, None)
+    yield lib.StreamStartEvent(mark, mark)
+    yield lib.DocumentStartEvent(mark, mark)
     closers: list[str] = []
-    expect, at = _Expect.VALUE, 0
+    expect, at = _VALUE, 0
     while True:
-        kind, sign, start, at = _json_token(text, at)
-        if sign == '"' and expect in _VALUES + _KEYS:
-            string, at = _json_string(text, start)
-            yield lib.ScalarEvent(None, None, None, string, *marks(start), '"')
-            expect = _Expect.COLON if expect in _KEYS else _after_value(closers)
-        elif kind == "plain" and expect in _VALUES:
-            yield lib.ScalarEvent(None, None, None, sign, *marks(start), "")
-            expect = _after_value(closers)
-        elif sign == "{" and expect in _VALUES:
-            yield lib.MappingStartEvent(None, None, None, *marks(start), True)  # noqa: FBT003
-            closers.append("}")
-            expect = _Expect.FIRST_KEY
-        elif sign == "[" and expect in _VALUES:
-            yield lib.SequenceStartEvent(None, None, None, *marks(start), True)  # noqa: FBT003
-            closers.append("]")
-            expect = _Expect.FIRST_VALUE
-        elif sign in ("}", "]") and sign in closers[-1:] and expect in _ENDS:
-            closers.pop()
-            yield (lib.MappingEndEvent if sign == "}" else lib.SequenceEndEvent)(*marks(start))
-            expect = _after_value(closers)
-        elif sign == ":" and expect is _Expect.COLON:
-            expect = _Expect.VALUE
-        elif sign == "," and expect is _Expect.NEXT:
-            expect = _Expect.KEY if closers[-1] == "}" else _Expect.VALUE
-        elif not sign and expect is _Expect.END:
+        # What mostly comes next is seen without looking for a token.
+        if expect == _NEXT:
+            if text.startswith(",", at):
+                expect, at = (_KEY if closers[-1] == "}" else _VALUE), at + 1
+            elif text.startswith(closers[-1], at):
+                mark = mark_at("", at, 0, 0, None, None)
+                yield (mapping_end if closers.pop() == "}" else sequence_end)(mark, mark)
+                expect, at = (_NEXT if closers else _END), at + 1
+                continue
+        found = token(text, at)
+        assert found is not None  # noqa: S101  # the last group matches anything, even nothing
+        which = found.lastindex or _OTHER
+        at = found.end()
+        if which in _QUOTED and expect & _STRINGS:
+            string: str = found[which]
+            start = found.start(which)
+            if which == _QUOTE:
+                string, at = _json_string(text, start)
+            else:
+                start -= 1
+            mark = mark_at("", start, 0, 0, None, None)
+            yield scalar(None, None, None, string, mark, mark, '"')
+            if expect & _VALUES:
+                expect = _NEXT if closers else _END
+            elif text.startswith(":", at):
+                expect, at = _VALUE, at + 1
+            else:
+                expect = _COLON
+            continue
+        start, sign = found.start(which), found[which]
+        if which == _SIGN:
+            if sign == ":" and expect == _COLON:
+                expect = _VALUE
+                continue
+            if sign == "," and expect == _NEXT:
+                expect = _KEY if closers[-1] == "}" else _VALUE
+                continue
+            mark = mark_at("", start, 0, 0, None, None)
+            if sign == "{" and expect & _VALUES:
+                yield lib.MappingStartEvent(None, None, None, mark, mark, True)  # noqa: FBT003
+                closers.append("}")
+                expect = _FIRST_KEY
+                continue
+            if sign == "[" and expect & _VALUES:
+                yield lib.SequenceStartEvent(None, None, None, mark, mark, True)  # noqa: FBT003
+                closers.append("]")
+                expect = _FIRST_VALUE
+                continue
+            if closers and sign == closers[-1] and expect & _ENDS:
+                closers.pop()
+                yield (mapping_end if sign == "}" else sequence_end)(mark, mark)
+                expect = _NEXT if closers else _END
+                continue
+        elif which == _PLAIN and expect & _VALUES:
+            mark = mark_at("", start, 0, 0, None, None)
+            yield scalar(None, None, None, sign, mark, mark, "")
+            expect = _NEXT if closers else _END
+            continue
+        elif which == _INFINITE:
+            message = f"{sign} is not a number that JSON can carry"
+            raise Unreadable("GS111", message, *place(text, start))
+        elif not sign and which == _OTHER and expect == _END:
             break
-        else:
-            found = shown(sign) if sign else "the end of the file"
-            raise _broken(f"expected {expect.value}, found {found}", text, start)
-    yield lib.DocumentEndEvent(*marks(at))
-    yield lib.StreamEndEvent(*marks(at))
-
-
-def _json_token(text: str, at: int) -> tuple[str, str, int, int]:
-    """Return the token after *at*: its kind, itself, where it starts and where it ends."""
-    match = _TOKEN.match(text, at)
-    assert match is not None  # noqa: S101  # the last alternative matches anything, even nothing
-    kind = match.lastgroup or ""
-    if kind == "infinite":
-        message = f"{match[kind]} is not a number that JSON can carry"
-        raise Unreadable("GS111", message, *place(text, match.start(kind)))
-    return kind, match[kind], match.start(kind), match.end()
-
-
-def _after_value(closers: list[str]) -> _Expect:
-    return _Expect.NEXT if closers else _Expect.END
+        if which == _TEXT:
+            start, sign = start - 1, '"'
+        told = shown(sign) if sign else "the end of the file"
+        raise _broken(f"expected {_EXPECTED[expect]}, found {told}", text, start)
+    mark = mark_at("", at, 0, 0, None, None)
+    yield lib.DocumentEndEvent(mark, mark)
+    yield lib.StreamEndEvent(mark, mark)
 
 
 def _json_string(text: str, start: int) -> tuple[str, int]:
