@@ -9,6 +9,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY gitsource gitsource
 COPY proto proto
 COPY schemas schemas
+COPY tests/corpus tests/corpus
 RUN python -m pip wheel --no-cache-dir --constraint constraints.txt --wheel-dir /wheels .
 RUN python -m venv /opt/gitsource \
     && /opt/gitsource/bin/python -m pip install --no-cache-dir --no-index --find-links /wheels gitsource

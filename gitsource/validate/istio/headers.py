@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import re2
+
 from gitsource.model import FieldPath, Problem, shown
 from gitsource.validate.istio.subject import error
 from gitsource.validate.istio.values import is_token
@@ -20,20 +22,12 @@ _CLAIM = re.compile(r"@request\.auth\.claims(?:\..+|\[.+\])", re.IGNORECASE | re
 _HOST = re.compile("host", re.IGNORECASE)
 _AUTHORITY = re.compile(":authority|host", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_TEXT = r'(?:\\.|[^\\)"])*+'
-_VALUE = re.compile(
-    rf"""(?:
-        [^%]++
-      | %%
-      | %[^%(]++%
-      | %[^%(]*+\(                                     # %NAME(
-        [ ]*+ (?: \[ [ ]*+ " | [^ \[] ) {_TEXT}        # ["text, or text
-        (?: " [ ]*+ , [ ]*+ " {_TEXT} )*+              # ", "text
-        (?: \) | " [ ]*+ \] [ ]*+ \) ) [ ]*+ %         # )%, or "])%
-    )*+""",
-    re.VERBOSE | re.DOTALL,
-)
-"""Nothing in it is tried in two ways, so it takes no longer than the text is long."""
+_TEXT = r'(?:\\.|[^\\)"])*'
+_OPENS = r'%[^%(]*\( *(?:\[ *"|[^ \[])'  # %NAME( and then text, or ["text
+_MORE = rf'(?:" *, *"{_TEXT})*'  # ", "text
+_CLOSES = r'(?:\)|" *\] *\)) *%'  # )%, or "])%
+_VALUE = re2.compile(rf"(?s)(?:[^%]|%%|%[^%(]+%|{_OPENS}{_TEXT}{_MORE}{_CLOSES})*")
+"""By RE2, so that it takes no longer than the text is long."""
 
 
 def is_jwt_claim(name: str) -> bool:
