@@ -26,30 +26,30 @@ Place: TypeAlias = tuple[int, int]
 
 
 class Node:
-    """A value and where it starts."""
+    """A mapping, a list, an alias, or a scalar with an anchor, and where it starts."""
 
     __slots__ = ("children", "complete", "mark", "target", "text")
 
     mark: Any
-    text: str | None
-    """A scalar's text: keys go by it. None for the key ``<<`` that merges."""
-    children: dict[str | int | None, tuple[Any, Node]] | None
-    """By key or list index: the mark of the key (in lists, of the value) and the value. What ``<<``
-    merges is under None. Scalars and aliases have none."""
+    text: str
+    """A scalar's text: keys go by it."""
+    children: dict[str | int | None, Child] | None
+    """By key or list index. What ``<<`` merges is under None. Scalars and aliases have none."""
     complete: bool
     """Whether all children are there."""
     target: Node | None
     """What an alias stands for."""
 
-    # NB: a megabyte has some hundred thousand of these; a dataclass takes half as long again.
-    def __init__(self, mark: Any, text: str | None = "") -> None:
+    # NB: a megabyte has some hundred thousand values. Other scalars are but their marks, and this
+    # is not a dataclass, since each would cost a tenth of the time of reading.
+    def __init__(self, mark: Any, text: str = "") -> None:
         self.mark = mark
         self.text = text
         self.children = None
         self.complete = False
         self.target = None
 
-    def child(self, step: str | int) -> tuple[Any, Node] | None:
+    def child(self, step: str | int) -> Child | None:
         """Return what is under *step*, in this mapping or list or in one merged into it."""
         pending, seen = [self], set()
         while pending:
@@ -59,8 +59,9 @@ class Node:
             seen.add(node)
             if step in node.children:
                 return node.children[step]
-            if None in node.children:
-                pending.extend(reversed(node.children[None][1].merged_parts()))
+            merged = node.children.get(None)
+            if merged is not None and isinstance(merged[1], Node):
+                pending.extend(reversed(merged[1].merged_parts()))
         return None
 
     def merged_parts(self) -> list[Node]:
@@ -68,7 +69,12 @@ class Node:
         node = self.target or self
         if node.children is None or 0 not in node.children:
             return [node]
-        return [part.target or part for _, part in node.children.values()]
+        parts = (part for _, part in node.children.values() if isinstance(part, Node))
+        return [part.target or part for part in parts]
+
+
+Child: TypeAlias = tuple[Any, Any]
+"""The mark of the key (in lists, of the value), and the value: a `Node`, or a scalar's mark."""
 
 
 class _Broken(Exception):
@@ -89,8 +95,9 @@ class _Reading:
         self._anchors: dict[str, Node] = {}
         self._open: list[Node] = []
         """The mappings and lists that are being read, the outermost first."""
-        self._keys: list[Node | bool | None] = []
-        """For each of them the key whose value comes next, None before a key, False in a list."""
+        self._keys: list[tuple[Any, str | None] | bool | None] = []
+        """For each of them the mark and text of the key whose value comes next (no text: it is the
+        ``<<`` that merges); None before a key; False in a list."""
 
     def more(self) -> bool:
         """Read on; return whether there was more. Raises _Broken where reading ends too early."""
@@ -113,14 +120,18 @@ class _Reading:
         for _ in repeat(None, _SOME):
             event = next_event()
             kind = type(event)
-            if kind is scalar:
-                node = Node(event.start_mark, event.value)
-            elif kind is mapping_end or kind is sequence_end:
+            if kind is mapping_end or kind is sequence_end:
                 opened.pop().complete = True
                 keys.pop()
                 continue
+            if kind is scalar:
+                value = mark = event.start_mark
+                text = event.value
+                if event.anchor is not None or not opened:
+                    value = Node(mark, text)
             elif kind is mapping or kind is sequence or kind is alias:
-                node = Node(event.start_mark)
+                mark, text = event.start_mark, ""
+                value = Node(mark)
             elif kind is lib.DocumentStartEvent:
                 anchors.clear()
                 self.roots.append(None)
@@ -131,35 +142,35 @@ class _Reading:
             else:
                 continue
             if kind is alias:
-                node.target = anchors.get(event.anchor)
+                value.target = anchors.get(event.anchor)
+                text = value.target.text if value.target is not None else ""
             elif event.anchor is not None:
-                anchors[event.anchor] = node
+                anchors[event.anchor] = value
             if not opened:
-                self.roots[-1] = node
+                self.roots[-1] = value
             elif (key := keys[-1]) is False:
                 children: Any = opened[-1].children
-                children[len(children)] = (node.mark, node)
+                children[len(children)] = (mark, value)
             elif key is None:
-                keys[-1] = node
-                if kind is scalar and event.value == "<<" and _merges(event):
-                    node.text = None
+                merges = text == "<<" and kind is scalar and _merges(event)
+                keys[-1] = (mark, None if merges else text)
             else:
-                self._put(opened[-1].children, key, node)
+                self._put(opened[-1].children, key, value)
                 keys[-1] = None
             if kind is mapping or kind is sequence:
-                node.children = {}
-                opened.append(node)
+                value.children = {}
+                opened.append(value)
                 keys.append(None if kind is mapping else False)
                 if len(opened) > DEEPEST:
-                    raise Unreadable("GS104", "nested too deep", *self.reader.place(node.mark))
+                    raise Unreadable("GS104", "nested too deep", *self.reader.place(mark))
 
-    def _put(self, children: Any, key: Any, node: Node) -> None:
-        name = (key.target or key).text
+    def _put(self, children: Any, key: Any, value: Any) -> None:
+        mark, name = key
         if name in children:
             first = self.reader.place(children[name][0])[0]
-            self.first_keys[self.reader.place(key.mark)] = first
+            self.first_keys[self.reader.place(mark)] = first
         else:
-            children[name] = (key.mark, node)
+            children[name] = (mark, value)
 
 
 def _merges(event: Any) -> bool:
@@ -213,17 +224,17 @@ class Outline:
         node = self._root(index)
         if node is None or reading is None:
             return 1, 1
-        key_mark = node.mark
-        for number, step in enumerate(path, 1):
+        key_mark = mark = node.mark
+        for step in path:
+            if node is not None and node.target is not None:
+                return reading.reader.place(mark)  # the path leads through an alias
             found = self._child(reading, node, step)
             if found is None:
                 return reading.reader.place(key_mark)
-            key_mark, node = found
-            if node.target is not None and number < len(path):
-                break
-        else:
-            return reading.reader.place(key_mark if at_key else node.mark)
-        return reading.reader.place(node.mark)
+            key_mark, value = found
+            node = value if isinstance(value, Node) else None
+            mark = value if node is None else node.mark
+        return reading.reader.place(key_mark if at_key else mark)
 
     def _root(self, index: int) -> Node | None:
         """Return the root of document *index*, reading as far as that."""
@@ -235,9 +246,9 @@ class Outline:
                 break
         return reading.roots[index] if index < len(reading.roots) else None
 
-    def _child(self, reading: _Reading, node: Node, step: str | int) -> tuple[Any, Node] | None:
-        """Return what is under *step* in *node*, reading on until it is clear that it is there."""
-        if node.children is None:
+    def _child(self, reading: _Reading, node: Node | None, step: str | int) -> Child | None:
+        """Return what is under *step* in *node*, reading on until it is clear what is there."""
+        if node is None or node.children is None:
             return None
         while step not in node.children:
             if node.complete or not reading.more():
