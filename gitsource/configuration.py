@@ -17,15 +17,24 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gitsource import own_files
 from gitsource.catalog import Catalog, own_kind
-from gitsource.declarations import Row, declared, groups, is_setting, read, row_fields
+from gitsource.declarations import (
+    LISTS,
+    READERS,
+    Row,
+    declared,
+    groups,
+    is_setting,
+    read,
+    row_fields,
+)
 from gitsource.errors import ConfigurationError
 from gitsource.model import FieldPath
 from gitsource.own_files import Read
-from gitsource.settings import CollectionRow, FilePath, Settings
+from gitsource.settings import CollectionRow, FilePath, Settings, ViewRow, Words
 from gitsource.settings_checks import Fault, Found, Place, check
 
 LARGEST_FILE = 1024 * 1024
@@ -33,6 +42,9 @@ LARGEST_FILE = 1024 * 1024
 
 OTHER_VARIABLES = frozenset({"GITSOURCE_CONFIG", "GITSOURCE_ADMIN"})
 """Variables of ours that are no settings: they stand for flags of some commands."""
+
+NAMES = {CollectionRow: "acme/v1/flags", ViewRow: "shop"}
+"""What the entries of lists are called, by example."""
 
 SERVICE_LINK = re.compile(r"GITSOURCE_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_[0-9]+_.*)?)")
 """What Kubernetes puts into every pod beside a Service called gitsource(-something): not ours."""
@@ -76,6 +88,7 @@ def catalog_for(settings: Settings, read: Read | None) -> Catalog:
         default_namespace=settings.default_namespace,
         unknown_kinds=settings.unknown_kinds,
         gateway_api=settings.gateway_api,
+        inline_secrets=settings.secrets.inline,
         limits={
             "documents": limits.documents,
             "depth": limits.depth,
@@ -209,19 +222,19 @@ def _from_texts(
     found: dict[str, Found] = {}
     for key, given in texts.items():
         one = Found(given or None if declared()[key].optional else given, _Named(names[key]), ())
-        if key == "collections":
+        if key in LISTS:
             # NB: a document is a mapping, so the list is put under its key; JSON is YAML too.
             body = "".join(f"  {line}\n" for line in given.splitlines())
-            text = _read(names[key], f"collections:\n{body}".encode(), faults, shift=2)
-            one = Found(text.value.get("collections"), text, ("collections",))
+            text = _read(names[key], f"{key}:\n{body}".encode(), faults, shift=2)
+            one = Found(text.value.get(key), text, (key,))
         _take(declared()[key], one, found, faults)
     return found
 
 
 def _take(row: Row, given: Found, found: dict[str, Found], faults: list[Fault]) -> None:
     """Put *given* into *found* as the type of *row*, or a fault into *faults*."""
-    if row.key == "collections":
-        found[row.key] = replace(given, value=_rows(given, faults))
+    if row.key in LISTS:
+        found[row.key] = replace(given, value=_rows(row.key, given, faults))
     elif given.value is None and row.optional:
         found[row.key] = given
     else:
@@ -233,32 +246,68 @@ def _take(row: Row, given: Found, found: dict[str, Found], faults: list[Fault]) 
             faults.append(Fault(given.place(), row.key, f"expected {error}{shown}"))
 
 
-def _rows(given: Found, faults: list[Fault]) -> tuple[CollectionRow, ...]:
+def _rows(setting: str, given: Found, faults: list[Fault]) -> tuple[Any, ...]:
+    """Return the entries of the list *setting*; a wrong one leaves a fault instead."""
     entries = [] if given.value is None else given.value
     if not isinstance(entries, list):
-        message = f"expected a list of collections, found {_show(entries)}"
-        faults.append(Fault(given.place(), "collections", message))
+        message = f"expected a list of {setting}, found {_show(entries)}"
+        faults.append(Fault(given.place(), setting, message))
         return ()
-    rows = []
+    kind, rows = LISTS[setting], []
     for index, entry in enumerate(entries):
-        key = f"collections[{index}]"
-        if not isinstance(entry, dict):
-            message = f"expected a mapping with {', '.join(row_fields())}, found {_show(entry)}"
-            faults.append(Fault(given.place(index), key, message))
+        rows.append(_entry(kind, f"{setting}[{index}]", (index,), entry, given, faults))
+    return tuple(row for row in rows if row is not None)
+
+
+def _entry(
+    kind: type,
+    key: str,
+    path: tuple[str | int, ...],
+    entry: Any,
+    given: Found,
+    faults: list[Fault],
+) -> Any:
+    """Return *entry*, which stands at *path* of a list, as *kind*; None after noting a fault."""
+    known = row_fields(kind)
+    if not isinstance(entry, dict):
+        message = f"expected a mapping with {', '.join(known)}, found {_show(entry)}"
+        faults.append(Fault(given.place(*path), key, message))
+        return None
+    values: dict[str, Any] = {}
+    before = len(faults)
+    for name, told in entry.items():
+        if name not in known:
+            message = f"unknown key {_show(name)}{_guess(name, list(known))}"
+            faults.append(Fault(given.place(*path, name, at_key=True), key, message))
             continue
-        before = len(faults)
-        for name, told in entry.items():
-            if name not in row_fields():
-                message = f"unknown key {_show(name)}{_guess(name, list(row_fields()))}"
-                faults.append(Fault(given.place(index, name, at_key=True), key, message))
-            elif told is not None and not (isinstance(told, str) and told.isprintable() and told):
-                message = f"expected text, found {_show(told)}"
-                faults.append(Fault(given.place(index, name), f"{key}.{name}", message))
-        if entry.get("name") is None:
-            faults.append(Fault(given.place(index), key, "expected a name such as acme/v1/flags"))
-        if len(faults) == before:
-            rows.append(CollectionRow(**entry))
-    return tuple(rows)
+        inner = known[name][0]
+        if is_dataclass(inner):
+            type_ = cast("type", inner)
+            values[name] = _entry(type_, f"{key}.{name}", (*path, name), told, given, faults)
+            continue
+        try:
+            values[name] = _value(inner, told)
+        except ValueError as error:
+            message = f"expected {error}, found {_show(told)}"
+            faults.append(Fault(given.place(*path, name), f"{key}.{name}", message))
+    if "name" in known and entry.get("name") is None:
+        text = f"expected a name such as {NAMES[kind]}"
+        faults.append(Fault(given.place(*path), key, text))
+    return kind(**values) if len(faults) == before else None
+
+
+def _value(kind: Any, told: Any) -> Any:
+    """Return the value of a key in an entry; ValueError says what was expected instead."""
+    if kind is Words:
+        listed = read(Words, told)
+        if not listed:  # or it would be all the same as leaving the key out
+            raise ValueError("at least one glob, or no such key")
+        return listed
+    if kind in READERS and kind is not str:
+        return read(kind, told)
+    if told is not None and not (isinstance(told, str) and told.isprintable() and told):
+        raise ValueError("text")
+    return told
 
 
 # --------------------------------------------------------------------------- words and assembly

@@ -27,10 +27,12 @@ from gitsource.settings import (
     Bytes,
     CollectionRow,
     FilePath,
+    Globs,
     Seconds,
     Settings,
     Severities,
     Severity,
+    ViewRow,
     Words,
 )
 
@@ -69,7 +71,7 @@ class Row:
         """How the type is called in help and documentation."""
         if typing.get_origin(self.type) is typing.Literal:
             return " | ".join(typing.get_args(self.type))
-        return TYPE_NAMES.get(self.type, "list of collections")
+        return TYPE_NAMES.get(self.type) or f"list of {self.key}"
 
     @property
     def default_text(self) -> str:
@@ -84,6 +86,7 @@ TYPE_NAMES: Mapping[Any, str] = {
     FilePath: "path",
     Words: "list of texts",
     Severities: "mapping of codes",
+    Globs: "mapping of globs",
     bool: "true | false",
     int: "number",
     str: "text",
@@ -101,11 +104,16 @@ def declared() -> Mapping[str, Row]:
     return {row.key: row for row in _rows(Settings, "", {})}
 
 
+LISTS: Mapping[str, type] = {"collections": CollectionRow, "views": ViewRow}
+"""The settings that are lists, and what each entry is."""
+
+
 @cache
-def row_fields() -> Mapping[str, str]:
-    """Return the keys of one entry of `collections`, with their words."""
+def row_fields(kind: type = CollectionRow) -> Mapping[str, tuple[Any, str]]:
+    """Return the keys of one entry of a list, each with the type of its value and its words."""
     docs = _docstrings()
-    return {f.name: docs[CollectionRow.__name__, f.name] for f in fields(CollectionRow)}
+    hints = typing.get_type_hints(kind)
+    return {f.name: (hints[f.name], docs[kind.__name__, f.name]) for f in fields(kind)}
 
 
 def groups() -> tuple[str, ...]:
@@ -145,8 +153,9 @@ and as a flag; the flag wins over the variable, the variable over the file. `pol
 * as a variable: `GITSOURCE_POLL_INTERVAL=30s`,
 * as a flag: `--poll-interval 30s`.
 
-Variables and flags take `collections` as YAML or JSON text. A key that does not exist is an error.
-Every mistake is told at once, each with its place, what was expected, and the nearest known key.
+Variables and flags take `collections` and `views` as YAML or JSON text. A key that does not exist
+is an error. Every mistake is told at once, each with its place, what was expected, and the nearest
+known key.
 
 Durations are written `500ms`, `30s`, `5m`, `1h` or as a number of seconds; sizes `512KiB`, `4MiB`,
 `1GiB` or as a number of bytes; an address is `host:port`, with an IPv6 host in brackets. A relative
@@ -183,9 +192,17 @@ def page() -> str:
             form = row.type_text.replace(" | ", ", ")
             default = f"`{row.default_text}`" if row.default_text else "none"
             lines.append(f"| `{row.key}` | {form} | {default} | {row.doc} |")
-    lines += ["\n## One entry of `collections`\n", "| key | |", "| --- | --- |"]
-    lines += [f"| `{name}` | {doc} |" for name, doc in row_fields().items()]
+    for name, kind in LISTS.items():
+        lines += [f"\n## One entry of `{name}`\n", "| key | |", "| --- | --- |"]
+        lines += [f"| `{key}` | {doc} |" for key, doc in _leaves(kind, "")]
     return "\n".join(lines) + "\n"
+
+
+def _leaves(kind: type, prefix: str) -> Iterator[tuple[str, str]]:
+    for name, (inner, doc) in row_fields(kind).items():
+        yield prefix + name, doc
+        if is_dataclass(inner):
+            yield from _leaves(cast("type", inner), f"{prefix}{name}.")
 
 
 # --------------------------------------------------------------------------- the forms of a value
@@ -288,6 +305,17 @@ def severities(value: Any) -> Severities:
     return Severities(tuple(sorted(cast("dict[str, Severity]", pairs).items())))
 
 
+def globs(value: Any) -> Globs:
+    """Read a mapping of keys to globs, at least one."""
+    expected = "a mapping of keys to globs, such as {team: shop-*}"
+    if not isinstance(value, dict) or not value:
+        raise ValueError(expected)
+    for key, glob in value.items():
+        if not all(isinstance(one, str) and one and one.isprintable() for one in (key, glob)):
+            raise ValueError(f"{expected} (put numbers, true and false in quotes)")
+    return Globs(tuple(sorted(value.items())))
+
+
 READERS: Mapping[Any, Callable[[Any], Any]] = {
     Seconds: seconds,
     Bytes: size,
@@ -298,6 +326,7 @@ READERS: Mapping[Any, Callable[[Any], Any]] = {
     FilePath: text,
     Words: words,
     Severities: severities,
+    Globs: globs,
 }
 
 

@@ -22,6 +22,8 @@ FilePath = NewType("FilePath", str)
 """A path on this machine; a relative one in the config file counts from that file's folder."""
 Words = NewType("Words", tuple[str, ...])
 """A list of texts; in a flag or a variable separated by commas."""
+Globs = NewType("Globs", tuple[tuple[str, str], ...])
+"""A mapping of keys to globs: `*` any text, `?` any character, `[ab]` one of them."""
 Severity: TypeAlias = Literal["warning", "error", "off"]
 """What a finding counts as; `off`: it is not made."""
 Severities = NewType("Severities", tuple[tuple[str, Severity], ...])
@@ -110,6 +112,58 @@ class CollectionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewLocality:
+    """Where a node has to run; every part that is given."""
+
+    region: Words = Words(())
+    """Globs of the region its locality names."""
+    zone: Words = Words(())
+    """Globs of the zone."""
+    sub_zone: Words = Words(())
+    """Globs of the sub-zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewNodes:
+    """Whom a view takes: nodes that match every part that is given."""
+
+    ids: Words = Words(())
+    """Globs of the node ID (`sidecar~*~*.shop~*`). `*` is any text, `?` any character."""
+    clusters: Words = Words(())
+    """Globs of the node's cluster."""
+    metadata: Globs = Globs(())
+    """Keys of the node's metadata (a classic sink's annotations), each with a glob of its text."""
+    locality: ViewLocality = field(default_factory=ViewLocality)
+    """Globs of region, zone and sub-zone: `{zone: [eu-1?]}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewResources:
+    """What a view shows: resources that match every part that is given."""
+
+    namespaces: Words = Words(())
+    """Globs of the namespace: what stands before the only slash of the name, else empty."""
+    labels: Globs = Globs(())
+    """Labels that the resource has to have, each with a glob of its value."""
+    annotations: Globs = Globs(())
+    """Annotations that it has to have, each with a glob of its value."""
+    collections: Words = Words(())
+    """Globs of the collection's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRow:
+    """One view: which resources are for which nodes."""
+
+    name: str
+    """What the status calls it."""
+    nodes: ViewNodes = field(default_factory=ViewNodes)
+    """Whom it takes; absent: every node."""
+    resources: ViewResources = field(default_factory=ViewResources)
+    """What it shows; absent: everything."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds that keep a hostile or broken peer from hurting others."""
 
@@ -166,6 +220,28 @@ class References:
 
 
 @dataclass(frozen=True, slots=True)
+class Secrets:
+    """Key material of Envoy resources: it belongs to the server, not into Git."""
+
+    folder: FilePath | None = None
+    """Folder with the files that Secrets name as `filename: gitsource://NAME`. They are read and
+    watched by the server, so keys change without a commit."""
+    inline: Literal["refuse", "allow"] = "refuse"
+    """What a private key, password or token in an Envoy resource is. `refuse`: it holds the
+    revision. `allow`: it is delivered, and is in Git and in the state directory as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Revisions that are sound and yet would do great harm."""
+
+    empty: Literal["hold", "allow"] = "hold"
+    """A revision that leaves no Cluster or no Listener where there were some: Envoy would drop all
+    it has. `hold`: it is held, unless a commit confirms it (`Gitsource-Allow: empty
+    envoy/clusters` in its message)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Keep:
     """What stays on disk."""
 
@@ -204,8 +280,13 @@ class Settings:
     the cluster alone. Whatever `error` finds holds the revision."""
     collections: tuple[CollectionRow, ...] = ()
     """User-defined collections, besides the built-in ones."""
+    views: tuple[ViewRow, ...] = ()
+    """Which resources are for which nodes. Without any, every node sees everything; with some, a
+    node sees what the views that take it show together, and nothing if none does."""
     limits: Limits = field(default_factory=Limits)
     references: References = field(default_factory=References)
+    secrets: Secrets = field(default_factory=Secrets)
+    guard: Guard = field(default_factory=Guard)
     build: Build = field(default_factory=Build)
     keep: Keep = field(default_factory=Keep)
     log: Log = field(default_factory=Log)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
-from gitsource.catalog import Catalog
+from gitsource.catalog import BUILTIN, Catalog
 from gitsource.declarations import declared
 from gitsource.model import FieldPath
 from gitsource.settings import Bytes, CollectionRow, Seconds, Settings
@@ -21,6 +22,7 @@ MAY_BE_ZERO = frozenset({"drain"})
 URL = re.compile(r"(file|https?|ssh)://\S+|[^\s/:@-][^\s/:@]*@[^\s/:]+:\S+")
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 MESSAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+VIEW = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9._]{0,61}[A-Za-z0-9])?")
 COLLECTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*)(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
 
@@ -81,6 +83,8 @@ def check(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
         yield Fault(namespace.place(), "default_namespace", text)
     if rows := found.get("collections"):
         yield from _collections(settings.collections, rows)
+    if views := found.get("views"):
+        yield from _views(settings, views)
 
 
 def _bounds(found: Mapping[str, Found]) -> Iterator[Fault]:
@@ -124,7 +128,7 @@ def _together(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]
 
 
 def _collections(rows: tuple[CollectionRow, ...], found: Found) -> Iterator[Fault]:
-    builtin = Catalog()
+    builtin = Catalog(BUILTIN)  # those of Envoy's types make room for the user's
     names = dict.fromkeys(builtin.by_collection, "a built-in collection")
     documents = dict.fromkeys(builtin.by_document, "a built-in collection")
     types: dict[str, str] = {}
@@ -150,6 +154,26 @@ def _collections(rows: tuple[CollectionRow, ...], found: Found) -> Iterator[Faul
                 yield Fault(found.place(index, "kind"), f"{key}.kind", text)
             documents.setdefault(pair, me)
         yield from _path(row, found, index)
+
+
+def _views(settings: Settings, found: Found) -> Iterator[Fault]:
+    builtin = (kind.collection for kind in Catalog().kinds)
+    known = {*builtin, *(row.name for row in settings.collections)}
+    taken: dict[str, int] = {}
+    for index, row in enumerate(settings.views):
+        key, place = f"views[{index}].name", found.place(index, "name")
+        if not VIEW.fullmatch(row.name):
+            text = "expected a name such as shop: letters, digits, dots, dashes, at most 63"
+            yield Fault(place, key, text)
+        elif row.name in taken:
+            yield Fault(place, key, f"the name {row.name} belongs to views[{taken[row.name]}]")
+        taken.setdefault(row.name, index)
+        for at, glob in enumerate(row.resources.collections):
+            if not any(fnmatchcase(name, glob) for name in known):
+                below = ("resources", "collections", at)
+                key = f"views[{index}].resources.collections[{at}]"
+                text = f"no collection is called {glob}: see docs/collections.md"
+                yield Fault(found.place(index, *below), key, text)
 
 
 def _message(

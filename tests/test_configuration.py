@@ -10,7 +10,14 @@ import pytest
 from gitsource.catalog import BUILTIN
 from gitsource.configuration import catalog_for, load
 from gitsource.errors import ConfigurationError
-from gitsource.settings import CollectionRow, Settings
+from gitsource.settings import (
+    CollectionRow,
+    Settings,
+    ViewLocality,
+    ViewNodes,
+    ViewResources,
+    ViewRow,
+)
 
 CASES = Path(__file__).parent / "configurations"
 FLAGS = CollectionRow("acme/v1/flags", "acme.dev/v1", "Flag", None, "schemas/flags.json")
@@ -203,6 +210,35 @@ def test_no_collections_at_all_can_be_given_too():
 
     assert load(file, {}, {"collections": "[]"}).collections == ()
     assert load(file, {"GITSOURCE_COLLECTIONS": ""}, {}).collections == ()
+
+
+def test_views_say_which_resources_are_for_which_nodes():
+    shop, everything = load(CASES / "accepted" / "views.yaml", {}, {}).views
+
+    assert shop == ViewRow(
+        "shop",
+        ViewNodes(
+            ("sidecar~*.shop~*", "api"),
+            ("shop-*",),
+            (("TIER", "gold"),),
+            ViewLocality(region=("eu-*",), sub_zone=("rack-[12]",)),
+        ),
+        ViewResources(
+            ("shop", "shop-*"),
+            (("app", "*"), ("team", "shop")),
+            (("acme.dev/public", "yes"),),
+            ("istio/*",),
+        ),
+    )
+    assert everything == ViewRow("all")
+
+
+def test_views_can_be_given_as_text_too():
+    text = "[{name: shop, nodes: {clusters: [shop]}}]"
+
+    assert load(None, {"GITSOURCE_VIEWS": text}, {}).views == (
+        ViewRow("shop", ViewNodes(clusters=("shop",))),
+    )
 
 
 def test_mistakes_in_the_environment_and_in_flags_are_told_by_name():
