@@ -14,7 +14,7 @@ Which wire the words travel on, and who dialled whom, is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol, TypeAlias
@@ -26,6 +26,7 @@ from gitsource.publish.words import (
     Delta,
     Full,
     Heard,
+    Holding,
     Nacked,
     Node,
     Push,
@@ -213,6 +214,32 @@ class Exchange:
 
     def __contains__(self, requested: str) -> bool:
         return requested in self._watches
+
+    # ------------------------------------------------------------------ how it stands
+
+    def settled(self, snapshot: Snapshot) -> bool:
+        """Whether every subscription has accepted its collection of *snapshot*."""
+        return all(
+            watch.accepted == snapshot.collection(watch.collection).version
+            for watch in self._watches.values()
+        )
+
+    def retry(self) -> None:
+        """Forget what was refused on this stream; `Kept` may still know better."""
+        for watch in self._watches.values():
+            watch.refused = None
+
+    def holdings(self) -> Iterator[Holding]:
+        """Yield what each subscription was sent last and has accepted."""
+        for watch in self._watches.values():
+            sent = watch.in_flight.version if watch.in_flight else watch.refused or watch.accepted
+            yield Holding(
+                watch.requested,
+                watch.collection,
+                self._kept.find(watch.collection, sent) if sent else None,
+                self._kept.find(watch.collection, watch.accepted) if watch.accepted else None,
+                watch.refused,
+            )
 
     # ------------------------------------------------------------------ hearing
 

@@ -7,12 +7,12 @@ its streams, so that what they have in common is encoded once; a machine belongs
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 from gitsource.model import Collection, Snapshot
 from gitsource.publish.exchange import Identity
-from gitsource.publish.words import Heard, Node
+from gitsource.publish.words import Heard, Holding, Node
 
 
 class Sent(Protocol):
@@ -61,6 +61,15 @@ class Machine(Protocol):
 
     def sent(self, push: Any, now: float) -> None:
         """Note that the message offered last is being written."""
+
+    def settled(self, snapshot: Snapshot) -> bool:
+        """Whether every subscription has accepted what it is to hold of *snapshot*."""
+
+    def retry(self) -> None:
+        """Forget what was refused on this stream: it may be sent again."""
+
+    def holdings(self) -> Iterator[Holding]:
+        """Yield what each subscription was sent and has accepted."""
 
 
 class Wire(Protocol):

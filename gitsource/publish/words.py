@@ -146,3 +146,20 @@ class Stale:
 
 
 Heard: TypeAlias = Subscribed | Acked | Nacked | Stale
+
+
+# --------------------------------------------------------------------------- what a sink has
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one subscription was sent last and has accepted, as far as contents are still kept."""
+
+    requested: str
+    collection: str
+    sent: Collection | None
+    accepted: Collection | None
+    refused: str | None = None
+    """The version it refused and has not accepted since."""
+    names: tuple[str, ...] | None = None
+    """The resources it asks for; None: all of the collection."""
