@@ -89,6 +89,12 @@ class Gitsource:
             "log: {format: json}\n" + settings
         )
 
+    def listen_on(self, port: int) -> Self:
+        """Have sinks find it where they left it after a restart."""
+        text = self.config.read_text().replace("mcp: '127.0.0.1:0'", f"mcp: '127.0.0.1:{port}'")
+        self.config.write_text(text)
+        return self
+
     def start(self, *, wait: bool = True) -> Gitsource:
         """Start it; returns when its ports are open."""
         self.ports.clear()
