@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast, get_args, get_origin
 
 from gitsource import own_files
 from gitsource.catalog import Catalog, own_kind
@@ -34,7 +34,7 @@ from gitsource.declarations import (
 from gitsource.errors import ConfigurationError
 from gitsource.model import FieldPath
 from gitsource.own_files import Read
-from gitsource.settings import CollectionRow, FilePath, Settings, ViewRow, Words
+from gitsource.settings import CollectionRow, DialRow, FilePath, Settings, ViewRow, Words
 from gitsource.settings_checks import Fault, Found, Place, check
 
 LARGEST_FILE = 1024 * 1024
@@ -43,7 +43,7 @@ LARGEST_FILE = 1024 * 1024
 OTHER_VARIABLES = frozenset({"GITSOURCE_CONFIG", "GITSOURCE_ADMIN"})
 """Variables of ours that are no settings: they stand for flags of some commands."""
 
-NAMES = {CollectionRow: "acme/v1/flags", ViewRow: "shop"}
+NAMES = {CollectionRow: "acme/v1/flags", ViewRow: "shop", DialRow: "edge"}
 """What the entries of lists are called, by example."""
 
 SERVICE_LINK = re.compile(r"GITSOURCE_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_[0-9]+_.*)?)")
@@ -303,6 +303,10 @@ def _value(kind: Any, told: Any) -> Any:
         if not listed:  # or it would be all the same as leaving the key out
             raise ValueError("at least one glob, or no such key")
         return listed
+    if told is not None and type(None) in get_args(kind):
+        (kind,) = (inner for inner in get_args(kind) if inner is not type(None))
+    if get_origin(kind) is Literal:
+        return read(kind, told)
     if kind in READERS and kind is not str:
         return read(kind, told)
     if told is not None and not (isinstance(told, str) and told.isprintable() and told):

@@ -26,6 +26,7 @@ from gitsource.settings import (
     Address,
     Bytes,
     CollectionRow,
+    DialRow,
     FilePath,
     Globs,
     Seconds,
@@ -104,7 +105,11 @@ def declared() -> Mapping[str, Row]:
     return {row.key: row for row in _rows(Settings, "", {})}
 
 
-LISTS: Mapping[str, type] = {"collections": CollectionRow, "views": ViewRow}
+LISTS: Mapping[str, type] = {
+    "collections": CollectionRow,
+    "views": ViewRow,
+    "sinks.dial": DialRow,
+}
 """The settings that are lists, and what each entry is."""
 
 

@@ -188,6 +188,43 @@ class Limits:
     """Large pushes being written at one time, over all sinks: peak memory follows this."""
     stalled: Seconds = Seconds(30.0)
     """A stream whose sink has not taken a push after this long is ended."""
+    message_bytes: Bytes = Bytes(4092 * 1024)
+    """The largest message that sinks of classic MCP are taken to accept: 4 MiB less a margin, what
+    gRPC's are built with. An incremental sink gets more than that in several pushes."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialRow:
+    """One sink that gitsource dials, since that sink listens (`ResourceSink`)."""
+
+    name: str
+    """What it is called in status and log."""
+    address: Address | None = None
+    """Where it listens. Required."""
+    tls: Literal["none", "simple", "mutual"] = "none"
+    """`simple`: the sink proves who it is. `mutual`: gitsource does so too, with `cert` and
+    `key`."""
+    ca: FilePath | None = None
+    """File with the certificates that may vouch for the sink; absent: those of this machine."""
+    cert: FilePath | None = None
+    """File with the certificate chain that gitsource shows."""
+    key: FilePath | None = None
+    """File with its private key. All these files are read again at each dial."""
+    server_name: str | None = None
+    """The name the sink's certificate is for, if it is not the host of `address`."""
+    token_file: FilePath | None = None
+    """File with a bearer token that each stream carries; over TLS only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sinks:
+    """What sinks are told, and who is dialled."""
+
+    metadata: Words = Words(())
+    """Pairs such as `mesh=prod` that go with each stream as gRPC metadata, beside
+    `config.source.version`."""
+    dial: tuple[DialRow, ...] = ()
+    """Sinks that listen and are dialled. Others dial `listen.mcp`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +321,7 @@ class Settings:
     """Which resources are for which nodes. Without any, every node sees everything; with some, a
     node sees what the views that take it show together, and nothing if none does."""
     limits: Limits = field(default_factory=Limits)
+    sinks: Sinks = field(default_factory=Sinks)
     references: References = field(default_factory=References)
     secrets: Secrets = field(default_factory=Secrets)
     guard: Guard = field(default_factory=Guard)

@@ -16,12 +16,14 @@ from typing import Any, Protocol
 from gitsource.catalog import BUILTIN, Catalog
 from gitsource.declarations import declared
 from gitsource.model import FieldPath
-from gitsource.settings import Bytes, CollectionRow, Seconds, Settings
+from gitsource.settings import Bytes, CollectionRow, DialRow, Seconds, Settings
 
 MAY_BE_ZERO = frozenset({"drain"})
 URL = re.compile(r"(file|https?|ssh)://\S+|[^\s/:@-][^\s/:@]*@[^\s/:]+:\S+")
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 MESSAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+METADATA_KEY = re.compile(r"[a-z0-9_.-]+")
+VERSION_KEY = "config.source.version"
 VIEW = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9._]{0,61}[A-Za-z0-9])?")
 COLLECTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*)(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
@@ -85,6 +87,10 @@ def check(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
         yield from _collections(settings.collections, rows)
     if views := found.get("views"):
         yield from _views(settings, views)
+    if dialled := found.get("sinks.dial"):
+        yield from _dialled(settings.sinks.dial, dialled)
+    if metadata := found.get("sinks.metadata"):
+        yield from _metadata(metadata)
 
 
 def _bounds(found: Mapping[str, Found]) -> Iterator[Fault]:
@@ -174,6 +180,38 @@ def _views(settings: Settings, found: Found) -> Iterator[Fault]:
                 key = f"views[{index}].resources.collections[{at}]"
                 text = f"no collection is called {glob}: see docs/collections.md"
                 yield Fault(found.place(index, *below), key, text)
+
+
+def _dialled(rows: tuple[DialRow, ...], found: Found) -> Iterator[Fault]:
+    taken: dict[str, int] = {}
+    for index, row in enumerate(rows):
+        here = f"sinks.dial[{index}]"
+        if row.name in taken:
+            text = f"the name {row.name} belongs to sinks.dial[{taken[row.name]}]"
+            yield Fault(found.place(index, "name"), f"{here}.name", text)
+        taken.setdefault(row.name, index)
+        if row.address is None or row.address.endswith(":0"):
+            text = "expected an address: host and port of the sink"
+            yield Fault(found.place(index), here, text)
+        if (row.tls == "mutual") != bool(row.cert and row.key) or bool(row.cert) != bool(row.key):
+            text = "cert and key belong to tls: mutual, which needs both"
+            yield Fault(found.place(index), here, text)
+        over_tls = [name for name in ("ca", "server_name", "token_file") if getattr(row, name)]
+        if row.tls == "none" and over_tls:
+            text = f"{over_tls[0]} needs tls: simple or tls: mutual"
+            yield Fault(found.place(index, over_tls[0], at_key=True), here, text)
+
+
+def _metadata(found: Found) -> Iterator[Fault]:
+    for pair in found.value:
+        key, equals, value = pair.partition("=")
+        reserved = key.startswith("grpc-") or key.endswith("-bin") or key == VERSION_KEY
+        if not equals or not METADATA_KEY.fullmatch(key) or reserved or not value.isascii():
+            text = (
+                "expected pairs such as mesh=prod: a lower-case key that is not gRPC's or ours, "
+                f"and ASCII text, found {pair!r}"
+            )
+            yield Fault(found.place(), "sinks.metadata", text)
 
 
 def _message(

@@ -11,7 +11,9 @@ from gitsource.catalog import BUILTIN
 from gitsource.configuration import catalog_for, load
 from gitsource.errors import ConfigurationError
 from gitsource.settings import (
+    Address,
     CollectionRow,
+    DialRow,
     Settings,
     ViewLocality,
     ViewNodes,
@@ -239,6 +241,15 @@ def test_views_can_be_given_as_text_too():
     assert load(None, {"GITSOURCE_VIEWS": text}, {}).views == (
         ViewRow("shop", ViewNodes(clusters=("shop",))),
     )
+
+
+def test_sinks_that_are_dialled_are_rows_with_what_each_needs():
+    sinks = load(CASES / "accepted" / "sinks.yaml", {}, {}).sinks
+    plain, edge = sinks.dial
+
+    assert sinks.metadata == ("mesh=prod", "region=eu=1")
+    assert plain == DialRow("plain", Address("127.0.0.1:9911"))
+    assert ("mutual", "ca.pem", "edge.example") == (edge.tls, edge.ca, edge.server_name)
 
 
 def test_mistakes_in_the_environment_and_in_flags_are_told_by_name():
