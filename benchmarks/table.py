@@ -26,10 +26,14 @@ from typing import Any
 
 import repository
 import rows
+import validating
 from measures import Row, load_of_others, machine, table
 from processes import MeasureError
 
-NAMES = ("cold", "warm", "commit", "watch", "full-set", "full-change", "one-collection")
+NAMES = (
+    *("cold", "warm", "commit", "watch", "full-set", "full-change", "one-collection"),
+    *("validate", "recheck", "worst"),
+)
 
 
 def main() -> int:
@@ -82,6 +86,7 @@ def _all(options: argparse.Namespace, plan: rows.Plan, folder: Path) -> Iterator
         if size >= 50_000:
             # 200 sinks times 90 MB says nothing that 10 000 resources do not.
             continue
+        yield from validating.site_rows(site, names)
         if "watch" in names:
             yield from rows.commit_rows(site, watch=True)
         if names & {"full-set", "full-change"}:
@@ -91,6 +96,8 @@ def _all(options: argparse.Namespace, plan: rows.Plan, folder: Path) -> Iterator
                 size, folder / f"{size}-one", plan, ("VirtualService",), work=options.work
             )
             yield from rows.crowd_rows(alone, names, " in one collection")
+    if "worst" in names:
+        yield from validating.worst_row(plan)
 
 
 def _keep(path: Path, begun: dict[str, Any], done: list[Row]) -> None:
