@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -22,10 +22,10 @@ from gitsource.model import Snapshot
 from gitsource.observe.neutral import neutral
 from gitsource.publish.gate import Gate
 from gitsource.publish.wire import Machine, Sent, Wire
-from gitsource.publish.words import Acked, Heard, Nacked, Node, Stale, Subscribed
+from gitsource.publish.words import Acked, Heard, Holding, Nacked, Node, Stale, Subscribed
 from gitsource.settings import Limits
 from gitsource.snapshot.cache import DEFAULT, SnapshotCache
-from gitsource.snapshot.reports import Event, SinkReport
+from gitsource.snapshot.reports import Event, Identity, SinkReport
 
 log = logging.getLogger("gitsource.publish")
 
@@ -67,6 +67,9 @@ class Shared:
     group: str = DEFAULT
     seen: Callable[[Snapshot, Node | None], Snapshot] = lambda snapshot, _node: snapshot
     """What a node is served of a snapshot; all of it by default."""
+    on_nack: str = "hold"
+    """Whether a sink that refuses a part of a snapshot keeps the rest (``hold``), or goes back to
+    the last one that it accepted (``return``)."""
     gate: Gate = field(init=False)
 
     def __post_init__(self) -> None:
@@ -106,6 +109,10 @@ class Session:
         self._ending: Ending | None = None
         self._deadline: asyncio.Timeout | None = None
         self._gave_way = False
+        self._good: Snapshot | None = None
+        """The last snapshot that the sink accepted as a whole; kept if it may go back to it."""
+        self._refused = ""
+        """Version of the snapshot that it went back from."""
 
     def __repr__(self) -> str:
         return f"<Session {self.stream} {self.peer} {self._machine!r} ending={self._ending}>"
@@ -160,9 +167,58 @@ class Session:
 
     def _heard(self, data: bytes) -> None:
         request, node = self._wire.told(data)
-        snapshot = self._shared.snapshot(self._machine.node or node)
-        self._tell_heard(self._machine.receive(request, snapshot, self._loop.time()))
+        snapshot = self._snapshot(node)
+        heard = self._machine.receive(request, snapshot, self._loop.time())
+        self._tell_heard(heard)
+        if self._shared.on_nack == "return" and snapshot is not None:
+            self._note_for_return(heard, snapshot)
         self._wake.set()
+
+    def _note_for_return(self, heard: Heard, snapshot: Snapshot) -> None:
+        """Remember what the sink accepted as a whole, and go back to it when it refuses."""
+        good = self._good
+        if isinstance(heard, Acked) and self._machine.settled(snapshot):
+            self._good = snapshot
+        elif isinstance(heard, Nacked) and good is not None and good.version != snapshot.version:
+            self._refused = snapshot.version
+            revision = good.revision
+            report = self._report("returned", version=revision.commit, error=heard.error.message)
+            self._tell(report, f"sink goes back to {revision.short}", logging.WARNING)
+
+    def _snapshot(self, node: Node | None = None) -> Snapshot | None:
+        """Return what this sink is to hold: the newest, unless it refused a part of that."""
+        newest = self._shared.snapshot(self._machine.node or node)
+        if self._refused and newest is not None:
+            if newest.version == self._refused:
+                return self._good
+            self._refused = ""
+            self._tell(self._report("returned"), "sink follows again", logging.INFO)
+        return newest
+
+    def retry(self) -> None:
+        """Send again what was refused on this stream."""
+        self._refused = ""
+        self._machine.retry()
+        self._wake.set()
+
+    def holdings(self) -> Iterator[Holding]:
+        """Yield what each subscription was sent and has accepted."""
+        return self._machine.holdings()
+
+    @property
+    def identity(self) -> Identity:
+        """The sink's node ID, or the number of the stream."""
+        return self._machine.identity
+
+    @property
+    def node(self) -> Node | None:
+        """Who the sink says it is."""
+        return self._machine.node
+
+    @property
+    def protocol(self) -> str:
+        """What it speaks."""
+        return self._wire.protocol
 
     # ------------------------------------------------------------------ speaking
 
@@ -188,7 +244,7 @@ class Session:
         return self._ending
 
     def _offer(self) -> Any | None:
-        return self._machine.offer(self._shared.snapshot(self._machine.node), self._loop.time())
+        return self._machine.offer(self._snapshot(), self._loop.time())
 
     async def _pause(self) -> None:
         look = self._machine.next_look

@@ -66,6 +66,8 @@ class SnapshotCache:
         self._watches: dict[str, dict[int, Callable[[], None]]] = {}
         self._listeners: dict[int, Callable[[SinkReport], None]] = {}
         self._sinks: dict[int, SinkStatus] = {}
+        self._changed: dict[str, float] = {}
+        """When each collection came to what is served of it, in seconds since the epoch."""
         self._keys = count()
         self._streams = count(1)
 
@@ -79,11 +81,20 @@ class SnapshotCache:
         """Serve *snapshot* to *group* from now on and wake its watches."""
         before = self._groups.get(group)
         self._groups[group] = snapshot
+        self._note_changes(before, snapshot)
         self._window.serve(
             before.collections.values() if before is not None else (),
             snapshot.collections.values(),
         )
         self._wake(group)
+
+    def _note_changes(self, before: Snapshot | None, snapshot: Snapshot) -> None:
+        """Remember since when each collection is what it is: ages count from there."""
+        now = self._clock()
+        for name in snapshot.collections.keys() | (before.collections.keys() if before else ()):
+            version = snapshot.collection(name).version
+            if before is None or before.collection(name).version != version:
+                self._changed[name] = now
 
     def get(self, group: str = DEFAULT) -> Snapshot | None:
         """Return what *group* is served; None before its first snapshot."""
@@ -135,9 +146,14 @@ class SnapshotCache:
     def _noted(self, report: SinkReport) -> None:
         sink = self._sinks[report.stream]
         sink.identity = report.sink
+        if report.event == "returned":
+            sink.returned = report.version
+            return
         status = sink.collections.get(report.requested)
         if status is None:
             status = sink.collections[report.requested] = CollectionStatus(report.collection)
+        if report.event != "subscribed":
+            status.since = self._clock()
         if report.event == "sent":
             status.sent = report.version
         elif report.event == "acked":
@@ -164,6 +180,17 @@ class SnapshotCache:
         verdict = self._verdicts.of(identity, collection)
         return verdict is not None and version in verdict.refused
 
+    def forgive(self, identity: Identity) -> None:
+        """Forget what *identity* refused: it may be sent again."""
+        names = {
+            status.collection
+            for sink in self._sinks.values()
+            if sink.identity == identity
+            for status in sink.collections.values()
+        }
+        for name in names:
+            self._verdicts.forgive(identity, name)
+
     def last_accepted(self, identity: Identity, collection: str) -> str | None:
         """Return the version of *collection* that *identity* ACKed last, if that is remembered."""
         verdict = self._verdicts.of(identity, collection)
@@ -183,15 +210,22 @@ class SnapshotCache:
         for sink in self._sinks.values():
             row = sink.as_json()
             for name, status in sink.collections.items():
+                row["collections"][name]["behind"] = self._behind(status, snapshot)
                 self._tell_refused_before(sink, status, row["collections"][name], snapshot)
             rows.append(row)
         return rows
+
+    def _behind(self, status: CollectionStatus, snapshot: Snapshot | None) -> float | None:
+        """Return for how many seconds there is something newer than it accepted, if there is."""
+        if snapshot is None or status.acked == snapshot.collection(status.collection).version:
+            return None
+        return round(self._clock() - self._changed.get(status.collection, self._clock()), 3)
 
     def _tell_refused_before(
         self,
         sink: SinkStatus,
         status: CollectionStatus,
-        row: dict[str, str | None],
+        row: dict[str, Any],
         snapshot: Snapshot | None,
     ) -> None:
         """Say why a sink does not get what is served: it refused that on an earlier stream."""

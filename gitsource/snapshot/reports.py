@@ -21,7 +21,10 @@ IDENTITIES = 32_768
 REFUSALS = 16
 """Refused versions remembered for each of them."""
 
-Event: TypeAlias = Literal["connected", "subscribed", "sent", "acked", "nacked", "disconnected"]
+Event: TypeAlias = Literal[
+    "connected", "subscribed", "sent", "acked", "nacked", "returned", "disconnected"
+]
+"""``returned``: the sink went back to an earlier snapshot, or follows again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class SinkReport:
     requested: str = ""
     """The name the sink used for it: the same, an alias, or a name nobody knows."""
     version: str = ""
+    """Of the collection; returned: the commit gone back to, empty when it follows again."""
     nonce: str = ""
     incremental: bool = False
     """sent: whether it was a delta; subscribed: whether deltas are wanted."""
@@ -49,7 +53,7 @@ class SinkReport:
     code: int = 0
     """nacked: a gRPC status code."""
     error: str = ""
-    """nacked, disconnected: why, as text."""
+    """nacked, returned, disconnected: why, as text."""
 
 
 @dataclass(slots=True)
@@ -62,6 +66,8 @@ class CollectionStatus:
     nacked: str | None = None
     """The version refused since the last ACK."""
     error: str | None = None
+    since: float = 0.0
+    """When it was sent, accepted or refused last, in seconds since the epoch."""
 
 
 @dataclass(slots=True)
@@ -76,6 +82,8 @@ class SinkStatus:
     identity: Identity = 0
     collections: dict[str, CollectionStatus] = field(default_factory=dict)
     """By the name the sink uses."""
+    returned: str = ""
+    """The commit that it went back to, since it refused a part of a later one."""
 
     @property
     def id(self) -> str:
@@ -91,21 +99,27 @@ class SinkStatus:
         """Return the row of the status page."""
         return {
             "id": self.id,
+            "stream": self.stream,
             "peer": self.peer,
             "protocol": self.protocol,
-            "connected_at": datetime.fromtimestamp(self.connected_at, UTC)
-            .isoformat(timespec="milliseconds")
-            .replace("+00:00", "Z"),
+            "connected_at": _rfc3339(self.connected_at),
+            "returned": self.returned or None,
             "collections": {
                 name: {
                     "sent": status.sent,
                     "acked": status.acked,
                     "nacked": status.nacked,
                     "error": status.error,
+                    "since": _rfc3339(status.since) if status.since else None,
                 }
                 for name, status in sorted(self.collections.items())
             },
         }
+
+
+def _rfc3339(seconds: float) -> str:
+    told = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return told.replace("+00:00", "Z")
 
 
 @dataclass(slots=True)
@@ -147,6 +161,12 @@ class Verdicts:
         verdict.refused[version] = error
         if len(verdict.refused) > REFUSALS:
             del verdict.refused[next(iter(verdict.refused))]
+
+    def forgive(self, identity: Identity, collection: str) -> None:
+        """Forget what *identity* refused of *collection*: it may be sent again."""
+        verdict = self.of(identity, collection)
+        if verdict is not None:
+            verdict.refused.clear()
 
     def forget(self, identity: Identity, collection: str) -> None:
         """Forget a sink that cannot come back as itself."""

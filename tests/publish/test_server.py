@@ -105,7 +105,8 @@ async def test_status_follows_the_sink():
             "acked": None,
             "nacked": push.system_version_info,
             "error": "bad \\x1b[31mroute\\n",
-        } == row["collections"][VS]
+        }.items() <= row["collections"][VS].items()
+        assert row["collections"][VS]["behind"] >= 0
 
 
 async def test_collections_asked_for_together_come_in_order():

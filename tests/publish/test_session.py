@@ -249,3 +249,53 @@ async def test_a_fault_while_sending_is_no_different(cache, caplog):
         assert End.FAULT is (await ended(task)).end
 
     assert "ZeroDivisionError" in caplog.text
+
+
+# --------------------------------------------------------------------------- after a NACK
+
+
+DR = "istio/networking/v1alpha3/destinationrules"
+
+
+async def test_a_sink_that_refuses_a_part_may_go_back_to_what_it_accepted_as_a_whole(cache):
+    cache.set("default", snapshot(resource("a"), **{DR: [resource("d")]}))
+    shared = Shared(cache, Limits(), on_nack="return")
+    async with session(cache, shared) as (wire, _):
+        for name in (VS, DR):
+            wire.say(name)
+            push = await wire.push()
+            wire.say(name, response_nonce=push.nonce)
+        first = push.system_version_info
+        cache.set("default", snapshot(resource("a", "v1"), **{DR: [resource("d", "v1")]}))
+        accepted = await wire.push()
+        wire.say(DR, response_nonce=accepted.nonce)
+        refused = await wire.push()
+        wire.say(VS, response_nonce=refused.nonce, error_detail={"code": 3, "message": "no"})
+        back = await wire.push()
+        wire.say(DR, response_nonce=back.nonce)
+        cache.set("default", snapshot(resource("a", "v2"), **{DR: [resource("d", "v1")]}))
+        again = await wire.push()
+
+    assert [DR, VS, DR] == [accepted.collection, refused.collection, back.collection]
+    assert (first, accepted.system_version_info) == (
+        back.system_version_info,
+        again.system_version_info,
+    )
+
+
+async def test_by_default_it_keeps_the_rest(cache):
+    cache.set("default", snapshot(resource("a"), **{DR: [resource("d")]}))
+    async with session(cache) as (wire, _):
+        for name in (VS, DR):
+            wire.say(name)
+            push = await wire.push()
+            wire.say(name, response_nonce=push.nonce)
+        cache.set("default", snapshot(resource("a", "v1"), **{DR: [resource("d", "v1")]}))
+        accepted = await wire.push()
+        wire.say(DR, response_nonce=accepted.nonce)
+        refused = await wire.push()
+        wire.say(VS, response_nonce=refused.nonce, error_detail={"code": 3, "message": "no"})
+        cache.set("default", snapshot(resource("a", "v2"), **{DR: [resource("d", "v1")]}))
+        later = await wire.push()
+
+    assert (VS, "v2") == (later.collection, later.resources[0].metadata.version)

@@ -37,7 +37,8 @@ def tell(cache):
 
 
 def row(cache):
-    return cache.sinks()[0]["collections"][T0]
+    told = cache.sinks()[0]["collections"][T0]
+    return {key: told[key] for key in ("sent", "acked", "nacked", "error")}
 
 
 # --------------------------------------------------------------------------- snapshots
@@ -111,10 +112,14 @@ def test_status_has_a_row_for_each_open_stream(cache, tell):
     tell("subscribed")
     expected = {
         "id": "pilot",
+        "stream": 1,
         "peer": "ipv4:10.0.0.1:5",
         "protocol": "mcp",
         "connected_at": "2023-11-14T22:13:20.250Z",
-        "collections": {T0: {"sent": None, "acked": None, "nacked": None, "error": None}},
+        "returned": None,
+        "collections": {
+            T0: dict.fromkeys(("sent", "acked", "nacked", "error", "since", "behind")),
+        },
     }
 
     assert [expected] == cache.sinks()
@@ -144,6 +149,31 @@ def test_a_later_ack_settles_a_nack(cache, tell):
     expected = {"sent": None, "acked": "3", "nacked": None, "error": None}
 
     assert expected == row(cache)
+
+
+def test_a_sink_is_behind_since_there_is_something_newer():
+    now = [100.0]
+    cache = SnapshotCache(clock=lambda: now[0])
+    cache.set("default", snapshot("1"))
+    about = {"collection": T0, "requested": T0}
+    for event in ("connected", "sent", "acked"):
+        cache.report(SinkReport(event, 1, "pilot", "", version="1", **about))
+    told = [cache.sinks()[0]["collections"][T0]["behind"]]
+    now[0] = 200.0
+    cache.set("default", snapshot("2"))
+    now[0] = 203.5
+    told.append(cache.sinks()[0]["collections"][T0]["behind"])
+
+    assert [None, 3.5] == told
+
+
+def test_where_a_sink_went_back_to_is_told_until_it_follows_again(cache, tell):
+    tell("connected")
+    tell("returned", version="c" * 40)
+    told = [cache.sinks()[0]["returned"]]
+    tell("returned")
+
+    assert ["c" * 40, None] == [*told, cache.sinks()[0]["returned"]]
 
 
 def test_a_sink_that_is_gone_has_no_row(cache, tell):
@@ -210,6 +240,15 @@ def test_a_stream_that_asked_for_nothing_is_no_sink_to_wait_for(cache, tell):
 
 
 # --------------------------------------------------------------------------- verdicts
+
+
+def test_what_is_forgiven_may_be_sent_again(cache, tell):
+    tell("connected")
+    tell("nacked", version="1")
+    before = cache.refused("pilot", T0, "1")
+    cache.forgive("pilot")
+
+    assert (True, False) == (before, cache.refused("pilot", T0, "1"))
 
 
 def test_a_named_sinks_verdicts_outlive_its_stream(cache, tell):
