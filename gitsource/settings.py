@@ -218,8 +218,11 @@ class DialRow:
 
 @dataclass(frozen=True, slots=True)
 class Sinks:
-    """What sinks are told, and who is dialled."""
+    """What sinks are told, who is dialled, and what becomes of one that refuses."""
 
+    on_nack: Literal["hold", "return"] = "hold"
+    """A sink that refuses (NACKs) a part of a snapshot: `hold` keeps what it accepted of it,
+    `return` sends it back to the last snapshot that it accepted as a whole."""
     metadata: Words = Words(())
     """Pairs such as `mesh=prod` that go with each stream as gRPC metadata, beside
     `config.source.version`."""
