@@ -36,8 +36,6 @@ RAW_FAULTS = 1000
 """Faults of one document that are looked at; the problems told are far fewer."""
 LARGE = 5000
 """Values from which on a document is reported by the gate: the reference takes 20 µs a value."""
-WAYS = 20_000
-"""Ways through a schema that refers to itself along which a document's faults are looked for."""
 MOST_SPELLINGS = 20
 """Spellings that a cluster would refuse that are told of one document."""
 _GATE_ONLY = frozenset(("pattern", "patternProperties", "uniqueItems", "unevaluatedProperties"))
@@ -77,12 +75,6 @@ def _report(value: Any, kind: Kind, text: str) -> tuple[Problem, ...]:
     """Return what is wrong with *value*, which the gate refused."""
     from gitsource.validate.explain import explain
 
-    if not kind.builtin and _ways(text, value) > WAYS:
-        message = (
-            "the document does not fit its schema; where cannot be told, because the schema refers "
-            "to itself in several ways and the document is nested deep"
-        )
-        return (Problem("GS301", message),)
     found: tuple[Problem, ...] = ()
     if (kind.builtin or _harmless(text)) and not _larger(value, LARGE):
         faults = list(islice(_reference_faults(value, text), RAW_FAULTS))
@@ -133,28 +125,6 @@ def _larger(value: Any, limit: int) -> bool:
         elif isinstance(item, list):
             waiting += item
     return count > limit
-
-
-def _ways(text: str, value: Any) -> int:
-    """Return along how many ways, at most, the schema *text* leads to a value inside *value*."""
-    factor = _spread(text)
-    ways, level = 1, [value]
-    while factor > 1 and level and ways <= WAYS:
-        ways *= factor
-        level = [
-            inner
-            for item in level
-            if isinstance(item, dict | list)
-            for inner in (item.values() if isinstance(item, dict) else item)
-        ]
-    return ways
-
-
-@lru_cache(maxsize=64)
-def _spread(text: str) -> int:
-    from gitsource.validate.soundness import spread
-
-    return spread(_parsed(text))
 
 
 @lru_cache(maxsize=64)

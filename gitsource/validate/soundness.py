@@ -2,9 +2,9 @@
 Whether a schema that a user gave may be let near documents.
 
 Rule: judging fetches nothing, always ends, and both engines understand every word. So references
-stay inside the schema, lead somewhere, never back to where they started without descending into the
-document, and do not multiply without end; and patterns are of the kind that a linear engine takes
-(no look-around, no back-references), which is what makes even ``(a+)+$`` harmless.
+stay inside the schema, lead somewhere, never back to where they started, and do not multiply
+without end; and patterns are of the kind that a linear engine takes (no look-around, no
+back-references), which is what makes even ``(a+)+$`` harmless.
 """
 
 from __future__ import annotations
@@ -40,9 +40,11 @@ def flaws(schema: Any) -> Iterator[str]:
     places = {id(place.schema): place for place in _places(schema)}
     anchors = {place.schema["$anchor"]: place.schema for place in places.values() if place.anchor}
     edges: dict[int, list[int]] = {}
+    below: dict[int, list[int]] = {}
     for node, place in places.items():
         yield from _refused_words(place)
         edges[node] = place.inside
+        below[node] = place.below
         if "$ref" in place.schema:
             target = _target(schema, place.schema["$ref"], anchors)
             if isinstance(target, str):
@@ -51,7 +53,7 @@ def flaws(schema: Any) -> Iterator[str]:
                 yield f"{place.path}/$ref: leads to what is no schema: put schemas under $defs"
             else:
                 edges[node] = [*place.inside, id(target)]
-    node, told = _unbounded(edges)
+    node, told = _unbounded(edges, below)
     if told:
         yield f"{places[node].path or '#'}: {told}"
 
@@ -158,43 +160,27 @@ def _unreadable(pattern: str) -> str:
     return ""
 
 
-def _unbounded(edges: dict[int, list[int]]) -> tuple[int, str]:
-    """Return a node from which judging one value never ends, or takes too many steps, and why."""
+def _unbounded(edges: dict[int, list[int]], below: dict[int, list[int]]) -> tuple[int, str]:
+    """
+    Return a node from which judging may never end, or takes too many steps, and why.
+
+    *edges* lead to what judges the same value, *below* to what judges a value inside it.
+    """
     try:
         order = list(TopologicalSorter(edges).static_order())
     except CycleError as error:
         return error.args[1][0], "the reference leads back to itself, so judging never ends"
+    try:
+        TopologicalSorter({node: [*edges[node], *below[node]] for node in edges}).prepare()
+    except CycleError as error:
+        told = (
+            "the schema refers to itself, so documents decide how long judging takes: write out as "
+            "many levels as they have"
+        )
+        return error.args[1][0], told
     steps: dict[int, int] = {}
     for node in order:
         steps[node] = 1 + sum(steps[following] for following in edges.get(node, ()))
         if steps[node] > _STEPS:
             return node, f"judging one value takes more than {_STEPS} schemas"
     return 0, ""
-
-
-def spread(schema: Any) -> int:
-    """
-    Return by how much, at most, each level of a document multiplies the work of a report.
-
-    1 unless *schema* refers to itself in several ways that can meet in one value: then what is
-    wrong deep inside is found again along every way that leads there.
-    """
-    places = {id(place.schema): place for place in _places(schema)}
-    anchors = {place.schema["$anchor"]: place.schema for place in places.values() if place.anchor}
-    edges: dict[int, list[int]] = {}
-    meet = False
-    ways = 0
-    for node, place in places.items():
-        edges[node] = [*place.inside, *place.below]
-        meet = meet or bool(place.inside) or "patternProperties" in place.schema
-        if "$ref" in place.schema:
-            ways += 1
-            meet = meet or bool(place.below)
-            edges[node].append(id(_target(schema, place.schema["$ref"], anchors)))
-    if not meet:
-        return 1
-    try:
-        TopologicalSorter(edges).prepare()
-    except CycleError:
-        return max(1, ways)
-    return 1

@@ -17,8 +17,7 @@ SOUND = {
         "$defs": {"a": {}},
     },
     "references": {"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"$ref": "#c"}, "d": {"$anchor": "c"}}},
-    "a tree": {"properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}},
-    "a list of itself": {"$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"},
+    "the same inside": {"$defs": {"a": {"type": "string"}}, "items": {"$ref": "#/$defs/a"}},
     "a property called $ref": {"properties": {"$ref": {"type": "string"}}},
     "data that looks like a reference": {"const": {"$ref": "http://acme.example"}, "enum": [{}]},
     "a pattern": {"pattern": "^[a-z]+([-][a-z]+)*$"},
@@ -49,6 +48,15 @@ UNSOUND = {
     "a circle through allOf": (
         {"$defs": {"a": {"allOf": [{"not": {"$ref": "#/$defs/a"}}]}}},
         "never ends",
+    ),
+    "a tree": ({"properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}}, "itself"),
+    "a list of itself": (
+        {"$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"},
+        "refers to itself",
+    ),
+    "itself two levels down": (
+        {"$defs": {"a": {"properties": {"b": {"items": {"$ref": "#/$defs/a"}}}}}},
+        "write out",
     ),
     "more at every step": (
         {
