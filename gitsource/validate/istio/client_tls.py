@@ -33,9 +33,13 @@ def client_tls(namespace: str, path: FieldPath, tls: Any) -> Iterator[Problem]:
         yield from _one_source(path, tls)
     elif tls.mode == _MUTUAL:
         if not tls.client_certificate:
-            yield error("DR-45", path, "mode MUTUAL needs a clientCertificate: set it")
+            yield error(
+                "DR-45",
+                (*path, "clientCertificate"),
+                "mode MUTUAL needs a clientCertificate: set it",
+            )
         if not tls.private_key:
-            yield error("DR-46", path, "mode MUTUAL needs a privateKey: set it")
+            yield error("DR-46", (*path, "privateKey"), "mode MUTUAL needs a privateKey: set it")
 
 
 def _config_map(namespace: str, path: FieldPath, text: str) -> Iterator[Problem]:

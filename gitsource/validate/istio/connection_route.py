@@ -20,23 +20,28 @@ from gitsource.validate.istio.names import (
 from gitsource.validate.istio.routing import destinations, source
 from gitsource.validate.istio.subject import error, warning
 
+NOWHERE = "the route sends nowhere: give it route with a destination"
+
 
 def tls(
     path: FieldPath, route: Any, hosts: Hosts, *, bound: bool, converted: bool
 ) -> Iterator[Problem]:
     """Judge *route*, a TLSRoute at *path* of a VirtualService of *hosts*."""
     if not route.match:
-        yield error("VS-110", path, "a TLS route matches by SNI: give it match with sniHosts")
+        message = "a TLS route matches by SNI: give it match with sniHosts"
+        yield error("VS-110", (*path, "match"), message)
     for index, match in enumerate(route.match):
         at = (*path, "match", index)
         if not match.sni_hosts:
-            yield error("VS-112", at, "the match names no sniHosts: name one at least")
+            yield error(
+                "VS-112", (*at, "sniHosts"), "the match names no sniHosts: name one at least"
+            )
         for place, host in enumerate(match.sni_hosts):
             yield from _sni((*at, "sniHosts", place), host, hosts, bound=bound)
         yield from _subnets("VS-116", at, match)
         yield from source(("VS-117", "VS-118"), at, match)
     if not route.route:
-        yield error("VS-120", path, "the route sends nowhere: give it route with a destination")
+        yield error("VS-120", (*path, "route"), NOWHERE)
     yield from destinations((*path, "route"), route.route, converted=converted)
 
 
@@ -59,7 +64,7 @@ def tcp(path: FieldPath, route: Any, *, converted: bool) -> Iterator[Problem]:
         yield from _subnets("VS-126", at, match)
         yield from source(("VS-127", "VS-128"), at, match)
     if not route.route:
-        yield error("VS-130", path, "the route sends nowhere: give it route with a destination")
+        yield error("VS-130", (*path, "route"), NOWHERE)
     yield from destinations((*path, "route"), route.route, converted=converted)
 
 

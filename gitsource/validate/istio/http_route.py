@@ -69,7 +69,7 @@ def _shape(path: FieldPath, route: Any, *, delegate: bool) -> Iterator[Problem]:
         yield from _clashes(path, "directResponse", route, _BESIDE_RESPONSE)
     elif not route.route:
         message = "the route answers nothing: give it route, redirect or directResponse"
-        yield error("VS-20", path, message)
+        yield error("VS-20", (*path, "route"), message)
     if route.mirrors and route.HasField("mirror"):
         message = "mirror cannot stand beside mirrors: move it into the list"
         yield error("VS-28", (*path, "mirror"), message)
@@ -163,7 +163,9 @@ def _rewrite(path: FieldPath, rewrite: Any) -> Iterator[Problem]:
         wanted = rewrite.uri_regex_rewrite
         if not wanted.match or not wanted.rewrite:
             missing = "rewrite" if wanted.match else "match"
-            yield error("VS-102", at, f"uriRegexRewrite has no {missing}: it needs both")
+            yield error(
+                "VS-102", (*at, missing), f"uriRegexRewrite has no {missing}: it needs both"
+            )
         else:
             yield from regex("VS-103", (*at, "match"), wanted.match)
     elif not (rewrite.uri or rewrite.authority):

@@ -154,7 +154,8 @@ def _cors(path: FieldPath, policy: Any) -> Iterator[Problem]:
 def _origin(path: FieldPath, origin: Any) -> Iterator[Problem]:
     chosen = origin.WhichOneof("match_type")
     if chosen is None or not getattr(origin, chosen):
-        yield error("VS-60", path, "the origin is empty: give it exact, prefix or regex")
+        at = path if chosen is None else (*path, chosen)
+        yield error("VS-60", at, "the origin is empty: give it exact, prefix or regex")
     elif chosen == "regex":
         yield from regex("VS-61", (*path, "regex"), origin.regex)
 

@@ -10,6 +10,7 @@ whose rules speak of fields that exclude each other has ``ONEOFS``: what both of
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -35,7 +36,16 @@ def _module(kind: Kind) -> Any:
 def problems(kind: Kind, subject: Subject) -> tuple[Problem, ...]:
     """Return what Istio's rules for *kind* find wrong with *subject*."""
     own = _module(kind).check(subject) if kind.rules else ()
-    return (*every_kind.check(kind, subject), *_first(own))
+    placed = (_standing(subject, problem) for problem in _first(own))
+    return (*every_kind.check(kind, subject), *placed)
+
+
+def _standing(subject: Subject, problem: Problem) -> Problem:
+    """Return *problem* at what lacks the field, if it is about one that was left out."""
+    if problem.at_key or problem.path[:1] != SPEC or len(problem.path) == 1:
+        return problem
+    path = subject.standing(problem.path)
+    return problem if path is problem.path else replace(problem, path=path)
 
 
 def _first(found: Iterable[Problem]) -> Iterator[Problem]:

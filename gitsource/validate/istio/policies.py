@@ -133,7 +133,9 @@ def destination(code: str, path: FieldPath, target: Any) -> Iterator[Problem]:
     if target.host == "*":
         yield error(code, (*path, "host"), "'*' is no destination: name one host")
     elif not target.host:
-        yield error(code, path, "the destination has no host: name a service or a domain")
+        yield error(
+            code, (*path, "host"), "the destination has no host: name a service or a domain"
+        )
     elif not is_wildcard_domain(target.host):
         message = f"{shown(target.host)} is no host name: write a service or a domain"
         yield error(code, (*path, "host"), message)

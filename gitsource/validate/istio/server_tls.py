@@ -119,7 +119,7 @@ def _certificates(path: FieldPath, tls: Any) -> Iterator[Problem]:
     mode = MODES[tls.mode]
     if tls.mode in _ASKS_CLIENTS and not tls.ca_certificates:
         message = f"mode {mode} needs caCertificates, by which clients are judged: set it"
-        yield error("GW-37", path, message)
+        yield error("GW-37", (*path, "caCertificates"), message)
     if len(tls.tls_certificates) > 2:
         yield error(
             "GW-38",
@@ -129,9 +129,13 @@ def _certificates(path: FieldPath, tls: Any) -> Iterator[Problem]:
     pairs = [((*path, "tlsCertificates", i), p) for i, p in enumerate(tls.tls_certificates)]
     for at, pair in pairs or [(path, tls)]:
         if not pair.server_certificate:
-            yield error("GW-39", at, f"mode {mode} needs a serverCertificate: set it")
+            yield error(
+                "GW-39",
+                (*at, "serverCertificate"),
+                f"mode {mode} needs a serverCertificate: set it",
+            )
         if not pair.private_key:
-            yield error("GW-40", at, f"mode {mode} needs a privateKey: set it")
+            yield error("GW-40", (*at, "privateKey"), f"mode {mode} needs a privateKey: set it")
 
 
 def _revocations(path: FieldPath, tls: Any) -> Iterator[Problem]:

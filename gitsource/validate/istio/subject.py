@@ -63,6 +63,16 @@ class Subject:
                 return path[:-1]
         return path if isinstance(inside, dict) and last in inside else path[:-1]
 
+    def standing(self, path: FieldPath) -> FieldPath:
+        """Return *path* of the document as far as it is there, null or not."""
+        inside: Any = self.raw
+        for number, step in enumerate(spelled(self.raw, path[1:]), 1):
+            try:
+                inside = inside[step]
+            except (LookupError, TypeError):
+                return path[:number]
+        return path
+
 
 def error(code: str, path: FieldPath, message: str, *, at_key: bool = False) -> Problem:
     """

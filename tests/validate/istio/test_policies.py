@@ -153,7 +153,7 @@ def test_traffic_can_be_sent_to_a_service_or_a_domain(host):
 @pytest.mark.parametrize(
     ("fields", "places"),
     [
-        ({}, [()]),
+        ({}, [("host",)]),
         ({"host": "*"}, [("host",)]),
         ({"host": "a b"}, [("host",)]),
         ({"host": "a", "subset": "v.1"}, [("subset",)]),
