@@ -23,6 +23,7 @@ from gitsource.snapshot.reports import (
     SinkReport,
     SinkStatus,
     Verdicts,
+    Wanted,
 )
 from gitsource.snapshot.window import Window
 
@@ -86,7 +87,7 @@ class SnapshotCache:
             before.collections.values() if before is not None else (),
             snapshot.collections.values(),
         )
-        self._wake(group)
+        self.wake(group)
 
     def _note_changes(self, before: Snapshot | None, snapshot: Snapshot) -> None:
         """Remember since when each collection is what it is: ages count from there."""
@@ -102,8 +103,9 @@ class SnapshotCache:
 
     def clear(self, group: str) -> None:
         """Serve *group* nothing until its next snapshot: requests wait, nothing is withdrawn."""
-        self._groups.pop(group, None)
-        self._wake(group)
+        before = self._groups.pop(group, None)
+        self._window.serve(before.collections.values() if before is not None else (), ())
+        self.wake(group)
 
     def watch(self, wake: Callable[[], None], group: str = DEFAULT) -> Callable[[], None]:
         """Call *wake* after each change of what *group* is served; returns how to cancel."""
@@ -112,7 +114,8 @@ class SnapshotCache:
         watches[key] = wake
         return partial(_drop, watches, key)
 
-    def _wake(self, group: str) -> None:
+    def wake(self, group: str = DEFAULT) -> None:
+        """Wake the watches of *group*: what is made of its snapshot has changed."""
         for wake in tuple(self._watches.get(group, {}).values()):
             wake()
 
@@ -123,6 +126,19 @@ class SnapshotCache:
     def delta(self, collection: str, base: str, target: Collection) -> CollectionDelta | None:
         """Return what turns version *base* into *target*; None if *base* is no longer kept."""
         return self._window.delta(collection, base, target)
+
+    def between(self, base: Collection, target: Collection) -> CollectionDelta:
+        """Return what turns *base* into *target*, whether *base* is kept or not."""
+        return self._window.between(base, target)
+
+    def derived(self, before: Collection | None, now: Collection | None) -> None:
+        """
+        Keep *now*, made of what is served and served in place of *before*, as a diff base.
+
+        Whoever makes it says so once for each that it serves, and says in the end (with None for
+        *now*) that it serves it no longer.
+        """
+        self._window.derive(before, now)
 
     # ------------------------------------------------------------------ what sinks said
 
@@ -155,13 +171,23 @@ class SnapshotCache:
         if report.event != "subscribed":
             status.since = self._clock()
         if report.event == "sent":
-            status.sent = report.version
+            status.sent, status.note = report.version, report.note or None
+        elif report.event == "subscribed" and report.version:
+            status.acked = report.version
+            self._verdicts.accept(report.sink, report.collection, report.version)
         elif report.event == "acked":
             status.acked, status.nacked, status.error = report.version, None, None
-            self._verdicts.accept(report.sink, report.collection, report.version)
+            if not report.part:
+                self._verdicts.accept(report.sink, report.collection, report.version)
         elif report.event == "nacked":
             status.nacked, status.error = report.version, report.error
             self._verdicts.refuse(report.sink, report.collection, report.version, report.error)
+
+    def assign(self, stream: int, *, views: tuple[str, ...] | None, wanted: Wanted) -> None:
+        """Say which *views* take the sink of an open *stream*, and what it should have."""
+        sink = self._sinks.get(stream)
+        if sink is not None:
+            sink.views, sink.wanted = views, wanted
 
     def _gone(self, stream: int) -> None:
         sink = self._sinks.pop(stream)
@@ -209,30 +235,32 @@ class SnapshotCache:
         rows = []
         for sink in self._sinks.values():
             row = sink.as_json()
-            for name, status in sink.collections.items():
-                row["collections"][name]["behind"] = self._behind(status, snapshot)
-                self._tell_refused_before(sink, status, row["collections"][name], snapshot)
+            for name in sink.collections:
+                row["collections"][name]["behind"] = self._behind(sink, name, snapshot)
+                self._tell_refused_before(sink, name, row["collections"][name], snapshot)
             rows.append(row)
         return rows
 
-    def _behind(self, status: CollectionStatus, snapshot: Snapshot | None) -> float | None:
+    def _behind(self, sink: SinkStatus, name: str, snapshot: Snapshot | None) -> float | None:
         """Return for how many seconds there is something newer than it accepted, if there is."""
-        if snapshot is None or status.acked == snapshot.collection(status.collection).version:
+        status = sink.collections[name]
+        if snapshot is None or status.acked == sink.target(snapshot, name):
             return None
         return round(self._clock() - self._changed.get(status.collection, self._clock()), 3)
 
     def _tell_refused_before(
         self,
         sink: SinkStatus,
-        status: CollectionStatus,
+        name: str,
         row: dict[str, Any],
         snapshot: Snapshot | None,
     ) -> None:
         """Say why a sink does not get what is served: it refused that on an earlier stream."""
+        status = sink.collections[name]
         verdict = self._verdicts.of(sink.identity, status.collection)
         if snapshot is None or verdict is None:
             return
-        current = snapshot.collection(status.collection).version
+        current = sink.target(snapshot, name)
         if current not in verdict.refused or status.nacked == current:
             return
         got = "got what it accepted last" if status.sent else "what it accepted last is not kept"
@@ -246,8 +274,8 @@ class SnapshotCache:
         waiting = []
         subscribed = [sink for sink in self._sinks.values() if sink.collections]
         for sink in subscribed:
-            for status in sink.collections.values():
-                if status.acked != snapshot.collection(status.collection).version:
+            for name, status in sink.collections.items():
+                if status.acked != sink.target(snapshot, name):
                     waiting.append(sink.label)
                     break
         return Acceptance(len(subscribed), len(subscribed) - len(waiting), tuple(waiting))

@@ -9,9 +9,12 @@ versions it refused, the one it accepted last) is bounded: the longest unheard o
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
+
+from gitsource.model import Resource, Snapshot
 
 Identity: TypeAlias = str | int
 """A sink's node ID; of an anonymous sink, the number of its stream."""
@@ -20,6 +23,9 @@ IDENTITIES = 32_768
 """(identity, collection) pairs of which verdicts are remembered."""
 REFUSALS = 16
 """Refused versions remembered for each of them."""
+
+Wanted: TypeAlias = Callable[[Snapshot, str, str], str]
+"""From a snapshot, the name that a sink uses and the collection: the version it should have."""
 
 Event: TypeAlias = Literal[
     "connected", "subscribed", "sent", "acked", "nacked", "returned", "disconnected"
@@ -54,6 +60,12 @@ class SinkReport:
     """nacked: a gRPC status code."""
     error: str = ""
     """nacked, returned, disconnected: why, as text."""
+    blamed: tuple[Resource, ...] = ()
+    """nacked: what the sink means, as far as its words tell (`snapshot.blame`)."""
+    part: bool = False
+    """acked: it was a part of the way to what is served, which no later stream goes back to."""
+    note: str = ""
+    """sent: what an operator should know about it."""
 
 
 @dataclass(slots=True)
@@ -68,6 +80,8 @@ class CollectionStatus:
     error: str | None = None
     since: float = 0.0
     """When it was sent, accepted or refused last, in seconds since the epoch."""
+    note: str | None = None
+    """What an operator should know about what was sent last."""
 
 
 @dataclass(slots=True)
@@ -82,6 +96,10 @@ class SinkStatus:
     identity: Identity = 0
     collections: dict[str, CollectionStatus] = field(default_factory=dict)
     """By the name the sink uses."""
+    views: tuple[str, ...] | None = None
+    """The views that take it; None where there are no views."""
+    wanted: Wanted | None = field(default=None, repr=False)
+    """What it should have of a snapshot, if that is not simply what is in it."""
     returned: str = ""
     """The commit that it went back to, since it refused a part of a later one."""
 
@@ -95,6 +113,13 @@ class SinkStatus:
         """What to call it among people: the node ID, or else its address."""
         return self.id or self.peer
 
+    def target(self, snapshot: Snapshot, requested: str) -> str:
+        """Return the version of what it *requested* that it should have of *snapshot*."""
+        collection = self.collections[requested].collection
+        if self.wanted is not None:
+            return self.wanted(snapshot, requested, collection)
+        return snapshot.collection(collection).version
+
     def as_json(self) -> dict[str, Any]:
         """Return the row of the status page."""
         return {
@@ -103,6 +128,7 @@ class SinkStatus:
             "peer": self.peer,
             "protocol": self.protocol,
             "connected_at": _rfc3339(self.connected_at),
+            "views": None if self.views is None else list(self.views),
             "returned": self.returned or None,
             "collections": {
                 name: {
@@ -111,6 +137,7 @@ class SinkStatus:
                     "nacked": status.nacked,
                     "error": status.error,
                     "since": _rfc3339(status.since) if status.since else None,
+                    "note": status.note,
                 }
                 for name, status in sorted(self.collections.items())
             },

@@ -116,6 +116,7 @@ def test_status_has_a_row_for_each_open_stream(cache, tell):
         "peer": "ipv4:10.0.0.1:5",
         "protocol": "mcp",
         "connected_at": "2023-11-14T22:13:20.250Z",
+        "views": None,
         "returned": None,
         "collections": {
             T0: dict.fromkeys(("sent", "acked", "nacked", "error", "since", "behind")),
@@ -306,3 +307,59 @@ def test_of_many_identities_the_longest_unheard_of_is_forgotten():
     verdicts.accept("newest", T0, "1")
 
     assert (None, True) == (verdicts.of("new", T0), verdicts.of("old", T0) is not None)
+
+
+# --------------------------------------------------------------------------- parts of a snapshot
+
+
+def test_a_sink_that_is_shown_a_part_is_measured_by_that_part(cache, tell):
+    cache.set("default", snapshot("whole"))
+    tell("connected")
+    tell("subscribed")
+    tell("acked", version="part of whole")
+    (before,) = cache.sinks()
+    cache.assign(
+        1,
+        views=("shop",),
+        wanted=lambda one, _name, about: f"part of {one.collection(about).version}",
+    )
+    (now,) = cache.sinks()
+
+    assert (None, 0.0) == (before["views"], before["collections"][T0]["behind"])
+    assert (["shop"], None) == (now["views"], now["collections"][T0]["behind"])
+    assert cache.accepted(snapshot("whole")).complete
+    assert not cache.accepted(snapshot("next")).complete
+
+
+def test_a_part_refused_earlier_is_told_as_such(cache, tell):
+    cache.set("default", snapshot("whole"))
+    tell("connected")
+    tell("nacked", version="part", error="no good")
+    tell("disconnected")
+    tell("connected", stream=2)
+    tell("subscribed", stream=2)
+    cache.assign(2, views=(), wanted=lambda _one, _name, _about: "part")
+
+    assert "part" == row(cache)["nacked"]
+
+
+def test_a_stream_that_is_gone_is_assigned_nothing(cache):
+    cache.assign(7, views=None, wanted=lambda *_told: "")
+
+    assert [] == cache.sinks()
+
+
+def test_what_is_made_of_a_snapshot_is_a_diff_base_too(cache):
+    before, now = collection("part 1", "ab"), collection("part 2", "b")
+    cache.derived(None, before)
+    cache.derived(before, now)
+
+    assert ("a",) == cache.delta(T0, "part 1", now).removed
+
+
+def test_watches_are_woken_without_a_new_snapshot(cache):
+    woken = []
+    cache.watch(lambda: woken.append("one"))
+    cache.wake()
+
+    assert ["one"] == woken

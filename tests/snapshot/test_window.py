@@ -83,7 +83,7 @@ def test_a_collection_that_becomes_empty_stays_as_a_base():
 
 
 def test_a_version_that_comes_back_is_served_again():
-    window = Window(versions=1)
+    window = Window(versions=0)
     first, second = numbered(1), numbered(2)
     serve_all(window, [first, second, first])
 
@@ -93,8 +93,8 @@ def test_a_version_that_comes_back_is_served_again():
 @pytest.mark.parametrize(
     ("bounds", "kept"),
     [
-        ({"versions": 3}, 3),
-        ({"entries": 250}, 3),  # two old ones of a hundred resources and what is served
+        ({"versions": 2}, 3),  # two old ones and what is served
+        ({"entries": 250}, 3),  # each has a hundred resources and one
         ({"own": 2}, 3),  # each version has one resource that the next one lacks
         ({"versions": 0}, 1),  # what is served is never let go
     ],
@@ -107,6 +107,51 @@ def test_the_oldest_versions_are_let_go(bounds, kept):
     found = [window.find(T0, one.version) for one in versions]
 
     assert [None] * (10 - kept) + versions[10 - kept :] == found
+
+
+def test_what_is_served_in_two_ways_is_old_when_both_serve_something_else():
+    window = Window(versions=0)
+    first, second = numbered(1), numbered(2)
+    window.serve([], [first])
+    window.derive(None, first)
+    window.serve([first], [second])
+    still = window.find(T0, first.version)
+    window.derive(first, second)
+
+    assert (first, None) == (still, window.find(T0, first.version))
+
+
+def test_a_part_that_nobody_is_served_any_more_is_old():
+    window = Window()
+    part = numbered(2)
+    window.derive(None, part)
+    window.derive(part, None)
+
+    assert part is window.find(T0, part.version)
+    assert "<Window versions=1 old_entries=2 old_resources=0>" == repr(window)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["one", "two"]), st.integers(0, 4)), max_size=30),
+    st.integers(0, 3),
+)
+def test_what_is_served_is_always_found_and_the_sums_hold(history, versions):
+    window = Window(versions=versions)
+    served = {}
+    for way, count in history:
+        now = numbered(count + 1) if count else None
+        window.derive(served.get(way), now)
+        served[way] = now
+    in_use = {one.version: one for one in served.values() if one}
+    found = [window.find(T0, numbered(count + 1).version) for count in range(1, 5)]
+    kept = [one for one in found if one]
+    old = [one for one in kept if one.version not in in_use]
+    own = repr(window).partition("old_resources=")[2]
+
+    assert all(window.find(T0, version).names == one.names for version, one in in_use.items())
+    assert len(old) <= versions
+    told = f"<Window versions={len(kept)} old_entries={sum(map(len, old))} old_resources={own}"
+    assert told == repr(window)
 
 
 def test_deltas_are_bounded_too():
