@@ -31,13 +31,13 @@ from gitsource._proto.gitsource.state.v1.state_pb2 import Finding as FindingMess
 from gitsource.catalog import Catalog, Kind
 from gitsource.encode.resource import Encoded, EncodeProblem, encode, frame
 from gitsource.errors import StateError
-from gitsource.model import Document, Finding, Origin, Problem, Resource, TreeEntry, shown
+from gitsource.model import Document, Finding, Origin, Problem, Resource, TreeEntry
 from gitsource.parse import Limits, locate, parse
 from gitsource.references.foreign import foreign
 from gitsource.references.kinds import facts_of
 from gitsource.snapshot.blobs import BlobCache, Key
 from gitsource.snapshot.build import FileState
-from gitsource.validate import lists, suppression
+from gitsource.validate import lists, strangers, suppression
 from gitsource.validate.istio import judge as istio
 from gitsource.validate.istio.subject import Subject, spelled
 from gitsource.validate.metadata import Identity, identify
@@ -51,9 +51,6 @@ CHUNK = 250
 
 FRESH_BYTES = 24 * 1024 * 1024
 """Results that wait for `Builder.flush` at most; more than that is written while others wait."""
-
-GATEWAY_API = frozenset(("gateway.networking.k8s.io", "gateway.networking.x-k8s.io"))
-"""Groups of the Gateway API, experimental kinds included."""
 
 LARGE = 64 * 1024
 """Bytes from which on a file is judged without the collector of cyclic garbage."""
@@ -154,7 +151,7 @@ def _judge_document(
     if kind is None:
         result.ignored += 1
         _remember(facts, document, foreign(value, catalog.default_namespace))
-        unknown = _unknown(value, named, group_version, catalog)
+        unknown = strangers.told(value, catalog)
         if unknown is not None:
             _place(result.findings, data, document, (unknown,), str(named or ""))
             result.findings[-1].suppressed = suppression.lets_alone(value, unknown)
@@ -249,50 +246,6 @@ def _remember(facts: FileFacts, document: Document, found: Facts | None) -> None
 
 def _faulty(found: Iterable[Problem]) -> bool:
     return any(problem.severity == "error" for problem in found)
-
-
-def _unknown(value: Any, named: object, group_version: object, catalog: Catalog) -> Problem | None:
-    """Say whether a document that no collection takes deserves a word."""
-    if not isinstance(named, str) or not isinstance(group_version, str):
-        typed = value.get("@type")
-        what = shown(typed) if typed else "a document without apiVersion and kind"
-    else:
-        group = group_version.rpartition("/")[0]
-        served = [
-            version
-            for (version, kind) in catalog.by_document
-            if kind == named and version.rpartition("/")[0] == group
-        ]
-        if served:
-            message = (
-                f"{named} is not served as {group_version[:100]}, so this document is not "
-                f"published: write apiVersion {' or '.join(served)}"
-            )
-            # Ignoring it would withdraw a resource from sinks on account of a typing error.
-            return Problem("GS306", message, ("apiVersion",))
-        if group in GATEWAY_API:
-            return _of_gateway_api(named, catalog)
-        what = f"{group_version[:100]} {named[:100]}"
-    if catalog.unknown_kinds == "ignore":
-        return None
-    return Problem(
-        "GS305",
-        f"no collection takes {what}: define one under `collections`, or move the file away",
-        ("kind" if "kind" in value else "@type",),
-        "error" if catalog.unknown_kinds == "error" else "warning",
-    )
-
-
-def _of_gateway_api(named: str, catalog: Catalog) -> Problem | None:
-    """Say what a Gateway API document is, unless that is known."""
-    refused = "error" in (catalog.unknown_kinds, catalog.gateway_api)
-    if catalog.gateway_api == "ignore" and not refused:
-        return None
-    message = (
-        f"{named[:100]} of the Gateway API is not delivered: istiod takes that kind from the "
-        "cluster alone, so apply it there; a collection of your own can carry it to other sinks"
-    )
-    return Problem("GS316", message, ("kind",), "error" if refused else "warning")
 
 
 def _place(

@@ -25,13 +25,13 @@ ROWS = table(
     ),
     Code(
         "EF-04",
-        "warning",
+        "error",
         "patch of a waypoint without effect",
         "patch what waypoints have, and match it by what it has",
         note=(
-            "A patch whose context is WAYPOINT is not judged further, as in Istio. Versions of its "
-            "validator differ on which applyTo and match go together in waypoints: what any of "
-            "them refuses is told as a warning."
+            "What such a patch puts in place is not judged, as in Istio. Which applyTo and match "
+            "go together in waypoints is: Istio's validator refuses the others, in the releases "
+            "that know this context."
         ),
     ),
     Code(

@@ -155,6 +155,9 @@ ROWS = table(
         "error",
         "unknown kind",
         "mend kind or apiVersion, add a collection for it, or set unknown_kinds to ignore",
+        note="A document of Istio's groups is told of in any case: as an error where kind or "
+        "apiVersion is missing or the kind is one of Istio's that is misspelled or of another "
+        "group, as a warning otherwise, since a later release may have such a kind.",
     ),
     Code(
         "GS306",
@@ -171,8 +174,9 @@ ROWS = table(
     Code(
         "GS308",
         "error",
-        "labels or annotations not string to string",
-        "put the value in quotes",
+        "labels or annotations that no cluster takes",
+        "put the value in quotes if it is a number or a boolean; give keys, and the values of "
+        "labels, the form that Kubernetes asks for",
     ),
     Code(
         "GS309",

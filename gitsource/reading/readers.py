@@ -216,12 +216,19 @@ _PLAINLY = {
 }
 """What libyaml says of the most frequent mistakes, in words that tell what to do."""
 
+_UNCLOSED = frozenset(("found unexpected end of stream", "found unexpected document indicator"))
+"""What libyaml says where a quote is open; the quote is what has to be mended."""
+
 
 def syntax_error(error: Any, reader: Reader) -> Unreadable:
     """Return ruamel's YAMLError as ours (GS102), in words for the one who wrote the file."""
     mark = getattr(error, "problem_mark", None)
     line, column = reader.place(mark) if mark else (1, 1)
     problem = getattr(error, "problem", None)
+    started = getattr(error, "context_mark", None)
+    if problem in _UNCLOSED and started:
+        line, column = reader.place(started)
+        return Unreadable("GS102", "this quote is not closed: close it", line, column)
     if mark and reader.text[mark.index : mark.index + 1] == "\t":
         message = "a tab cannot stand here; indent with spaces"
     elif problem in _PLAINLY:
@@ -230,7 +237,6 @@ def syntax_error(error: Any, reader: Reader) -> Unreadable:
         message = problem or str(error)
         if getattr(error, "context", None):
             message = f"{message} {error.context}"
-        started = getattr(error, "context_mark", None)
         if started and reader.place(started)[0] != line:
             message = f"{message} that starts on line {reader.place(started)[0]}"
     return Unreadable("GS102", message, line, column)

@@ -6,12 +6,15 @@ most 253 characters), a namespace is one label (at most 63), a label is letters 
 digits and hyphens, not beginning or ending with a hyphen. Neither can hold a slash, so
 ``namespace/name`` can always be taken apart again. User-defined collections may also use
 underscores, and their documents need no name: they are then named after their file. A document
-that is a message by itself, without metadata, has its name in its field ``name``.
+that is a message by itself, without metadata, has its name in its field ``name``. Labels and
+annotations of Istio's kinds follow Kubernetes too, since no cluster takes others; in collections of
+one's own they are free.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,13 +24,16 @@ from gitsource.model import FieldPath, Problem, shown
 NAME_LENGTH = 253
 NAMESPACE_LENGTH = 63
 ENVOY_NAME_LENGTH = 1024
+LABEL_LENGTH = 63
+PREFIX_LENGTH = 253
 
 _LABEL = "[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?"
 _NAMESPACE = re.compile(_LABEL)
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_ENVOY_NAME = re.compile("[!-~]+")
+ENVOY_NAME = re.compile("[!-~]+")
 _NAME_FIELDS = ("name", "cluster_name", "clusterName")
 _OWN_NAME = re.compile("[A-Za-z0-9](?:[-._A-Za-z0-9]*[A-Za-z0-9])?")
+_PREFIX = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ def identify(
     usable = not problems
     labels = _texts(metadata, "labels", problems)
     annotations = _texts(metadata, "annotations", problems)
+    problems.extend(_unfit(labels, annotations) if kind.builtin else ())
     if not usable:
         return None, tuple(problems)
     full = (f"{namespace}/{name}" if kind.namespaced else name) if name else None
@@ -94,7 +101,7 @@ def _bare(
     if field is None:
         return Identity(None, default_namespace), ()
     name = fields[field]
-    pattern = _OWN_NAME if kind.namespaced else _ENVOY_NAME
+    pattern = _OWN_NAME if kind.namespaced else ENVOY_NAME
     longest = NAME_LENGTH if kind.namespaced else ENVOY_NAME_LENGTH
     if not _fits(name, pattern, longest):
         what = "letters, digits, '-', '_' and '.'" if kind.namespaced else "text without spaces"
@@ -149,3 +156,36 @@ def _texts(metadata: dict[str, Any], what: str, problems: list[Problem]) -> dict
             )
             problems.append(Problem("GS308", message, (*path, key)))
     return {k: v for k, v in found.items() if isinstance(k, str) and isinstance(v, str)}
+
+
+def _unfit(labels: dict[str, str], annotations: dict[str, str]) -> Iterator[Problem]:
+    """Yield what no cluster takes of these: keys of another form, values that no label can have."""
+    for key, text in labels.items():
+        path: FieldPath = ("metadata", "labels", key)
+        if not _key_fits(key):
+            yield _bad_key(key, path)
+        elif text and not _fits(text, _OWN_NAME, LABEL_LENGTH):
+            message = (
+                f"{shown(text)} cannot be a label's value: use at most {LABEL_LENGTH} letters, "
+                "digits, '-', '_' and '.', with a letter or a digit first and last; or make it an "
+                "annotation"
+            )
+            yield Problem("GS308", message, path)
+    for key in annotations:
+        if not _key_fits(key.lower()):
+            yield _bad_key(key, ("metadata", "annotations", key))
+
+
+def _key_fits(key: str) -> bool:
+    prefix, slash, name = key.rpartition("/")
+    if slash and not _fits(prefix, _PREFIX, PREFIX_LENGTH):
+        return False
+    return _fits(name, _OWN_NAME, LABEL_LENGTH)
+
+
+def _bad_key(key: str, path: FieldPath) -> Problem:
+    message = (
+        f"{shown(key)} cannot be such a key: use at most {LABEL_LENGTH} letters, digits, '-', '_' "
+        "and '.', with a letter or a digit first and last; a DNS name and a slash may stand before"
+    )
+    return Problem("GS308", message, path, at_key=True)

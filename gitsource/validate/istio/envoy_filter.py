@@ -23,9 +23,11 @@ MOST = 100
 """Warnings of one document's values that are told."""
 _PATCHES: FieldPath = ("spec", "configPatches")
 _MANAGER = "envoy.filters.network.http_connection_manager"
+_ROUTES = ("ROUTE_CONFIGURATION", "VIRTUAL_HOST", "HTTP_ROUTE")
+_CHAINS = ("FILTER_CHAIN", "NETWORK_FILTER")
 _OBJECTS = {
-    **dict.fromkeys(("LISTENER", "FILTER_CHAIN", "NETWORK_FILTER", "HTTP_FILTER"), "listener"),
-    **dict.fromkeys(("ROUTE_CONFIGURATION", "VIRTUAL_HOST", "HTTP_ROUTE"), "route_configuration"),
+    **dict.fromkeys(("LISTENER", *_CHAINS, "HTTP_FILTER"), "listener"),
+    **dict.fromkeys(_ROUTES, "route_configuration"),
     "CLUSTER": "cluster",
 }
 """The match object that goes with what a patch applies to."""
@@ -209,18 +211,21 @@ def _waypoint(path: FieldPath, applies: str, match: Any) -> Iterator[Problem]:
     given = match.waypoint
     at = (*path, "match", "waypoint")
     if applies in _NOT_IN_WAYPOINTS:
-        message = f"waypoints have no {applies} to patch: nothing comes of this patch"
-        yield warning("EF-04", (*path, "applyTo"), message)
-    elif given.HasField("filter") and applies in ("ROUTE_CONFIGURATION", "CLUSTER"):
-        message = f"a filter says nothing of a {applies}: nothing comes of this patch"
-        yield warning("EF-04", (*at, "filter"), message)
-    elif given.HasField("route") and applies in ("CLUSTER", "FILTER_CHAIN"):
-        message = f"a route says nothing of a {applies}: nothing comes of this patch"
-        yield warning("EF-04", (*at, "route"), message)
+        message = f"waypoints have no {applies} to patch: istiod refuses this patch"
+        yield error("EF-04", (*path, "applyTo"), message)
+    elif not match.HasField("waypoint"):
+        return  # that is the schema's to say
+    elif given.HasField("filter") and applies in (*_ROUTES, "CLUSTER"):
+        message = f"a filter says nothing of a {applies}: istiod refuses this patch"
+        yield error("EF-04", (*at, "filter"), message)
+    elif given.HasField("route") and applies in ("CLUSTER", *_CHAINS):
+        message = f"a route says nothing of a {applies}: istiod refuses this patch"
+        yield error("EF-04", (*at, "route"), message)
     elif applies == "HTTP_FILTER" and given.filter.name != _MANAGER:
         message = f"HTTP filters of waypoints are matched below a filter called {_MANAGER}"
-        where = (*at, "filter", "name") if given.filter.name else (*path, "match")
-        yield warning("EF-04", where, message)
+        below = ("filter", "name") if given.filter.name else ("filter",)
+        where = (*at, *(below if given.HasField("filter") else ()))
+        yield error("EF-04", where, message)
     elif applies == "HTTP_FILTER" and not given.filter.sub_filter.name:
         message = "HTTP filters of waypoints are matched by a subFilter: name it"
-        yield warning("EF-04", (*at, "filter"), message)
+        yield error("EF-04", (*at, "filter"), message)

@@ -42,6 +42,8 @@ _MESSAGES = {
 }
 """The message of what a patch applies to."""
 
+_NAMED_ALONE = frozenset(("envoy.config.overload.v3.OverloadAction",))
+"""Messages whose typed_config says more than the name only where there is more to say."""
 _TYPED_STRUCTS = ("udpa.type.v1.TypedStruct", "xds.type.v3.TypedStruct")
 MOST = 20
 """Warnings of one patch that are told; after that, what they say is known."""
@@ -133,7 +135,7 @@ class _Walk:
                 self._unknown(descriptor, fields, key, path)
             elif not self._taken(value, fields, key, path):
                 out[key] = self._field(item, fields[key], (*path, key))
-        self._untyped(fields, out, path)
+        self._untyped(descriptor, fields, out, path)
         if descriptor.full_name in _TYPED_STRUCTS:
             self._struct(value, path)
         return out
@@ -164,8 +166,12 @@ class _Walk:
                 return True
         return False
 
-    def _untyped(self, fields: Any, value: dict[str, Any], path: FieldPath) -> None:
+    def _untyped(
+        self, descriptor: Descriptor, fields: Any, value: dict[str, Any], path: FieldPath
+    ) -> None:
         if "typed_config" not in fields:
+            return
+        if descriptor.full_name in _NAMED_ALONE:
             return
         told = {fields[key].name for key, item in value.items() if item is not None}
         if not told & {"typed_config", "config_discovery"} and len(self.found) < self.most:

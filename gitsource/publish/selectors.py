@@ -1,0 +1,91 @@
+"""
+Whom a view takes and what it shows, as compiled from its row in the settings.
+
+Rule: every part that is given has to match, and one that is absent matches all. A key that a node
+or a resource does not have matches no glob, not even `*`. Globs are those of shells, upper and
+lower case told apart; `*` goes over slashes and dots.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import translate
+from typing import TypeAlias
+
+from gitsource.publish.words import Node
+from gitsource.settings import ViewNodes, ViewResources
+
+Matches: TypeAlias = Callable[[str], object]
+"""Whether a text matches."""
+
+
+class NodeSelector:
+    """Whom a view takes."""
+
+    def __init__(self, row: ViewNodes) -> None:
+        self._row = row
+        where = row.locality
+        self._ids, self._clusters = _any(row.ids), _any(row.clusters)
+        self._region, self._zone, self._sub_zone = map(
+            _any, (where.region, where.zone, where.sub_zone)
+        )
+        self._metadata = _pairs(row.metadata)
+
+    def __repr__(self) -> str:
+        return f"<NodeSelector {self._row}>"
+
+    def takes(self, node: Node) -> bool:
+        """Whether *node* matches every part that is given."""
+        parts = (
+            (self._ids, node.id),
+            (self._clusters, node.cluster),
+            (self._region, node.region),
+            (self._zone, node.zone),
+            (self._sub_zone, node.sub_zone),
+        )
+        if not all(matches is None or matches(text) for matches, text in parts):
+            return False
+        return _has(node.metadata, self._metadata)
+
+
+class ResourceSelector:
+    """What a view shows."""
+
+    def __init__(self, row: ViewResources) -> None:
+        self._row = row
+        self._namespaces, self._collections = _any(row.namespaces), _any(row.collections)
+        self._labels, self._annotations = _pairs(row.labels), _pairs(row.annotations)
+        self.every_resource = not (row.namespaces or row.labels or row.annotations)
+        """Whether nothing is asked of a resource but its collection."""
+        self.everything = self.every_resource and not row.collections
+        """Whether nothing is asked at all."""
+
+    def __repr__(self) -> str:
+        return f"<ResourceSelector {self._row}>"
+
+    def concerns(self, collection: str) -> bool:
+        """Whether resources of *collection* may be shown."""
+        return self._collections is None or bool(self._collections(collection))
+
+    def shows(
+        self, namespace: str, labels: Mapping[str, str], annotations: Mapping[str, str]
+    ) -> bool:
+        """Whether a resource with these is shown, whatever its collection."""
+        if self._namespaces is not None and not self._namespaces(namespace):
+            return False
+        return _has(labels, self._labels) and _has(annotations, self._annotations)
+
+
+def _any(globs: Iterable[str]) -> Matches | None:
+    """Return whether a text matches one of *globs*; None if there are none."""
+    together = "|".join(translate(glob) for glob in globs)
+    return re.compile(together).match if together else None
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, Matches], ...]:
+    return tuple((key, re.compile(translate(glob)).match) for key, glob in pairs)
+
+
+def _has(texts: Mapping[str, str], pairs: Iterable[tuple[str, Matches]]) -> bool:
+    return all(key in texts and matches(texts[key]) for key, matches in pairs)
