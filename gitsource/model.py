@@ -170,7 +170,12 @@ class Resource:
     @property
     def digest_line(self) -> bytes:
         """This resource's share of its collection's version: both parts length-prefixed."""
-        return _length_prefixed(self.name) + _length_prefixed(self.version)
+        return digest_line(self.name, self.version)
+
+
+def digest_line(name: str, version: str) -> bytes:
+    """Return the share in its collection's version of the resource *name* at *version*."""
+    return _length_prefixed(name) + _length_prefixed(version)
 
 
 def _length_prefixed(text: str) -> bytes:

@@ -13,21 +13,40 @@ from gitsource.catalog import Catalog
 from gitsource.errors import OverLimit
 from gitsource.model import Collection, Snapshot
 from gitsource.publish import mcp
-from gitsource.publish.exchange import Exchange, Kept
+from gitsource.publish.chunks import Chunks
+from gitsource.publish.content import Kept
+from gitsource.publish.exchange import Exchange
 from gitsource.publish.wire import Machine
-from gitsource.publish.words import Heard, Node, Push, Request
+from gitsource.publish.words import Heard, Node, Push, Request, Stale
+from gitsource.settings import Limits
+
+TRIGGER = "$triggerCollection"
+"""What a source that dials sends first, so that bytes flow; sinks know no such collection."""
+UNIMPLEMENTED = 12
+"""The gRPC status code with which they say so."""
 
 
-class _Bounded(Exchange):
+class Bounded(Exchange):
     """An exchange that refuses more subscriptions than are allowed."""
 
     def __init__(
-        self, stream: int, kept: Kept, catalog: Callable[[], Catalog], subscriptions: int
+        self,
+        stream: int,
+        kept: Kept,
+        catalog: Callable[[], Catalog],
+        subscriptions: int,
+        chunks: Chunks,
+        *,
+        whole: bool = True,
     ) -> None:
-        super().__init__(stream, kept, catalog)
+        super().__init__(stream, kept, catalog, chunks=chunks, whole=whole)
         self._most = subscriptions
 
     def receive(self, request: Request, snapshot: Snapshot | None, now: float) -> Heard:
+        """Take in what the sink says; raises OverLimit for one collection too many."""
+        error = request.error
+        if request.collection == TRIGGER and error is not None and error.code == UNIMPLEMENTED:
+            return Stale(TRIGGER, request.nonce)
         if request.collection not in self and len(self) >= self._most:
             text = f"more than {self._most} collections on one stream (limits.subscriptions)"
             raise OverLimit(text)
@@ -41,14 +60,15 @@ class Classic:
         self,
         kept: Kept,
         catalog: Callable[[], Catalog],
-        subscriptions: int,
+        limits: Limits,
         *,
         protocol: str = "mcp",
     ) -> None:
         self.protocol = protocol
         self._kept = kept
         self._catalog = catalog
-        self._subscriptions = subscriptions
+        self._subscriptions = limits.subscriptions
+        self._chunks = Chunks(limits.message_bytes)
         self._encoder = mcp.Encoder()
 
     def __repr__(self) -> str:
@@ -56,7 +76,7 @@ class Classic:
 
     def machine(self, stream: int) -> Machine:
         """Return the exchange of a new stream."""
-        return _Bounded(stream, self._kept, self._catalog, self._subscriptions)
+        return Bounded(stream, self._kept, self._catalog, self._subscriptions, self._chunks)
 
     def told(self, data: bytes) -> tuple[Request, Node | None]:
         """Return a request and who sent it; raises ExchangeError if it is none."""

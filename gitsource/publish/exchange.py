@@ -6,25 +6,28 @@ A version that was refused is not offered again by itself. What a sink holds is 
 alone; the bodies are looked up among the versions that are kept, and when the one needed is gone
 the sink gets the whole collection.
 
-`TRANSITIONS` is all that can happen to one subscription; docs/protocol.md draws it. A transport
-calls `receive` for each request, asks `offer` what to send whenever it could write (after a
-request, a new snapshot, the end of a write, or at `next_look`), and says `sent` before it writes.
-Which wire the words travel on, and who dialled whom, is not known here.
+What can happen to one subscription is the table in `states`, what to send is worked out in
+`content`. What is too large for one message goes in several (`chunks`), each after the ACK of the
+one before.
+
+A transport calls `receive` for each request, asks `offer` what to send whenever it could write
+(after a request, a new snapshot, the end of a write, or at `next_look`), and says `sent` before it
+writes. Which wire the words travel on, and who dialled whom, is not known here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from enum import Enum
-from typing import Protocol, TypeAlias
 
 from gitsource.catalog import Catalog
-from gitsource.model import Collection, Resource, Snapshot, empty_collection
+from gitsource.errors import OverLimit
+from gitsource.model import Collection, Snapshot
+from gitsource.publish.chunks import Chunks, as_stated
+from gitsource.publish.content import Contents, Identity, Kept
+from gitsource.publish.states import TRANSITIONS, Event, InFlight, State, Stated, Watch
 from gitsource.publish.words import (
     Acked,
-    Delta,
-    Full,
     Heard,
     Holding,
     Nacked,
@@ -41,137 +44,17 @@ SETTLE = 0.005
 """Seconds after a subscription in which others may come in, to be ordered with it."""
 STATED = 10_000
 """Differences from a known version remembered for one stream; with more it gets full state."""
-
-Identity: TypeAlias = str | int
-
-
-# --------------------------------------------------------------------------- states
-
-
-class State(Enum):
-    """Where one subscription stands."""
-
-    ASKED = "asked"
-    """An answer is owed, whatever was sent before."""
-    SENT = "sent"
-    """One push is un-answered; news wait."""
-    ACCEPTED = "accepted"
-    """The last push was ACKed; news go out."""
-    REFUSED = "refused"
-    """The last push was NACKed; another version goes out."""
-
-
-class Event(Enum):
-    """What can happen to it."""
-
-    SUBSCRIBE = "subscribe"
-    PUSH = "push"
-    ACK = "ACK"
-    NACK = "NACK"
-    STALE = "stale answer"
-
-
-TRANSITIONS: Mapping[State | None, Mapping[Event, State]] = {
-    None: {Event.SUBSCRIBE: State.ASKED},
-    State.ASKED: {
-        Event.SUBSCRIBE: State.ASKED,
-        Event.PUSH: State.SENT,
-        Event.STALE: State.ASKED,
-    },
-    State.SENT: {
-        Event.ACK: State.ACCEPTED,
-        Event.NACK: State.REFUSED,
-        Event.SUBSCRIBE: State.ASKED,
-        Event.STALE: State.SENT,
-    },
-    State.ACCEPTED: {
-        Event.PUSH: State.SENT,
-        Event.SUBSCRIBE: State.ASKED,
-        Event.STALE: State.ACCEPTED,
-    },
-    State.REFUSED: {
-        Event.PUSH: State.SENT,
-        Event.SUBSCRIBE: State.ASKED,
-        Event.STALE: State.REFUSED,
-    },
-}
-"""From state and event to state; what is not here cannot happen. None: before the first request."""
-
+LARGEST = 2**31 - 1
+"""The largest message of gRPC, in bytes."""
 
 # --------------------------------------------------------------------------- the machine
-
-
-class Changes(Protocol):
-    """What turns one version of a collection into another."""
-
-    @property
-    def put(self) -> tuple[Resource, ...]:
-        """Resources added or changed."""
-
-    @property
-    def removed(self) -> tuple[str, ...]:
-        """Names that are gone."""
-
-
-class Kept(Protocol):
-    """What the exchange asks of the snapshot cache."""
-
-    def find(self, collection: str, version: str) -> Collection | None:
-        """Return a version that is still kept."""
-
-    def delta(self, collection: str, base: str, target: Collection) -> Changes | None:
-        """Return what turns *base* into *target*; None if *base* is no longer kept."""
-
-    def refused(self, identity: Identity, collection: str, version: str) -> bool:
-        """Whether *identity* NACKed this version."""
-
-    def last_accepted(self, identity: Identity, collection: str) -> str | None:
-        """Return the version that *identity* ACKed last."""
-
-
-@dataclass(frozen=True, slots=True)
-class _InFlight:
-    nonce: str
-    version: str
-    sent_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Holding:
-    """What a sink said it holds, as differences from a version that is kept."""
-
-    base: str
-    other: Mapping[str, str | None]
-    """Resource name to the version the sink has instead; None: it has none."""
-
-
-@dataclass(slots=True)
-class _Watch:
-    """One subscription; at most `_Holding.other` in it is more than a few words."""
-
-    requested: str
-    collection: str
-    rank: int
-    state: State
-    asked_at: float
-    incremental: bool = False
-    in_flight: _InFlight | None = None
-    accepted: str | None = None
-    """The version this sink holds, since it ACKed it on this stream."""
-    refused: str | None = None
-    """The version it refused last on this stream."""
-    holding: _Holding | None = None
-    """Until its first ACK, what it said it holds."""
-
-    def move(self, event: Event) -> None:
-        self.state = TRANSITIONS[self.state][event]
 
 
 @dataclass(frozen=True, slots=True)
 class _Due:
     """A subscription for which there is something to send."""
 
-    watch: _Watch
+    watch: Watch
     target: Collection
     ready: bool
     until: float
@@ -189,9 +72,12 @@ class Exchange:
         kept: Kept,
         catalog: Callable[[], Catalog],
         *,
+        chunks: Chunks | None = None,
+        whole: bool = True,
         settle: float = SETTLE,
         patience: float = PATIENCE,
     ) -> None:
+        """*whole*: whether the wire has full state; one that has not always merges."""
         self.identity: Identity = stream
         """The first node ID the sink tells; until then the number of its stream."""
         self.node: Node | None = None
@@ -200,9 +86,11 @@ class Exchange:
         """When `offer` may have something even if nothing happens before; None: it will not."""
         self._kept = kept
         self._catalog = catalog
+        self._contents = Contents(kept, chunks or Chunks(LARGEST), whole=whole)
+        self._whole = whole
         self._settle = settle
         self._patience = patience
-        self._watches: dict[str, _Watch] = {}
+        self._watches: dict[str, Watch] = {}
         self._nonces = 0
 
     def __repr__(self) -> str:
@@ -232,12 +120,15 @@ class Exchange:
     def holdings(self) -> Iterator[Holding]:
         """Yield what each subscription was sent last and has accepted."""
         for watch in self._watches.values():
-            sent = watch.in_flight.version if watch.in_flight else watch.refused or watch.accepted
+            in_flight = watch.in_flight
+            version = in_flight.version if in_flight else watch.refused or watch.accepted
+            sent = in_flight.state if in_flight else None
+            held = watch.held if watch.accepted else None
             yield Holding(
                 watch.requested,
                 watch.collection,
-                self._kept.find(watch.collection, sent) if sent else None,
-                self._kept.find(watch.collection, watch.accepted) if watch.accepted else None,
+                sent or (self._kept.find(watch.collection, version) if version else None),
+                held or (self._kept.find(watch.collection, watch.accepted or "")),
                 watch.refused,
             )
 
@@ -261,12 +152,12 @@ class Exchange:
         return self._answered(watch, in_flight, request, now)
 
     def _subscribe(
-        self, watch: _Watch | None, request: Request, snapshot: Snapshot | None, now: float
+        self, watch: Watch | None, request: Request, snapshot: Snapshot | None, now: float
     ) -> Subscribed:
         first = watch is None
         if watch is None:
             kind = self._catalog().by_collection.get(request.collection)
-            watch = self._watches[request.collection] = _Watch(
+            watch = self._watches[request.collection] = Watch(
                 request.collection,
                 kind.collection if kind else request.collection,
                 self._catalog().rank(request.collection),
@@ -276,59 +167,88 @@ class Exchange:
         else:
             watch.move(Event.SUBSCRIBE)
         # Whatever was in flight is void, and what the sink holds is no longer known.
-        watch.in_flight, watch.accepted, watch.holding = None, None, None
+        lost = watch.in_flight
+        watch.in_flight, watch.accepted, watch.stated = None, None, None
         watch.asked_at, watch.incremental = now, request.incremental
-        if first and request.incremental and request.initial_versions:
-            watch.holding = self._compared(watch, request.initial_versions, snapshot)
-        return Subscribed(
-            watch.requested, watch.collection, watch.incremental, len(request.initial_versions)
-        )
-
-    def _compared(
-        self, watch: _Watch, stated: Mapping[str, str], snapshot: Snapshot | None
-    ) -> _Holding | None:
-        """Return *stated* as differences, or None if there are more than may be remembered."""
-        if snapshot is None:
-            base = empty_collection(watch.collection)
-            other: dict[str, str | None] = dict(stated) if len(stated) <= STATED else {}
-            differences = len(stated)
+        watch.merges = request.incremental
+        if not self._whole:
+            self._merge_only(watch, lost, request, snapshot, first=first)
+        elif first and request.incremental and request.initial_versions:
+            watch.held = None
+            watch.stated = self._compared(watch, request, snapshot)
         else:
-            base = snapshot.collection(watch.collection)
-            other = {
-                resource.name: stated.get(resource.name)
-                for resource in base
-                if stated.get(resource.name) != resource.version
-            }
-            if len(stated) + len(other) > len(base):  # else every name it stated is in the base
-                known = set(base.names)
-                other.update(
-                    (name, version) for name, version in stated.items() if name not in known
-                )
-            differences = len(other)
-        remembered = sum(len(w.holding.other) for w in self._watches.values() if w.holding)
-        fits = differences + remembered <= STATED
-        return _Holding(base.version, other) if fits else None
-
-    def _answered(
-        self, watch: _Watch, in_flight: _InFlight, request: Request, now: float
-    ) -> Acked | Nacked:
-        watch.in_flight, watch.incremental = None, request.incremental
-        about = (
+            watch.held = None
+        resumed = self._resumed(watch, request, snapshot)
+        return Subscribed(
             watch.requested,
             watch.collection,
-            in_flight.version,
-            in_flight.nonce,
-            now - in_flight.sent_at,
+            watch.incremental,
+            len(request.initial_versions),
+            resumed,
         )
+
+    def _resumed(self, watch: Watch, request: Request, snapshot: Snapshot | None) -> str:
+        """Take a sink at its word that it holds what is served; returns that version, or ""."""
+        if not request.version or snapshot is None:
+            return ""
+        current = snapshot.collection(watch.collection)
+        if current.version != request.version or self._refuses(watch, current.version):
+            return ""
+        watch.move(Event.RESUME)
+        watch.accepted = current.version
+        return current.version
+
+    def _merge_only(
+        self,
+        watch: Watch,
+        lost: InFlight | None,
+        request: Request,
+        snapshot: Snapshot | None,
+        *,
+        first: bool,
+    ) -> None:
+        """Work out what a sink holds that cannot be sent full state."""
+        if first:
+            stated = self._compared(watch, request, snapshot)
+            base = self._contents.find(watch.collection, stated.base) if stated else None
+            if stated is None or base is None:
+                raise OverLimit(
+                    f"initial_resource_versions differ in more than {STATED} resources",
+                    hint="reconnect without them, holding nothing",
+                )
+            watch.held = as_stated(base, stated.other)
+            return
+        watch.again = True
+        if lost is not None and lost.state is not None and watch.held is not None:
+            # It may have merged that, so its names have to go as well if they are not served.
+            more = {one.name: one for one in lost.state if watch.held.get(one.name) is None}
+            watch.held = watch.held.changed((), more)
+
+    def _compared(self, watch: Watch, request: Request, snapshot: Snapshot | None) -> Stated | None:
+        """Return what the sink says it holds, or None if that is more than may be remembered."""
+        watches = self._watches.values()
+        remembered = sum(len(other.stated.other) for other in watches if other.stated)
+        most = STATED - remembered
+        return self._contents.compared(watch.collection, request.initial_versions, snapshot, most)
+
+    def _answered(
+        self, watch: Watch, in_flight: InFlight, request: Request, now: float
+    ) -> Acked | Nacked:
+        watch.in_flight, watch.incremental = None, request.incremental
+        seconds = now - in_flight.sent_at
+        about = watch.requested, watch.collection
         if request.error is not None:
             watch.move(Event.NACK)
-            watch.refused = in_flight.version
-            return Nacked(*about, request.error)
+            # A part that is refused is the whole refused: there is no other way there.
+            watch.refused = in_flight.goal
+            return Nacked(*about, in_flight.goal, in_flight.nonce, seconds, request.error)
         watch.move(Event.ACK)
-        watch.accepted, watch.holding = in_flight.version, None
+        watch.accepted, watch.stated, watch.again = in_flight.version, None, False
+        watch.held, watch.merges = in_flight.state, request.incremental
         if watch.refused == watch.accepted:
             watch.refused = None
-        return Acked(*about)
+        part = in_flight.version != in_flight.goal
+        return Acked(*about, in_flight.version, in_flight.nonce, seconds, part)
 
     # ------------------------------------------------------------------ offering
 
@@ -361,10 +281,10 @@ class Exchange:
         """Note that *push*, the last one offered, is being written."""
         watch = self._watches[push.requested]
         watch.move(Event.PUSH)
-        watch.in_flight = _InFlight(push.nonce, push.version, now)
+        watch.in_flight = InFlight(push.nonce, push.version, now, push.goal, push.state)
         self._nonces += 1
 
-    def _due(self, watch: _Watch, snapshot: Snapshot, now: float) -> _Due | None:
+    def _due(self, watch: Watch, snapshot: Snapshot, now: float) -> _Due | None:
         target = self._target(watch, snapshot)
         if target is None:
             return None
@@ -374,19 +294,27 @@ class Exchange:
         ready = watch.state is not State.ASKED or settled <= now
         return _Due(watch, target, ready, settled)
 
-    def _target(self, watch: _Watch, snapshot: Snapshot) -> Collection | None:
+    def _target(self, watch: Watch, snapshot: Snapshot) -> Collection | None:
         """Return what *watch* should hold and does not, if there is such a thing."""
         current = snapshot.collection(watch.collection)
-        refused = current.version == watch.refused or self._kept.refused(
-            self.identity, watch.collection, current.version
-        )
-        if watch.state is State.ASKED:
-            if not refused:
+        if not self._refuses(watch, current.version):
+            if watch.state is State.ASKED:
                 return current
-            last = self._kept.last_accepted(self.identity, watch.collection)
-            return self._kept.find(watch.collection, last) if last is not None else None
-        on_its_way = watch.in_flight.version if watch.in_flight is not None else watch.accepted
-        return None if refused or current.version == on_its_way else current
+            on_its_way = watch.in_flight.version if watch.in_flight else watch.accepted
+            return None if current.version == on_its_way else current
+        on_the_way = watch.held is not None and watch.state is State.REFUSED and self._whole
+        if watch.state is not State.ASKED and not on_the_way:
+            return None
+        # What it accepted last; also for one who refused a part and now holds something halfway.
+        last = self._kept.last_accepted(self.identity, watch.collection)
+        if last is None or last in {watch.accepted, watch.refused}:
+            return None
+        return self._kept.find(watch.collection, last)
+
+    def _refuses(self, watch: Watch, version: str) -> bool:
+        return version == watch.refused or self._kept.refused(
+            self.identity, watch.collection, version
+        )
 
     def _told_apart(self, one: _Due) -> _Due:
         """Return *one*, knowing whether it only removes."""
@@ -400,26 +328,18 @@ class Exchange:
 
     def _push(self, one: _Due) -> Push:
         watch, target = one.watch, one.target
+        content, state, note = self._contents.content(watch, target)
+        kept = state if state.version != target.version or not self._whole else None
         return Push(
             requested=watch.requested,
             collection=watch.collection,
             nonce=str(self._nonces + 1),
-            version=target.version,
-            content=self._delta(watch, target) or Full(target),
+            version=state.version,
+            content=content,
+            goal=target.version,
+            state=kept,
+            note=note,
         )
-
-    def _delta(self, watch: _Watch, target: Collection) -> Delta | None:
-        """Return the delta to send, or None if it has to be full state."""
-        held = watch.holding
-        base = held.base if held is not None else watch.accepted
-        if not watch.incremental or base is None:
-            return None
-        changes = self._kept.delta(watch.collection, base, target)
-        if changes is None:
-            return None
-        if held is None:
-            return Delta(base, changes.put, changes.removed)
-        return _corrected(changes, held.other, target)
 
 
 def _in_order(due: list[_Due]) -> list[_Due]:
@@ -438,19 +358,3 @@ def _in_order(due: list[_Due]) -> list[_Due]:
         return (0 if rank > top else 2), -rank
 
     return sorted(due, key=place)
-
-
-def _corrected(changes: Changes, other: Mapping[str, str | None], target: Collection) -> Delta:
-    """Return *changes* for a sink that differs from their base as *other* says."""
-    put = {resource.name: resource for resource in changes.put}
-    removed = set(changes.removed)
-    for name, version in other.items():
-        resource = target.get(name)
-        put.pop(name, None)
-        removed.discard(name)
-        if resource is None:
-            if version is not None:
-                removed.add(name)
-        elif resource.version != version:
-            put[name] = resource
-    return Delta(None, tuple(put[name] for name in sorted(put)), tuple(sorted(removed)))

@@ -115,7 +115,7 @@ class McpServer:
         self.port = 0
         """The port that is really bound, once started."""
         self._shared = Shared(cache, limits, group)
-        classic = Classic(cache, catalog, limits.subscriptions)
+        classic = Classic(cache, catalog, limits)
         self._wires: dict[str, Wire] = {f"/{RESOURCE_SOURCE}/EstablishResourceStream": classic}
         self._address = address
         self._keepalive = keepalive
@@ -130,6 +130,11 @@ class McpServer:
 
     def __repr__(self) -> str:
         return f"<McpServer port={self.port} streams={len(self._sessions)} {self._shared.gate!r}>"
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The open streams, oldest first."""
+        return tuple(self._sessions)
 
     # ------------------------------------------------------------------ life
 

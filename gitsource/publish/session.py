@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,12 +19,13 @@ from enum import Enum
 from typing import Any
 
 from gitsource.errors import ExchangeError, OverLimit
-from gitsource.model import Snapshot
+from gitsource.model import Resource, Snapshot
 from gitsource.observe.neutral import neutral
 from gitsource.publish.gate import Gate
 from gitsource.publish.wire import Machine, Sent, Wire
 from gitsource.publish.words import Acked, Heard, Holding, Nacked, Node, Stale, Subscribed
 from gitsource.settings import Limits
+from gitsource.snapshot.blame import blamed
 from gitsource.snapshot.cache import DEFAULT, SnapshotCache
 from gitsource.snapshot.reports import Event, Identity, SinkReport
 
@@ -31,6 +33,8 @@ log = logging.getLogger("gitsource.publish")
 
 UNGATED = 256 * 1024
 """Bytes below which a push needs no place at the gate."""
+TOLD = 4096
+"""Sinks and collections of which is remembered that something was said about them."""
 SHOWN = 500
 """Characters of a sink's text that are shown."""
 
@@ -71,9 +75,18 @@ class Shared:
     """Whether a sink that refuses a part of a snapshot keeps the rest (``hold``), or goes back to
     the last one that it accepted (``return``)."""
     gate: Gate = field(init=False)
+    _told: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict, repr=False)
 
     def __post_init__(self) -> None:
         self.gate = Gate(self.limits.push_bytes_in_flight)
+
+    def news(self, sink: str, collection: str) -> bool:
+        """Whether *sink* was never said anything about *collection*; from now on it was."""
+        known = (sink, collection) in self._told
+        self._told[sink, collection] = None
+        if len(self._told) > TOLD:
+            self._told.popitem(last=False)
+        return not known
 
     def snapshot(self, node: Node | None) -> Snapshot | None:
         """Return what *node* is served now; None before the first snapshot."""
@@ -288,22 +301,47 @@ class Session:
         elif isinstance(heard, Subscribed):
             mode = "incremental" if heard.incremental else "full state"
             holds = f", holding {heard.stated} resources" if heard.stated else ""
+            holds = ", holding what is served" if heard.version else holds
             report = self._report("subscribed", heard, incremental=heard.incremental)
             self._tell(report, f"sink subscribed to {name}, {mode}{holds}")
         elif isinstance(heard, Acked):
-            self._tell(self._report("acked", heard, seconds=heard.seconds), f"ACK of {name}")
+            part = ", a part of it" if heard.part else ""
+            report = self._report("acked", heard, seconds=heard.seconds, part=heard.part)
+            self._tell(report, f"ACK of {name}{part}")
         else:
             text = _shown(heard.error.message)
             report = self._report(
-                "nacked", heard, seconds=heard.seconds, code=heard.error.code, error=text
+                "nacked",
+                heard,
+                seconds=heard.seconds,
+                code=heard.error.code,
+                error=text,
+                blamed=self._blamed(heard),
             )
             self._tell(report, f"NACK of {name}: {text or 'no reason given'}", logging.WARNING)
 
+    def _blamed(self, heard: Nacked) -> tuple[Resource, ...]:
+        for one in self._machine.holdings():
+            if one.requested == heard.requested and one.sent is not None:
+                return blamed(heard.error.message, one.sent, one.accepted)
+        return ()
+
     def _tell_sent(self, push: Sent, size: int) -> None:
         mode = "delta" if push.incremental else "full state"
-        report = self._report("sent", push, incremental=push.incremental, size=size)
+        note = getattr(push, "note", "")
+        report = self._report("sent", push, incremental=push.incremental, size=size, note=note)
         # Its ACK says the same a moment later, and a line costs about half as much as a push.
         self._tell(report, f"push of {_shown(push.requested)}, {mode}", logging.DEBUG)
+        # A sink that cannot take it comes back for it again and again: it is said once.
+        if note and self._shared.news(self._label, push.collection):
+            text = f"push of {_shown(push.requested)}: {note}"
+            log.warning("%s", text, extra=_fields(report))
+
+    @property
+    def _label(self) -> str:
+        """Who this is when it comes back: its node ID, or else its host."""
+        identity = self._machine.identity
+        return identity if isinstance(identity, str) else self.peer.rpartition(":")[0]
 
     def _report(
         self,
@@ -314,8 +352,9 @@ class Session:
         who = (event, self.stream, self._machine.identity, self.peer)
         if about is None:
             return SinkReport(*who, **more)
+        more["version"] = about.version
         if not isinstance(about, Subscribed):
-            more |= {"version": about.version, "nonce": about.nonce}
+            more["nonce"] = about.nonce
         return SinkReport(
             *who, collection=about.collection, requested=_shown(about.requested), **more
         )
@@ -351,6 +390,9 @@ def _fields(report: SinkReport) -> dict[str, object]:
         told["seconds"] = report.seconds
     if report.event == "nacked":
         told["code"] = report.code
+        if report.blamed:
+            told["resources"] = [one.name for one in report.blamed]
+            told["files"] = [f"{one.origin.path}:{one.origin.line}" for one in report.blamed]
     if report.error:
         told["error"] = report.error
     return told

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 from gitsource.model import Collection, Snapshot
-from gitsource.publish.exchange import Identity
+from gitsource.publish.content import Identity
 from gitsource.publish.words import Heard, Holding, Node
 
 

@@ -54,6 +54,8 @@ class Request:
     """What an incremental sink already holds: resource name to version."""
     node_id: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
+    """What a subscriber says it holds, on wires that tell versions."""
 
     @property
     def node(self) -> Node | None:
@@ -92,6 +94,12 @@ class Push:
     nonce: str
     version: str
     content: Full | Delta
+    goal: str
+    """The version it is a part of the way to; `version` itself if it gets there."""
+    state: Collection | None = None
+    """What the sink holds when it has accepted it, if that has to be remembered for it."""
+    note: str = ""
+    """What an operator should know about it."""
 
     @property
     def incremental(self) -> bool:
@@ -111,6 +119,8 @@ class Subscribed:
     incremental: bool
     stated: int
     """Resources the sink says it holds."""
+    version: str = ""
+    """The version it says it holds, if that is what is served: nothing is owed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +133,8 @@ class Acked:
     nonce: str
     seconds: float
     """Since it was sent."""
+    part: bool = False
+    """Whether it was a part of the way to the version that is served."""
 
 
 @dataclass(frozen=True, slots=True)

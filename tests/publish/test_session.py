@@ -53,7 +53,7 @@ async def session(cache, shared=None, wire=None, catalog=Catalog):
     """Yield transport and task of a running session."""
     wire = wire or Wire()
     shared = shared or Shared(cache, Limits())
-    classic = Classic(cache, catalog, shared.limits.subscriptions)
+    classic = Classic(cache, catalog, shared.limits)
     one = Session(shared, classic, "ipv4:10.0.0.1:5", wire.read, wire.write)
     task = asyncio.create_task(one.run())
     try:

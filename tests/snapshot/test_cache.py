@@ -119,7 +119,7 @@ def test_status_has_a_row_for_each_open_stream(cache, tell):
         "views": None,
         "returned": None,
         "collections": {
-            T0: dict.fromkeys(("sent", "acked", "nacked", "error", "since", "behind")),
+            T0: dict.fromkeys(("sent", "acked", "nacked", "error", "since", "note", "behind")),
         },
     }
 
