@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from threading import Event
 from typing import Any, TypeAlias
 
@@ -28,7 +29,7 @@ from gitsource._proto.gitsource.state.v1.state_pb2 import (
     FileResult,
 )
 from gitsource._proto.gitsource.state.v1.state_pb2 import Finding as FindingMessage
-from gitsource.catalog import Catalog, Kind
+from gitsource.catalog import Catalog, Kind, wrapped
 from gitsource.encode.resource import Encoded, EncodeProblem, encode, frame
 from gitsource.errors import StateError
 from gitsource.model import Document, Finding, Origin, Problem, Resource, TreeEntry
@@ -38,6 +39,10 @@ from gitsource.references.kinds import facts_of
 from gitsource.snapshot.blobs import BlobCache, Key
 from gitsource.snapshot.build import FileState
 from gitsource.validate import lists, strangers, suppression
+from gitsource.validate.envoy import judge as envoy
+from gitsource.validate.envoy.secrets import SECRET, unquoted, unquoting
+from gitsource.validate.envoy.several import several, taken_apart
+from gitsource.validate.envoy.wrapper import ANNOTATIONS, INNER, Wrapper, is_wrapper, unwrapped
 from gitsource.validate.istio import judge as istio
 from gitsource.validate.istio.subject import Subject, spelled
 from gitsource.validate.metadata import Identity, identify
@@ -54,6 +59,9 @@ FRESH_BYTES = 24 * 1024 * 1024
 
 LARGE = 64 * 1024
 """Bytes from which on a file is judged without the collector of cyclic garbage."""
+
+SUPPRESSED = (*ANNOTATIONS, suppression.ANNOTATION)
+"""Where a wrapper asks to be let alone with warnings."""
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
@@ -98,39 +106,72 @@ def _judge(
         text = "the file is a Git LFS pointer and LFS content is never fetched: commit the YAML"
         result.findings.append(FindingMessage(line=1, column=1, code="GS203", message=text))
         return result
-    parsed = parse(data, limits, json=json)
+    parsed = parse(data, limits, json=json, lists=True)
     for flaw in parsed.flaws:
         if flaw.code == "GS108" and route is None and catalog.unknown_kinds == "ignore":
-            result.ignored += 1  # a list or a scalar is of no kind that any collection takes
+            result.ignored += 1  # a scalar is of no kind that any collection takes
             continue
         result.findings.append(
             FindingMessage(line=flaw.line, column=flaw.column, code=flaw.code, message=flaw.message)
         )
     facts = FileFacts()
     for document in parsed.documents:
-        if route is None and lists.is_list(document.value, catalog):
-            _judge_list(result, facts, data, document, catalog)
-        else:
-            _judge_document(result, facts, data, document, route, catalog)
+        _judge_any(result, facts, data, document, route, catalog)
     result.facts = facts.SerializeToString()
     return result
 
 
-def _judge_list(
-    result: FileResult, facts: FileFacts, data: bytes, document: Document, catalog: Catalog
+def _judge_any(
+    result: FileResult,
+    facts: FileFacts,
+    data: bytes,
+    document: Document,
+    route: Kind | None,
+    catalog: Catalog,
 ) -> None:
-    """Judge each item of a list as if it stood alone."""
-    items, flaws = lists.unpacked(document)
-    _place(result.findings, data, document, flaws, str(document.value["kind"]))
-    if document.doubts:
-        starts = [locate(data, document.index, item.root) for item in items]
-        items = lists.doubted(items, starts, document.doubts)
-    for item in items:
-        line, _ = locate(data, document.index, item.root)
-        if lists.is_list(item.value, catalog):
-            _judge_list(result, facts, data, replace(item, line=line), catalog)
+    """Judge a document, or each of those that it holds as if it stood alone."""
+    value = document.value
+    if several(value, route, catalog):
+        items, flaws = taken_apart(document)
+    elif type(value) is list:
+        if route is None and catalog.unknown_kinds == "ignore":
+            result.ignored += 1  # a list is of no kind that any collection takes
         else:
-            _judge_document(result, facts, data, replace(item, line=line), None, catalog)
+            flaw = Problem("GS108", "the document is a list, not a mapping")
+            _place(result.findings, data, document, (flaw,), "")
+        return
+    elif route is None and lists.is_list(value, catalog):
+        items, flaws = lists.unpacked(document)
+    elif is_wrapper(value) and value["@type"].rpartition("/")[2] not in catalog.by_type:
+        _judge_wrapped(result, facts, data, document, route, catalog)
+        return
+    else:
+        _judge_document(result, facts, data, document, route, catalog)
+        return
+    label = str(value.get("kind") or "") if type(value) is dict else ""
+    _place(result.findings, data, document, flaws, label)
+    starts = [locate(data, document.index, item.root) for item in items]
+    if document.doubts:
+        items = lists.doubted(items, starts, document.doubts)
+    for item, (line, _) in zip(items, starts, strict=True):
+        _judge_any(result, facts, data, replace(item, line=line), route, catalog)
+
+
+def _judge_wrapped(
+    result: FileResult,
+    facts: FileFacts,
+    data: bytes,
+    document: Document,
+    route: Kind | None,
+    catalog: Catalog,
+) -> None:
+    """Judge the resource that a wrapper has inside."""
+    wrapper = unwrapped(document.value)
+    if wrapper.inner is None:
+        _place(result.findings, data, document, wrapper.problems, "Resource")
+        return
+    inner = replace(document, value=wrapper.inner, root=(*document.root, *INNER))
+    _judge_document(result, facts, data, inner, route, catalog, (wrapper, document))
 
 
 def _judge_document(
@@ -140,46 +181,61 @@ def _judge_document(
     document: Document,
     route: Kind | None,
     catalog: Catalog,
+    within: tuple[Wrapper, Document] | None = None,
 ) -> None:
+    """Judge *document*, which may stand *within* a wrapper that is the other document."""
     value = document.value
-    named, group_version = value.get("kind"), value.get("apiVersion")
-    kind = route
-    if kind is None and isinstance(named, str) and isinstance(group_version, str):
-        kind = catalog.by_document.get((group_version, named))
-    elif kind is None and isinstance(value.get("@type"), str):
-        kind = catalog.by_type.get(value["@type"].rpartition("/")[2])
+    kind = route or catalog.kind_of(value)
     if kind is None:
         result.ignored += 1
         _remember(facts, document, foreign(value, catalog.default_namespace))
         unknown = strangers.told(value, catalog)
         if unknown is not None:
-            _place(result.findings, data, document, (unknown,), str(named or ""))
+            _place(result.findings, data, document, (unknown,), str(value.get("kind") or ""))
             result.findings[-1].suppressed = suppression.lets_alone(value, unknown)
         return
-    identity, found = identify(value, kind, catalog.default_namespace)
+    wrapper, outer = within or (None, document)
+    xds = kind.xds if not wrapped(value) else None
+    if xds is not None:
+        identity, found = envoy.identified(value, kind, xds, catalog.default_namespace, wrapper)
+    else:
+        identity, found = identify(value, kind, catalog.default_namespace)
     by_schema = problems(value, kind)
     judged = DocumentResult(
         collection=kind.collection,
         name=(identity.name or "") if identity else "",
-        kind=kind.kind or kind.collection,
+        kind=kind.label,
         named_by_path=identity is not None and identity.name is None,
         line=document.line,
     )
     if identity is not None:
-        encoded, by_rules = _encoded(value, identity, kind, partial(_remember, facts, document))
+        body = replace(document, root=(*document.root, "spec"))
+        at = body if kind.envoy and wrapped(value) else document
+        remember = partial(_remember, facts, at)
+        encoded, by_rules = _encoded(value, identity, kind, catalog, remember)
         by_schema = istio.named(kind, value, by_schema)
         if encoded is None and _faulty((*found, *by_schema)):
             by_rules = ()  # the schema said why already, and better
-        by_schema = istio.merged(by_schema, by_rules)
-        if encoded is not None and not _faulty((*found, *by_schema)):
-            judged.version, judged.metadata, judged.body = (
-                encoded.version,
-                encoded.metadata,
-                encoded.body,
-            )
+        found = (*found, *istio.merged(by_schema, by_rules))
+    else:
+        encoded, found = None, (*found, *by_schema)
     annotations = identity.annotations if identity is not None else {}
-    found = (*found, *by_schema, *suppression.problems(annotations))
-    _tell(judged, data, document, found, annotations)
+    suppressing = tuple(suppression.problems(annotations))
+    if wrapper is not None:
+        found = tuple(map(envoy.inside, found))
+        found = (*envoy.around(wrapper, kind, identity), *found)
+        suppressing = tuple(replace(each, path=SUPPRESSED) for each in suppressing)
+    found = (*found, *suppressing)
+    if encoded is not None and not _faulty(found):
+        judged.version, judged.metadata, judged.body = (
+            encoded.version,
+            encoded.metadata,
+            encoded.body,
+        )
+    doubts = outer.doubts
+    if kind.body == SECRET:
+        doubts = tuple(map(unquoting, doubts))
+    _tell(judged, data, replace(outer, doubts=doubts), found, annotations)
     result.documents.append(judged)
 
 
@@ -211,7 +267,11 @@ def _tell(
 
 
 def _encoded(
-    value: Any, identity: Identity, kind: Kind, remember: Callable[[Facts | None], None]
+    value: Any,
+    identity: Identity,
+    kind: Kind,
+    catalog: Catalog,
+    remember: Callable[[Facts | None], None],
 ) -> tuple[Encoded | None, tuple[Problem, ...]]:
     """
     Return the document encoded and what the rules of its kind say, or why it cannot be.
@@ -221,17 +281,22 @@ def _encoded(
     try:
         encoded = encode(value, identity, kind)
     except EncodeProblem as error:
-        return None, (error.problem,)
-    if not kind.builtin:
+        return None, (unquoted(error.problem) if kind.envoy else error.problem,)
+    if not (kind.builtin or kind.envoy):
         return encoded, ()
     subject = Subject(
         encoded.message,
         value.get("spec") or {},
-        (identity.name or "").rpartition("/")[2],
+        (identity.name or "").rpartition("/")[2] if kind.namespaced else identity.name or "",
         identity.namespace,
         identity.labels,
         identity.annotations,
     )
+    if kind.envoy:
+        inline = catalog.inline_secrets == "allow"
+        by_rules = envoy.problems(kind, value, encoded.message, identity.name, inline=inline)
+        remember(facts_of(kind, subject, suppression.suppressed(identity.annotations)))
+        return encoded, tuple(islice(by_rules, istio.MOST))
     remember(facts_of(kind, subject, suppression.suppressed(identity.annotations)))
     return encoded, istio.problems(kind, subject)
 

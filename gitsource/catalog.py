@@ -20,6 +20,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gitsource.envoy_types import XDS, XdsType
 from gitsource.errors import ConfigurationError
 from gitsource.messages import known, sets
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 STRUCT = "google.protobuf.Struct"
 """Body of user-defined collections that name no message."""
 
-RULES_VERSION = "2"
+RULES_VERSION = "3"
 """Raised by hand when judging or encoding changes its answer for unchanged content."""
 
 
@@ -65,6 +66,11 @@ class Kind:
     rank: int = 100
     """Place in a push: lower first (removals: higher first)."""
     builtin: bool = True
+    """Whether it is one of Istio's: its documents have a spec, and it a schema of ours."""
+    own: bool = False
+    """Whether it is the user's."""
+    typed: bool = False
+    """Whether it takes documents by their ``@type`` whatever else chooses them."""
     uses: tuple[Use, ...] = ()
     """Which releases of Istio ask for it, and under which names: for people, not for judging."""
     rules: str = ""
@@ -81,8 +87,26 @@ class Kind:
 
     @property
     def by_type(self) -> bool:
-        """Whether documents belong to it by their ``@type`` alone."""
-        return not (self.builtin or self.kind or self.path or self.body == STRUCT)
+        """Whether documents belong to it by their ``@type``."""
+        alone = not (self.builtin or self.kind or self.path or self.body == STRUCT)
+        return alone or self.typed
+
+    @property
+    def envoy(self) -> bool:
+        """Whether the body is a message of Envoy's as Envoy has it."""
+        return self.body.startswith("envoy.") and not self.descriptors
+
+    @property
+    def xds(self) -> XdsType | None:
+        """What is known of the body as a resource of xDS, if it is one."""
+        return XDS.get(self.body) if self.envoy else None
+
+    @property
+    def label(self) -> str:
+        """What findings call it: its kind if it has one."""
+        if self.kind or self.xds is None or self.own:
+            return self.kind or self.collection
+        return self.xds.label
 
     def schema_text(self) -> str:
         """Return the JSON Schema that judges a whole document; ``true`` if there is none."""
@@ -281,12 +305,26 @@ The built-in kinds, in the order of a push. Istio's v1 documents carry v1alpha3 
 mistake.
 """
 
+ENVOY: tuple[Kind, ...] = tuple(
+    Kind(
+        collection=row.collection,
+        body=row.body,
+        aliases=(f"type.googleapis.com/{row.body}",),
+        namespaced=False,
+        rank=row.rank,
+        builtin=False,
+        typed=True,
+    )
+    for row in XDS.values()
+)
+"""The collections of Envoy's types, whose documents say by ``@type`` what they are."""
+
 
 @dataclass(frozen=True)
 class Catalog:
-    """All collections in force: the built-in rows and the user's own."""
+    """All collections in force: those of Istio's kinds, of Envoy's types, and the user's own."""
 
-    kinds: tuple[Kind, ...] = BUILTIN
+    kinds: tuple[Kind, ...] = (*BUILTIN, *ENVOY)
     default_namespace: str = "default"
     unknown_kinds: str = "ignore"
     """``ignore``, ``warn`` or ``error``: what a document of an unknown kind is."""
@@ -294,6 +332,8 @@ class Catalog:
     """Bounds on a document (`parse.Limits` by name), since they change what is accepted."""
     gateway_api: str = "warn"
     """The same as `unknown_kinds` for documents of the Gateway API."""
+    inline_secrets: str = "refuse"
+    """``refuse`` or ``allow``: what a private key or a password in an Envoy resource is."""
 
     @cached_property
     def by_collection(self) -> Mapping[str, Kind]:
@@ -334,10 +374,17 @@ class Catalog:
                 return kind
         return None
 
+    def kind_of(self, value: Mapping[str, Any]) -> Kind | None:
+        """Return the collection that the document *value* says it belongs to, if there is one."""
+        named, group_version, url = value.get("kind"), value.get("apiVersion"), value.get("@type")
+        if isinstance(named, str) and isinstance(group_version, str):
+            return self.by_document.get((group_version, named))
+        return self.by_type.get(url.rpartition("/")[2]) if isinstance(url, str) else None
+
     def called(self, collection: str) -> str:
         """Return what a resource of *collection* is called in findings: its kind if it has one."""
         kind = self.by_collection.get(collection)
-        return (kind.kind if kind else "") or collection
+        return kind.label if kind else collection
 
     def rank(self, collection: str) -> int:
         """Return the place of *collection* (or an alias of it) in a push."""
@@ -353,7 +400,7 @@ class Catalog:
         """
         rows = [
             [
-                *(k.collection, k.body, k.kind, k.api_versions, k.path, k.namespaced),
+                *(k.collection, k.body, k.kind, k.api_versions, k.path, k.namespaced, k.by_type),
                 k.schema_text(),
                 hashlib.sha256(k.descriptors).hexdigest() if k.descriptors else "",
             ]
@@ -364,6 +411,7 @@ class Catalog:
             self.default_namespace,
             self.unknown_kinds,
             self.gateway_api,
+            self.inline_secrets,
             sorted(self.limits.items()),
             rows,
             library_versions(),
@@ -371,14 +419,22 @@ class Catalog:
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 
     def extended(self, own: Iterable[Kind]) -> Catalog:
-        """Return this catalog with the user's collections; they may not shadow built-in ones."""
-        kinds = list(self.kinds)
-        taken = set(self.by_collection)
-        documents = set(self.by_document)
+        """
+        Return this catalog with the user's collections.
+
+        They may not shadow those of Istio's kinds. One with the message, or the name, of a
+        collection of Envoy's takes the place of that: its documents by ``@type``, and its type URL.
+        """
+        rows = tuple(own)
+        kept = [kind for kind in self.kinds if not _replaced(kind, rows)]
+        gone = {kind.body for kind in self.kinds} - {kind.body for kind in kept}
+        rows = _heirs(rows, gone)
+        taken = {name for kind in kept for name in (kind.collection, *kind.aliases)}
+        documents = {pair for kind in kept for pair in _pairs(kind)}
         types: set[str] = set()
-        for kind in own:
+        for kind in rows:
             clash = kind.collection in taken
-            pairs = {(version, kind.kind) for version in kind.api_versions if kind.kind}
+            pairs = _pairs(kind)
             typed = kind.body if kind.by_type else ""
             if clash or pairs & documents or typed in types:
                 what = kind.collection if clash else typed
@@ -390,8 +446,34 @@ class Catalog:
             taken.add(kind.collection)
             documents |= pairs
             types |= {typed} if typed else set()
-            kinds.append(kind)
-        return replace(self, kinds=tuple(kinds))
+            kept.append(kind)
+        return replace(self, kinds=tuple(kept))
+
+
+def _pairs(kind: Kind) -> set[tuple[str, str]]:
+    return {(version, kind.kind) for version in kind.api_versions if kind.kind}
+
+
+def _replaced(kind: Kind, own: Iterable[Kind]) -> bool:
+    """Say whether *kind* is one of Envoy's types that a row of the user's stands for."""
+    names = (kind.collection, *kind.aliases)
+    return not (kind.builtin or kind.own) and any(
+        row.body == kind.body or row.collection in names for row in own
+    )
+
+
+def _heirs(own: Sequence[Kind], gone: Iterable[str]) -> tuple[Kind, ...]:
+    """
+    Return *own*, in which one row takes the documents by ``@type`` of each of the messages *gone*.
+
+    That is the row that asks for nothing else, or else the first with the message.
+    """
+    heirs: dict[str, Kind] = {}
+    for row in sorted(own, key=lambda row: not row.by_type):
+        if row.body in gone:
+            heirs.setdefault(row.body, row)
+    chosen = {id(row) for row in heirs.values()}
+    return tuple(replace(row, typed=True) if id(row) in chosen else row for row in own)
 
 
 def _glob(pattern: str) -> re.Pattern[str]:
@@ -475,17 +557,6 @@ def library_versions() -> str:
     return " ".join(f"{name}={version(name)}" for name in names)
 
 
-_ENVOY_RANKS = {
-    "envoy.extensions.transport_sockets.tls.v3.Secret": 5,
-    "envoy.config.cluster.v3.Cluster": 10,
-    "envoy.config.endpoint.v3.ClusterLoadAssignment": 20,
-    "envoy.config.route.v3.RouteConfiguration": 30,
-    "envoy.config.route.v3.ScopedRouteConfiguration": 35,
-    "envoy.config.listener.v3.Listener": 40,
-}
-"""What listeners refer to goes before them, what clusters refer to before those."""
-
-
 def own_kind(row: Mapping[str, Any], schema: str = "", descriptors: bytes = b"") -> Kind:
     """
     Return the catalog row of a user-defined collection.
@@ -505,8 +576,9 @@ def own_kind(row: Mapping[str, Any], schema: str = "", descriptors: bytes = b"")
         path=row.get("path") or "",
         aliases=() if body == STRUCT or url == row["name"] else (url,),
         namespaced=not body.startswith("envoy."),
-        rank=_ENVOY_RANKS.get(body, 100),
+        rank=XDS[body].rank if body in XDS else 100,
         builtin=False,
+        own=True,
         schema=schema,
         descriptors=descriptors,
     )

@@ -34,17 +34,20 @@ class Parsed:
     flaws: tuple[Flaw, ...]
 
 
-def parse(data: bytes, limits: Limits = _DEFAULT_LIMITS, *, json: bool = False) -> Parsed:
+def parse(
+    data: bytes, limits: Limits = _DEFAULT_LIMITS, *, json: bool = False, lists: bool = False
+) -> Parsed:
     """
     Return the documents of *data* and everything that is wrong with it; never raises.
 
     Empty documents are left out. Reading ends at the first syntax error or broken limit; documents
-    before it are kept. With *json* the data is one JSON text, read strictly.
+    before it are kept. With *json* the data is one JSON text, read strictly. With *lists* a
+    document may also be a list; without, that is a flaw.
     """
-    constructor = Constructor(limits)
+    constructor = Constructor(limits, lists=lists)
     _run(constructor, data, json=json)
     if not json and any(flaw.code == "GS102" for flaw in constructor.flaws):
-        constructor = Constructor(limits)
+        constructor = Constructor(limits, lists=lists)
         _run(constructor, data, stand_ins=True)
     flaws = sorted(constructor.flaws, key=lambda flaw: (flaw.line, flaw.column))
     if any(flaw.code == "GS103" for flaw in flaws):

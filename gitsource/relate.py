@@ -116,7 +116,7 @@ def _located(
         documents: dict[int, Document] = {}
         tree = None
         if data is not None:
-            parsed = parse(data, limits, json=json)
+            parsed = parse(data, limits, json=json, lists=True)
             documents = {document.index: document for document in parsed.documents}
             tree = outline(data, json=json)
         for remark in about:

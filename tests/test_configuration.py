@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsource.catalog import BUILTIN
+from gitsource.catalog import BUILTIN, ENVOY
 from gitsource.configuration import catalog_for, load
 from gitsource.errors import ConfigurationError
 from gitsource.settings import (
@@ -329,7 +329,7 @@ def test_the_catalog_has_the_built_in_kinds_and_the_bounds_of_the_settings():
     settings = load(None, {}, {"default_namespace": "mesh", "unknown_kinds": "error"})
     made = catalog(settings)
 
-    assert made.kinds == BUILTIN
+    assert made.kinds == (*BUILTIN, *ENVOY)
     assert (made.default_namespace, made.unknown_kinds) == ("mesh", "error")
     assert made.limits == {
         "documents": 2000,

@@ -262,13 +262,13 @@ def test_the_type_url_is_another_name_of_the_collection_and_its_rank_envoys(envo
 
 
 def test_a_resource_of_a_type_that_no_collection_takes_counts_as_any_unknown_kind(tmp_path):
-    text = b'"@type": type.googleapis.com/envoy.config.cluster.v3.Cluster\nname: a\n'
+    text = b'"@type": type.googleapis.com/envoy.config.bootstrap.v3.Admin\nname: a\n'
     rows = json.dumps([{"name": "a/b", "path": "x/*"}])
     catalog = catalog_for(load(None, {}, {"collections": rows, "unknown_kinds": "error"}), {}.get)
     (finding,) = judge(text, None, catalog, bounds(catalog), json=False).findings
 
     assert ("GS305", 1, 10) == (finding.code, finding.line, finding.column)
-    assert "envoy.config.cluster.v3.Cluster" in finding.message
+    assert "envoy.config.bootstrap.v3.Admin" in finding.message
 
 
 def test_the_descriptor_sets_of_the_gateway_are_what_its_protos_compile_to(tmp_path):

@@ -124,6 +124,15 @@ ROWS = table(
         "too many files",
         "follow a narrower repository.path, or raise limits.files",
     ),
+    Code(
+        "GS206",
+        "error",
+        "collection emptied",
+        "confirm it with a line Gitsource-Allow: empty COLLECTION in the message of a commit, which "
+        "may be an empty one, or set guard.empty to allow",
+        note="of Clusters and Listeners, where there were some in what was published before: an "
+        "Envoy that gets none drops all it has",
+    ),
     # ------------------------------------------------------------------- documents
     Code(
         "GS301",
@@ -242,5 +251,39 @@ ROWS = table(
         "warning",
         "suppression of nothing",
         "name codes of warnings in gitsource.dev/suppress, with commas between them, or remove it",
+    ),
+    Code(
+        "GS340",
+        "error",
+        "time to live that must not be",
+        "remove ttl: only a Cluster or a Listener may have one",
+        note="when another one runs out, Envoy 1.40 crashes (state of the world) or keeps it "
+        "(delta)",
+    ),
+    Code(
+        "GS341",
+        "error",
+        "not delivered",
+        "remove it, or write it where the message says",
+    ),
+    Code(
+        "GS342",
+        "error",
+        "two names for one resource",
+        "make the name around the resource the same as the one inside",
+    ),
+    Code(
+        "GS350",
+        "error",
+        "key material in Git",
+        "take the key out of the repository and change it; put the new one into a file of the "
+        "server, and name that in a Secret as filename: gitsource://NAME",
+        note="what Envoy's messages mark as sensitive; not given with secrets.inline: allow",
+    ),
+    Code(
+        "GS351",
+        "error",
+        "file of the server that cannot be named so",
+        "name it in a Secret by its path below secrets.folder, as in gitsource://web/tls.key",
     ),
 )

@@ -109,4 +109,59 @@ ROWS = table(
         note="Istio joins the subsets of several DestinationRules for a host in a namespace, as is "
         "good practice: only a subset or a trafficPolicy that two of them have is told",
     ),
+    Code(
+        "GS451",
+        "warning",
+        "Cluster that does not exist",
+        "define the Cluster, or mend the name where it is routed to",
+        note="routes of every kind, weights and mirrors among them, and TCP proxies. A cluster of "
+        "the bootstrap is not known here: set references.codes, or suppress the warning",
+    ),
+    Code(
+        "GS452",
+        "warning",
+        "Cluster without its endpoints",
+        "define a ClusterLoadAssignment with the name of the Cluster, or its service_name",
+        note="only of Clusters whose eds_config is ads or self",
+    ),
+    Code(
+        "GS453",
+        "warning",
+        "routes that do not exist",
+        "define the RouteConfiguration that the Listener names",
+        note="only where the config_source is ads or self",
+    ),
+    Code(
+        "GS454",
+        "warning",
+        "scope without its routes",
+        "define the RouteConfiguration that the ScopedRouteConfiguration names",
+    ),
+    Code(
+        "GS455",
+        "warning",
+        "Secret that does not exist",
+        "define the Secret, or mend the name",
+        note="only where the sds_config is ads or self",
+    ),
+    Code(
+        "GS456",
+        "warning",
+        "address taken twice",
+        "give one of the Listeners another address or port, or show them to different nodes",
+    ),
+    Code(
+        "GS457",
+        "warning",
+        "configuration of a filter that does not exist",
+        "define the TypedExtensionConfig with the name of the filter",
+        note="only where the config_source is ads or self",
+    ),
+    Code(
+        "GS458",
+        "warning",
+        "works over delta xDS alone",
+        "set api_type to DELTA_GRPC in the config_source, or with ads in the bootstrap of nodes",
+        note="virtual hosts, clusters and endpoints on demand (VHDS, ODCDS, LEDS)",
+    ),
 )

@@ -65,7 +65,9 @@ class Stop(Exception):  # control flow inside the parse stage
 class Constructor:
     """One file being read: what has been found so far, and the document that is being built."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, lists: bool = False) -> None:
+        """With *lists* a document may be a list, not only a mapping."""
+        self._lists = lists
         self.documents: list[Document] = []
         self.flaws: list[Flaw] = []
         self._doubts: list[Doubt] = []
@@ -99,7 +101,7 @@ class Constructor:
             raise syntax_error(error, reader) from None
 
     def _document(self, index: int, started: Any) -> None:
-        """Read document *index* to its end; keep it if it is a mapping without a flaw."""
+        """Read document *index* to its end; keep it if it is what may be, without a flaw."""
         lib, flaws_before = self._lib, len(self.flaws)
         self._anchors.clear()
         self._doubts.clear()
@@ -117,7 +119,7 @@ class Constructor:
         empty = kind is lib.ScalarEvent and not root.value and not root.style and not root.ctag
         if empty or len(self.flaws) > flaws_before:
             return
-        if type(value) is not dict:
+        if type(value) is not dict and not (self._lists and type(value) is list):
             self._flaw("GS108", f"the document is {_kind_of(value)}, not a mapping", root)
             return
         line = self._reader.place(root.start_mark)[0]

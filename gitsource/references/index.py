@@ -27,7 +27,7 @@ CODES = frozenset(f"GS4{number:02}" for number in range(1, 100))
 """Codes of what one document says of another."""
 WHOLE = "wc"
 """Letters of the topics of which every provider counts."""
-MEMBERS = "vpsr"
+MEMBERS = "vpsra"
 """Letters of the keys that documents exclude each other by: providing is depending."""
 
 Members: TypeAlias = dict[str, Ref | list[Ref]]

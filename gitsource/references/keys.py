@@ -28,6 +28,8 @@ LETTERS = {
     "r": "what a DestinationRule says of a host",
     "w": "a workload by one of its labels",
     "W": "a workload by its namespace",
+    "x": "an Envoy resource by type and name",
+    "a": "a Listener by the address that it takes",
     "c": "what may stand for a workload, by one of its labels: a Service, a ServiceEntry",
 }
 """What each first letter of a key is about."""

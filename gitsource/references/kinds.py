@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from gitsource._proto.gitsource.state.v1.state_pb2 import Facts
 from gitsource.catalog import Kind
-from gitsource.references import networking, workloads
+from gitsource.references import envoy, networking, workloads
 from gitsource.references.facts import Fact, Said, Taken, gathered
 
 Offering: TypeAlias = Callable[[Said], Iterator[str]]
@@ -57,6 +57,7 @@ TABLE: dict[str, tuple[Taken, Offering]] = {
     "istio.telemetry.v1alpha1.Telemetry": (_selecting("Telemetry"), _nothing),
     "istio.extensions.v1alpha1.WasmPlugin": (_selecting("WasmPlugin"), _nothing),
     "istio.extensions.v1alpha1.TrafficExtension": (_selecting("TrafficExtension"), _nothing),
+    **dict.fromkeys(envoy.BODIES, (envoy.resource, _nothing)),
 }
 
 
@@ -67,10 +68,11 @@ def facts_of(kind: Kind, said: Said, suppressed: Iterable[str] = ()) -> Facts | 
     *suppressed* are the codes that it asks to be let alone with.
     """
     row = TABLE.get(kind.body)
-    if row is None:
+    if row is None or kind.descriptors:
         return None
     taken, offering = row
-    label = f"{kind.kind}/{said.namespace}/{said.name}"
+    namespace = said.namespace if kind.namespaced else ""
+    label = "/".join(filter(None, (kind.label, namespace, said.name)))
     facts = gathered(taken(said), offering(said), label, said.namespace)
     if facts.claims:
         facts.suppressed.extend(sorted(suppressed))

@@ -18,6 +18,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from gitsource._proto.gitsource.state.v1.state_pb2 import Claim, Facts
 from gitsource.model import shown
+from gitsource.references import envoy
 from gitsource.references.keys import HIDDEN, canonical, covering, covers, seen_from
 from gitsource.settings import References
 
@@ -78,6 +79,8 @@ def topics(claim: Claim, own: Facts) -> Iterator[str]:
         yield f"V:{words[0]}"
     elif claim.code == "GS412":
         yield words[0][:-1]
+    elif claim.code in envoy.MISSING:
+        yield words[0]
 
 
 def _other(ref: Ref, view: View) -> str:
@@ -344,7 +347,40 @@ def _used(claim: Claim, _own: Facts, _ref: Ref, view: View, _rules: References) 
     )
 
 
+# --------------------------------------------------------------------------- Envoy's resources
+
+
+def _there(claim: Claim, _own: Facts, _ref: Ref, view: View, _rules: References) -> Verdict | None:
+    topic, name = claim.words
+    if view.first(f"{topic}|") is not None:
+        return None
+    return Verdict(claim.code, envoy.MISSING[claim.code].format(shown(name)))
+
+
+def _alone_on_address(
+    claim: Claim, own: Facts, ref: Ref, view: View, _rules: References
+) -> Verdict | None:
+    key, address = claim.words
+    first = _first_of_another(key, own, ref, view)
+    if first is None:
+        return None
+    return Verdict(
+        "GS456",
+        f"{_other(first, view)} takes {shown(address)} too, and a client that gets both refuses "
+        "one: use another address or port, or show them to different nodes",
+    )
+
+
+def _delta_only(
+    claim: Claim, _own: Facts, _ref: Ref, _view: View, _rules: References
+) -> Verdict | None:
+    return Verdict("GS458", envoy.DELTA_ONLY[claim.words[0]])
+
+
 _RULES: dict[str, Holds] = {
+    **dict.fromkeys(envoy.MISSING, _there),
+    "GS456": _alone_on_address,
+    "GS458": _delta_only,
     "GS401": _gateway,
     "GS403": _subset,
     "GS405": _host,

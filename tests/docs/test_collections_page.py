@@ -34,7 +34,7 @@ def test_the_documents_of_the_page_become_resources(config, documents, tmp_path)
     file = tmp_path / "gitsource.yaml"
     file.write_text(config)
     catalog = catalog_for(load(file, {}, {}), {}.get)
-    own = {kind.collection for kind in catalog.kinds if not kind.builtin}
+    own = {kind.collection for kind in catalog.kinds if kind.own or kind.xds}
     assert documents
     for name, text in documents:
         route = catalog.route(name)
