@@ -41,11 +41,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def get(port: int, path: str = "/", *, patience: float = PATIENCE) -> tuple[int, str]:
-    """Ask once over a connection of its own; status 0 is a connection that failed."""
+def get(
+    port: int, path: str = "/", *, patience: float = PATIENCE, **headers: str
+) -> tuple[int, str]:
+    """
+    Ask once over a connection of its own; status 0 is a connection that failed.
+
+    *headers* are written with underscores: `x_tenant="red"`.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=named)
         answer = connection.getresponse()
         return answer.status, answer.read().decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:

@@ -8,6 +8,10 @@ from typing import Any
 CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 ENDPOINTS = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
+RUNTIME = "type.googleapis.com/envoy.service.runtime.v3.Runtime"
+SCOPED_ROUTES = "type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration"
+VIRTUAL_HOST = "type.googleapis.com/envoy.config.route.v3.VirtualHost"
+EXTENSION = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"
 ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
 SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
 
@@ -69,28 +73,32 @@ def routes(name: str, to: str, **more: Any) -> Doc:
     }
 
 
-def connection_manager(route_table: str) -> Doc:
-    """Return an HTTP connection manager that asks for its routes over ADS."""
+def connection_manager(route_table: str, *filters: Doc, **more: Any) -> Doc:
+    """Return an HTTP connection manager; its routes, if it names a table, come over ADS."""
     router = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+    known = {"rds": {"route_config_name": route_table, "config_source": OVER_ADS}}
     return {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager"
         ".v3.HttpConnectionManager",
         "stat_prefix": "web",
-        "rds": {"route_config_name": route_table, "config_source": OVER_ADS},
-        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": router}}],
+        **(known if route_table else {}),
+        **more,
+        "http_filters": [
+            *filters,
+            {"name": "envoy.filters.http.router", "typed_config": {"@type": router}},
+        ],
     }
 
 
-def listener(name: str, port: int, route_table: str, *, secret: str = "") -> Doc:
-    """Return a listener of Envoy's; with *secret* it speaks TLS with a certificate over SDS."""
-    chain: Doc = {
-        "filters": [
-            {
-                "name": "envoy.filters.network.http_connection_manager",
-                "typed_config": connection_manager(route_table),
-            }
-        ]
-    }
+def listener(name: str, port: int, manager: str | Doc, *, secret: str = "") -> Doc:
+    """
+    Return a listener of Envoy's; with *secret* it speaks TLS with a certificate over SDS.
+
+    *manager* is a connection manager, or the name of the route table for one.
+    """
+    known = connection_manager(manager) if isinstance(manager, str) else manager
+    name_of_filter = "envoy.filters.network.http_connection_manager"
+    chain: Doc = {"filters": [{"name": name_of_filter, "typed_config": known}]}
     if secret:
         context = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
         chain["transport_socket"] = {
