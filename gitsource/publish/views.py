@@ -15,24 +15,28 @@ nodes asked for lately is kept. One `Views` serves one group of one cache. No I/
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
-from typing import Protocol, TypeAlias
+from functools import partial
+from typing import Protocol
 
-from gitsource._proto.istio.mcp.v1alpha1.metadata_pb2 import Metadata
-from gitsource.model import Collection, Resource, Snapshot, content_digest, empty_collection
-from gitsource.publish.selectors import NodeSelector, ResourceSelector
+from gitsource.model import Collection, Snapshot, content_digest, empty_collection
+from gitsource.publish.marks import (
+    EVERYTHING,
+    Item,
+    Marked,
+    Marks,
+    brought,
+    differing,
+    filtered,
+    visible,
+)
+from gitsource.publish.selectors import NodeSelector
 from gitsource.publish.words import Node
 from gitsource.settings import ViewResources, ViewRow
 
 REVISION = "ISTIO_REVISION"
 """Key of a node's metadata: the revision of istiod that asks."""
-REVISION_LABEL = "istio.io/rev"
-"""Label of a resource that is for one revision of istiod alone."""
-
-EVERYTHING = -1
-"""All bits: every selector."""
 OTHER = "/"
 """A revision that no resource is labelled with; not a label's value."""
 LONGEST = 64
@@ -41,13 +45,10 @@ NODES = 8192
 """Nodes of which the key is remembered."""
 KEYS = 4096
 """Keys of which the snapshot is remembered."""
-FACTS = 65_536
-"""Different resources, as far as selectors look, of which the mark is remembered."""
 LIVE = 4
 """Snapshots that may be asked for in turns without making anything anew."""
 UNASKED = 2
 """What was not asked for in this many new snapshots is dropped."""
-_STRIDE = 1024
 
 
 class Kept(Protocol):
@@ -70,28 +71,6 @@ class ViewKey:
 ALL = ViewKey(EVERYTHING)
 """The key of a node that sees everything."""
 
-_Mark: TypeAlias = tuple[int, str]
-"""What selectors say of a resource: a bit for each that matches, and the revision it is for."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Marked:
-    """A whole collection with the marks of its resources."""
-
-    source: Collection
-    marks: tuple[_Mark, ...]
-    revisions: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Change:
-    """What differs between two versions of a whole collection."""
-
-    before: Collection
-    after: Collection
-    items: tuple[tuple[str, Resource | None, _Mark], ...]
-    """Name, and the resource that has it now with its mark; None: it is gone."""
-
 
 @dataclass(slots=True, eq=False)
 class _Shown:
@@ -101,6 +80,11 @@ class _Shown:
     result: Collection
     asked: int
     """Number of the snapshot for which somebody asked for it last."""
+
+    @property
+    def kept(self) -> Collection | None:
+        """What has to be kept as a diff base; the whole is kept by those who serve it."""
+        return self.result if self.result is not self.source else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,19 +103,16 @@ class Views:
         self._nodes = [(row.name, NodeSelector(row.nodes)) for row in rows]
         different: dict[ViewResources, int] = {}
         self._bits = [1 << different.setdefault(row.resources, len(different)) for row in rows]
-        self._selectors = [ResourceSelector(resources) for resources in different]
+        self._marks = Marks(tuple(different))
         self._asked_metadata = tuple(
             sorted({REVISION, *(key for row in rows for key, _ in row.nodes.metadata)})
         )
-        self._labels = _asked(resources.labels for resources in different)
-        self._annotations = _asked(resources.annotations for resources in different)
         self._keys: OrderedDict[tuple[object, ...], ViewKey] = OrderedDict()
-        self._facts: dict[tuple[object, ...], _Mark] = {}
         self._shown: dict[tuple[str, int, str], _Shown] = {}
-        self._marked: dict[str, deque[_Marked]] = {}
-        self._changes: list[_Change] = []
+        self._changes: list[tuple[Collection, Marked, tuple[Item, ...]]] = []
         self._recent: deque[_Generation] = deque(maxlen=LIVE)
         self._number = 0
+        self._retired = False
 
     def __repr__(self) -> str:
         names = [name for name, _ in self._nodes]
@@ -162,7 +143,8 @@ class Views:
             if selector.takes(node):
                 shown |= bit
         if shown != EVERYTHING and any(
-            shown >> at & 1 and selector.everything for at, selector in enumerate(self._selectors)
+            shown >> at & 1 and selector.everything
+            for at, selector in enumerate(self._marks.selectors)
         ):
             shown = EVERYTHING
         return ViewKey(shown, node.metadata.get(REVISION, "")[:LONGEST])
@@ -197,11 +179,12 @@ class Views:
         return view
 
     def retire(self) -> None:
-        """Let go of everything: other views take the place of these."""
+        """Let go of everything: other views take the place of these. Answers stay right."""
+        self._retired = True
         for shown in self._shown.values():
-            self._let_go(shown)
+            self._keep(shown.kept, None)
         self._shown.clear()
-        self._marked.clear()
+        self._marks.keep(())
         self._changes.clear()
         self._recent.clear()
 
@@ -211,17 +194,12 @@ class Views:
                 return generation
         self._number += 1
         self._changes.clear()
-        for name in self._marked.keys() - snapshot.collections.keys():
-            del self._marked[name]
+        self._marks.keep(snapshot.collections)
         for key in [k for k, one in self._shown.items() if one.asked < self._number - UNASKED]:
-            self._let_go(self._shown.pop(key))
+            self._keep(self._shown.pop(key).kept, None)
         generation = _Generation(snapshot)
         self._recent.append(generation)
         return generation
-
-    def _let_go(self, shown: _Shown) -> None:
-        if shown.result is not shown.source:
-            self._kept.derived(shown.result, None)
 
     # ------------------------------------------------------------------ collections
 
@@ -232,7 +210,7 @@ class Views:
             return empty_collection(source.name)
         if bits == EVERYTHING and not key.revision:
             return source
-        marked = self._marks(source)
+        marked = self._marks.of(source)
         revision = key.revision
         if revision:
             # So that nodes cannot make us keep one collection for each revision they think of.
@@ -247,51 +225,53 @@ class Views:
         if shown == EVERYTHING:
             return EVERYTHING
         bits = 0
-        for at, selector in enumerate(self._selectors):
+        for at, selector in enumerate(self._marks.selectors):
             if shown >> at & 1 and selector.concerns(name):
                 if selector.every_resource:
                     return EVERYTHING
                 bits |= 1 << at
         return bits
 
-    def _current(self, marked: _Marked, bits: int, revision: str) -> Collection:
+    def _current(self, marked: Marked, bits: int, revision: str) -> Collection:
         source = marked.source
+        if self._retired:
+            return filtered(marked, bits, revision)
         place = (source.name, bits, revision)
         shown = self._shown.get(place)
         if shown is None:
-            result = self._one_for_all(source, _filtered(marked, bits, revision))
-            self._shown[place] = _Shown(source, result, self._number)
-            if result is not source:
-                self._kept.derived(None, result)
-            return result
+            result = self._one_for_all(source, filtered(marked, bits, revision))
+            shown = self._shown[place] = _Shown(source, result, self._number)
+            self._keep(None, shown.kept)
         shown.asked = self._number
         if shown.source is not source:
-            before, was = shown.result, shown.source
-            result = self._one_for_all(source, self._brought(shown, marked, bits, revision))
+            before = shown.kept
+            result = self._brought(shown, marked, bits, revision)
+            if result is not shown.result or len(result) == len(source):
+                result = self._one_for_all(source, result)
             shown.source, shown.result = source, result
-            if result is not before:
-                # What is the whole collection is kept by whoever serves that.
-                self._kept.derived(
-                    None if before is was else before, None if result is source else result
-                )
+            self._keep(before, shown.kept)
         return shown.result
 
-    def _brought(self, shown: _Shown, marked: _Marked, bits: int, revision: str) -> Collection:
+    def _keep(self, before: Collection | None, now: Collection | None) -> None:
+        if before is not now:
+            self._kept.derived(before, now)
+
+    def _brought(self, shown: _Shown, marked: Marked, bits: int, revision: str) -> Collection:
         """Return what is *shown*, brought up to date."""
-        before = shown.result
-        items = self._change(shown.source, marked).items
-        if len(items) > len(marked.source) // 4:
-            result = _filtered(marked, bits, revision)
-            return before if result.resources == before.resources else result
-        removed, put = [], {}
-        for name, resource, mark in items:
-            had = before.get(name)
-            if resource is not None and _visible(mark, bits, revision):
-                if had != resource:
-                    put[name] = resource
-            elif had is not None:
-                removed.append(name)
-        return before.changed(removed, put) if removed or put else before
+        items = self._items(shown.source, marked)
+        if len(items) <= len(marked.source) // 4:
+            return brought(shown.result, items, partial(visible, bits=bits, revision=revision))
+        result = filtered(marked, bits, revision)
+        return shown.result if result.resources == shown.result.resources else result
+
+    def _items(self, before: Collection, marked: Marked) -> tuple[Item, ...]:
+        """Return what turns *before* into the *marked*: found once for all views."""
+        for old, new, items in self._changes:
+            if old is before and new is marked:
+                return items
+        items = tuple(differing(before, marked))
+        self._changes.append((before, marked, items))
+        return items
 
     def _one_for_all(self, source: Collection, result: Collection) -> Collection:
         """Return *result*, or the same content as somebody else is shown it already."""
@@ -302,66 +282,6 @@ class Views:
             if same and other.result.version == result.version:
                 return other.result
         return result
-
-    def _change(self, before: Collection, marked: _Marked) -> _Change:
-        after = marked.source
-        for known in self._changes:
-            if known.before is before and known.after is after:
-                return known
-        start, end = _shared_ends(before.resources, after.resources)
-        items = tuple(_differing(before, marked, start, end))
-        change = _Change(before, after, items)
-        self._changes.append(change)
-        return change
-
-    # ------------------------------------------------------------------ marks
-
-    def _marks(self, source: Collection) -> _Marked:
-        """Return the marks of *source*; those of resources marked before are taken over."""
-        recent = self._marked.setdefault(source.name, deque(maxlen=LIVE))
-        for known in recent:
-            if known.source is source:
-                return known
-        start, end = 0, 0
-        first: tuple[_Mark, ...] = ()
-        last: tuple[_Mark, ...] = ()
-        if recent:
-            old = recent[-1]
-            start, end = _shared_ends(old.source.resources, source.resources)
-            first, last = old.marks[:start], old.marks[len(old.marks) - end :]
-        middle = tuple(map(self._mark, source.resources[start : len(source) - end]))
-        marks = first + middle + last
-        revisions = frozenset(revision for _, revision in set(marks)) - {""}
-        marked = _Marked(source, marks, revisions)
-        recent.append(marked)
-        return marked
-
-    def _mark(self, resource: Resource) -> _Mark:
-        wire = resource.wire
-        namespace, slash, name = resource.name.partition("/")
-        if not slash or "/" in name:
-            namespace = ""
-        labels: Mapping[str, str] = {}
-        annotations: Mapping[str, str] = {}
-        if self._labels or self._annotations or REVISION_LABEL.encode() in wire:
-            metadata = Metadata.FromString(_metadata(wire))
-            labels, annotations = metadata.labels, metadata.annotations
-        facts = (
-            namespace,
-            tuple(labels[key] if key in labels else None for key in self._labels),
-            tuple(annotations[key] if key in annotations else None for key in self._annotations),
-            labels[REVISION_LABEL] if REVISION_LABEL in labels else "",
-        )
-        mark = self._facts.get(facts)
-        if mark is None:
-            bits = 0
-            for at, selector in enumerate(self._selectors):
-                if selector.shows(namespace, labels, annotations):
-                    bits |= 1 << at
-            if len(self._facts) >= FACTS:
-                self._facts.clear()
-            mark = self._facts[facts] = (bits, facts[3])
-        return mark
 
 
 class _Lazy(Mapping[str, Collection]):
@@ -386,93 +306,3 @@ class _Lazy(Mapping[str, Collection]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-
-def _asked(mappings: Iterable[tuple[tuple[str, str], ...]]) -> tuple[str, ...]:
-    return tuple(sorted({key for mapping in mappings for key, _ in mapping}))
-
-
-def _visible(mark: _Mark, bits: int, revision: str) -> bool:
-    shown, labelled = mark
-    other = revision and labelled and labelled != revision
-    return bits == EVERYTHING and not other or bool(shown & bits) and not other
-
-
-def _filtered(marked: _Marked, bits: int, revision: str) -> Collection:
-    """Return what is visible of a collection, judged from scratch."""
-    source = marked.source
-    verdicts = {mark: _visible(mark, bits, revision) for mark in set(marked.marks)}
-    visible = [verdicts[mark] for mark in marked.marks]
-    lines = tuple(compress(source.lines, visible))
-    return Collection(
-        source.name,
-        tuple(compress(source.names, visible)),
-        tuple(compress(source.resources, visible)),
-        lines,
-        content_digest(lines),
-    )
-
-
-def _shared_ends(old: Sequence[Resource], new: Sequence[Resource]) -> tuple[int, int]:
-    """Return how many resources both have at the beginning, and then at the end."""
-    shorter = min(len(old), len(new))
-    start = 0
-    while start < shorter and old[start : start + _STRIDE] == new[start : start + _STRIDE]:
-        start += _STRIDE
-    start = min(start, shorter)
-    end = 0
-    while end < shorter - start:
-        stride = min(_STRIDE, shorter - start - end)
-        ours = old[len(old) - end - stride : len(old) - end]
-        if ours != new[len(new) - end - stride : len(new) - end]:
-            break
-        end += stride
-    return start, end
-
-
-def _differing(
-    before: Collection, marked: _Marked, start: int, end: int
-) -> Iterator[tuple[str, Resource | None, _Mark]]:
-    """Yield what differs between the *start* and the *end* that both share."""
-    after = marked.source
-    here, there = start, start
-    old_end, new_end = len(before) - end, len(after) - end
-    while here < old_end or there < new_end:
-        old = before.names[here] if here < old_end else None
-        new = after.names[there] if there < new_end else None
-        if new is None or (old is not None and old < new):
-            if old is not None:
-                yield old, None, (0, "")
-            here += 1
-            continue
-        resource = after.resources[there]
-        if old == new:
-            if before.resources[here] != resource:
-                yield new, resource, marked.marks[there]
-            here += 1
-        else:
-            yield new, resource, marked.marks[there]
-        there += 1
-
-
-def _metadata(wire: bytes) -> bytes:
-    """Return the metadata (field 1) of a serialized `istio.mcp.v1alpha1.Resource`, cut out."""
-    at = 0
-    while at < len(wire):
-        tag, at = _varint(wire, at)
-        length, at = _varint(wire, at)  # it has only fields with a length
-        if tag >> 3 == 1:
-            return wire[at : at + length]
-        at += length
-    return b""
-
-
-def _varint(wire: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = wire[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
