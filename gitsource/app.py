@@ -33,7 +33,9 @@ from gitsource.observe.telemetry import Gauges, Telemetry
 from gitsource.operations import Operations
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.reconcile.reconciler import Reconciler
+from gitsource.refusals import Refusals
 from gitsource.settings import Settings
+from gitsource.sinks import Sinks
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import History
@@ -96,8 +98,15 @@ class App:
         )
         self.reconciler.listeners.append(self._looked)
         self.looks: Coalescer[Outcome] = Coalescer(lambda: self.reconciler.sync(self.looks.reasons))
+        self.refusals = Refusals(self.cache.get, self.reconciler.last_change)
+        self.cache.listen(self.refusals.heard)
+        stack.push_async_callback(self.refusals.close)
         self.operations = Operations(
-            self.reconciler, self.cache, self.looks.request, lambda: self.catalog
+            self.reconciler,
+            self.cache,
+            self.looks.request,
+            lambda: self.catalog,
+            Sinks(self.cache, lambda: self.server.sessions, self.refusals),
         )
         stack.push_async_callback(self.reconciler.close)
         # Schemas may live in a repository that nobody has looked at yet; names are known already.

@@ -19,10 +19,13 @@ from gitsource.observe.telemetry import Gauges
 from gitsource.reconcile.outcomes import Condition, Outcome, rfc3339
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.report import machine
+from gitsource.sinks import Sinks
 from gitsource.snapshot.cache import Acceptance, SnapshotCache
 
 MOST_WAITING = 100
 """Sinks named that have not accepted yet; the rest is only counted."""
+MOST_REFUSALS = 50
+"""Refusals told in one status."""
 MOST_FINDINGS = 1000
 """Findings told in one status; the rest is only counted."""
 
@@ -36,8 +39,10 @@ class Operations:
         cache: SnapshotCache,
         look: Callable[[str], Awaitable[Outcome]],
         catalog: Callable[[], Catalog],
+        sinks: Sinks,
     ) -> None:
         self._reconciler = reconciler
+        self._sinks = sinks
         self._cache = cache
         self._look = look
         self._catalog = catalog
@@ -103,6 +108,7 @@ class Operations:
                 for content in self._collections()
             },
             "sinks": self._cache.sinks(),
+            "refusals": self._sinks.refusals.rows(MOST_REFUSALS),
         }
 
     def _collections(self) -> list[Collection]:
@@ -133,6 +139,7 @@ class Operations:
             pinned=now.control.pin is not None,
             suspended=now.control.suspension is not None,
             unsaved=bool(now.unsaved),
+            refusals=self._sinks.refusals.open,
             resources={content.name: len(content) for content in self._collections()},
             findings=findings,
             ignored=now.ignored,
@@ -196,6 +203,22 @@ class Operations:
             "connected": told.sinks,
             "waiting": list(told.waiting[:MOST_WAITING]) if reached else [],
         }
+
+    # ------------------------------------------------------------------ sinks
+
+    async def sinks(self) -> dict[str, Any]:
+        """Return a row for each open stream, and what was refused lately."""
+        rows, refusals = self._cache.sinks(), self._sinks.refusals.rows(MOST_REFUSALS)
+        return {"sinks": rows, "refusals": refusals}
+
+    async def sink(self, name: str, *, bodies: bool) -> dict[str, Any]:
+        """Return what the sink called *name* (node ID, stream number or address) was sent."""
+        return self._sinks.show(name, bodies=bodies)
+
+    async def retry(self, sink: str, reason: str, who: str) -> dict[str, Any]:
+        """Send *sink* again what it refused."""
+        streams = self._sinks.retry(sink)
+        return {"sink": sink, "streams": streams, "reason": reason, "who": who}
 
     # ------------------------------------------------------------------ commands
 

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "unpin": ("reason", "who"),
     "suspend": ("reason", "who"),
     "resume": ("reason", "who"),
+    "retry": ("sink", "reason", "who"),
 }
 """Each command with the keys of its JSON body."""
 
@@ -82,6 +83,18 @@ def read_wait(query: Mapping[str, str]) -> Wait:
             f"timeout: {timeout[:20]!r} is not between 0 and {LONGEST_WAIT:.0f} seconds", hint=hint
         )
     return Wait(revision, int(sinks), seconds)
+
+
+def read_sink(query: Mapping[str, str]) -> tuple[str, bool]:
+    """Return which sink ``GET /sink`` asks for, and whether with bodies."""
+    hint = "GET /sink?id=NODE&bodies=1"
+    unknown = sorted(set(query) - {"id", "bodies"})
+    if unknown:
+        raise ConfigurationError(f"{unknown[0]!r} is no parameter of sink", hint=hint)
+    name = _text("id", query.get("id"))
+    if not name:
+        raise ConfigurationError("which sink? id is missing", hint=hint)
+    return name, query.get("bodies", "") not in ("", "0", "false")
 
 
 def _text(key: str, value: Any) -> str:

@@ -19,6 +19,15 @@ class Operations(Protocol):
     async def wait(self, revision: str, sinks: int, timeout: float) -> dict[str, Any]:  # noqa: ASYNC109 - the caller's own bound
         """Return when the connected sinks, at least *sinks*, have accepted *revision*."""
 
+    async def sinks(self) -> dict[str, Any]:
+        """Return the open streams, and what was refused lately."""
+
+    async def sink(self, name: str, *, bodies: bool) -> dict[str, Any]:
+        """Return what one sink was sent and has accepted."""
+
+    async def retry(self, sink: str, reason: str, who: str) -> dict[str, Any]:
+        """Send a sink again what it refused."""
+
     async def sync(self, reason: str) -> dict[str, Any]:
         """Look at the repository now; return what that came to."""
 

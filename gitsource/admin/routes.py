@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from gitsource.admin import page
-from gitsource.admin.commands import COMMANDS, read_command, read_wait
+from gitsource.admin.commands import COMMANDS, read_command, read_sink, read_wait
 from gitsource.admin.operations import Metrics, Operations
 from gitsource.admin.readiness import readiness
 from gitsource.errors import (
@@ -87,6 +87,8 @@ def application(
     app.router.add_get("/readyz", routes.readyz)
     app.router.add_get("/metrics", routes.metrics)
     app.router.add_get("/status", routes.status)
+    app.router.add_get("/sinks", routes.sinks)
+    app.router.add_get("/sink", routes.sink)
     app.router.add_get("/wait", routes.wait, allow_head=False)
     for name in COMMANDS:
         app.router.add_post(f"/{name}", routes.command)
@@ -168,6 +170,15 @@ class _Routes:
     async def status(self, _request: web.Request) -> web.Response:
         """How things stand."""
         return _answer(await self._operations.status())
+
+    async def sinks(self, _request: web.Request) -> web.Response:
+        """The open streams, and what was refused lately."""
+        return _answer(await self._operations.sinks())
+
+    async def sink(self, request: web.Request) -> web.Response:
+        """What one sink was sent and has accepted."""
+        name, bodies = read_sink(request.query)
+        return _answer(await self._operations.sink(name, bodies=bodies))
 
     async def wait(self, request: web.Request) -> web.Response:
         """Answer when a revision has been accepted, or cannot be, or the time is up."""

@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "sink": Entry("gitsource.cli.sink", "sink", "Be a sink: subscribe and print every push."),
     "status": Entry("gitsource.cli.operate", "status", "Show what is served, to whom, and why."),
+    "sinks": Entry("gitsource.cli.sinks", "sinks", "Show who is served, and what each sink has."),
     "sync": Entry("gitsource.cli.operate", "sync", "Look for a new revision now."),
     "wait": Entry(
         "gitsource.cli.operate", "wait", "Wait until the sinks have accepted a revision."

@@ -29,7 +29,7 @@ Ask = Callable[..., Answer]
 """Asks the server that the flags name: method, path and what is told."""
 
 
-def _asking(command: Callable[..., None]) -> Callable[..., None]:
+def asking(command: Callable[..., None]) -> Callable[..., None]:
     """Give *command* --admin, --config and --output; it gets ``ask`` and ``output``."""
 
     @wraps(command)
@@ -75,12 +75,12 @@ def _who() -> str:
 
 
 _reason = click.option("--reason", required=True, help="Why; kept with the order and shown.")
-_why = click.option("--reason", default="", help="Why; logged.")
-_by = click.option("--who", default=_who, show_default="user@host", help="Who gives the order.")
+why = click.option("--reason", default="", help="Why; logged.")
+by = click.option("--who", default=_who, show_default="user@host", help="Who gives the order.")
 
 
 @click.command("status")
-@_asking
+@asking
 def status(ask: Ask, output: str) -> None:
     """
     Show what is served, to whom, and why.
@@ -96,7 +96,7 @@ def status(ask: Ask, output: str) -> None:
 
 
 @click.command("sync")
-@_asking
+@asking
 def sync(ask: Ask, output: str) -> None:
     """
     Look for a new revision now.
@@ -113,7 +113,7 @@ def sync(ask: Ask, output: str) -> None:
 @click.option("--revision", required=True, help="The commit to wait for.")
 @click.option("--timeout", default="5m", show_default=True, help="How long to wait at most.")
 @click.option("--sinks", default=0, show_default=True, help="How many sinks must be connected.")
-@_asking
+@asking
 def wait(ask: Ask, output: str, revision: str, timeout: str, sinks: int) -> None:
     """
     Wait until the sinks have accepted a revision.
@@ -143,8 +143,8 @@ def wait(ask: Ask, output: str, revision: str, timeout: str, sinks: int) -> None
 @click.command("rollback")
 @click.argument("revision", required=False)
 @_reason
-@_by
-@_asking
+@by
+@asking
 def rollback(ask: Ask, output: str, revision: str | None, reason: str, who: str) -> None:
     """
     Serve an earlier revision until it is unpinned.
@@ -158,8 +158,8 @@ def rollback(ask: Ask, output: str, revision: str | None, reason: str, who: str)
 @click.command("pin")
 @click.argument("revision")
 @_reason
-@_by
-@_asking
+@by
+@asking
 def pin(ask: Ask, output: str, revision: str, reason: str, who: str) -> None:
     """
     Serve this revision until it is unpinned.
@@ -177,9 +177,9 @@ def _pin(ask: Ask, output: str, revision: str, reason: str, who: str) -> None:
 
 
 @click.command("unpin")
-@_why
-@_by
-@_asking
+@why
+@by
+@asking
 def unpin(ask: Ask, output: str, reason: str, who: str) -> None:
     """
     Release the pin and follow the ref again.
@@ -192,8 +192,8 @@ def unpin(ask: Ask, output: str, reason: str, who: str) -> None:
 
 @click.command("suspend")
 @_reason
-@_by
-@_asking
+@by
+@asking
 def suspend(ask: Ask, output: str, reason: str, who: str) -> None:
     """
     Look for no new revisions.
@@ -207,9 +207,9 @@ def suspend(ask: Ask, output: str, reason: str, who: str) -> None:
 
 
 @click.command("resume")
-@_why
-@_by
-@_asking
+@why
+@by
+@asking
 def resume(ask: Ask, output: str, reason: str, who: str) -> None:
     """
     Look for new revisions again.

@@ -13,6 +13,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
+from gitsource.cli.sinks_text import refusals
 from gitsource.model import Finding
 from gitsource.observe.neutral import neutral
 from gitsource.report import text as report
@@ -25,7 +26,8 @@ MOST_SINKS = 40
 def status(told: Mapping[str, Any], now: datetime) -> str:
     """Return the page for the status *told*; *now* is what ages are counted to."""
     lines = [*_standing(told, now), "", *_collections(told), "", *_sinks(told)]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    lines += ["", *refusals(told.get("refusals") or ())]
+    return "\n".join(line.rstrip() for line in lines).rstrip("\n") + "\n"
 
 
 def findings(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -167,6 +169,8 @@ def _standing_of(state: Mapping[str, Any], current: str | None) -> str:
     """Return how a sink stands towards one collection, of which *current* is served."""
     if state.get("error"):
         return "refused"
+    if "behind" in state:
+        return "accepted" if state["behind"] is None else "behind"
     latest = current or state.get("sent")
     return "accepted" if state.get("acked") and state["acked"] == latest else "behind"
 

@@ -98,6 +98,21 @@ class Objects:
             return False
         return self._git.succeeds(verbs.is_ancestor(self.git_dir, commit, head))
 
+    def last_change(self, head: str, path: str) -> Revision | None:
+        """Return the last commit up to *head* that changed the file at *path*, if there is one."""
+        told = self._git.run(verbs.last_change(self.git_dir, head, path)).strip()
+        return self.revision(told.decode("ascii")) if told else None
+
+    def confirmations(self, since: str, head: str) -> str:
+        """
+        Return what the commits after *since* up to *head* confirm, as they have it in messages.
+
+        If *since* is no longer there, *head* is asked alone.
+        """
+        span = since if self.has(since) else None
+        told = self._git.run(verbs.confirmations(self.git_dir, head, span), most=4 << 20)
+        return told.decode("utf-8", "replace").replace("\0", "\n")
+
     # ------------------------------------------------------------------ trees
 
     def entries(self, tree: str, path: str = "") -> list[TreeEntry]:

@@ -183,6 +183,23 @@ def first_parents(git_dir: Path, head: str, since: str) -> Command:
     return Command("rev-list", (*args, oid(head), f"^{oid(since)}", "--"), git_dir)
 
 
+def last_change(git_dir: Path, head: str, path: str) -> Command:
+    """Name the last commit up to *head* that changed *path*."""
+    args = ("rev-list", "--max-count=1", "--end-of-options", oid(head))
+    return Command("rev-list", (*args, *_literal(path)), git_dir)
+
+
+def confirmations(git_dir: Path, head: str, since: str | None) -> Command:
+    """Tell the messages of commits (without *since*, of *head* alone) that confirm something."""
+    args = (
+        *("log", "-E", "-i", "--grep=^gitsource-allow:", "--format=tformat:%B%x00"),
+        *("--no-show-signature", "--no-mailmap", "--no-notes", "--no-decorate", "--no-color"),
+    )
+    span = (oid(head),) if since is None else (oid(head), f"^{oid(since)}")
+    walk = ("--no-walk",) if since is None else ("--max-count=100",)
+    return Command("log", (*args, *walk, "--end-of-options", *span, "--"), git_dir)
+
+
 def merge_base(git_dir: Path, one: str, other: str) -> Command:
     """Find where two commits' histories meet."""
     return Command("merge-base", ("merge-base", "--end-of-options", oid(one), oid(other)), git_dir)

@@ -9,12 +9,14 @@ fetched or run on account of what the repository holds.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
+from gitsource import rollout
 from gitsource.build import Builder, join
 from gitsource.git.changes import safe_path
 from gitsource.git.objects import Objects
-from gitsource.model import Finding, Revision, TreeEntry
+from gitsource.model import Finding, Revision, Snapshot, TreeEntry
 from gitsource.references.index import Index
 from gitsource.relate import load, related
 from gitsource.settings import Settings
@@ -27,11 +29,13 @@ def evaluate(
     revision: Revision,
     builder: Builder,
     settings: Settings,
+    served: Snapshot | None = None,
 ) -> Proposal:
     """
     Return what *revision* comes to, judged against *base* (None: from nothing).
 
-    Raises MirrorError if the repository cannot be read.
+    *served* is what would be replaced where there is no base to compare with. Raises MirrorError if
+    the repository cannot be read.
     """
     path, limits = settings.repository.path, settings.limits
     entries: list[TreeEntry] = []
@@ -79,7 +83,7 @@ def evaluate(
         builder.catalog,
         full=base is None,
     )
-    return propose(
+    proposal = propose(
         standing,
         revision,
         changed,
@@ -89,6 +93,26 @@ def evaluate(
         references=news.draft,
         told_anew=news.affected,
     )
+    before = base.snapshot if base is not None else served
+    return proposal if before is None else _guarded(proposal, before, objects, builder, settings)
+
+
+def _guarded(
+    proposal: Proposal,
+    before: Snapshot,
+    objects: Objects,
+    builder: Builder,
+    settings: Settings,
+) -> Proposal:
+    """Return *proposal* with what has to be confirmed and is not, if it is sound otherwise."""
+    kinds = builder.catalog.kinds
+    vital = [kind.collection for kind in kinds if kind.xds is not None and kind.xds.vital]
+    names = rollout.emptied(before, proposal.snapshot, vital)
+    if not names or settings.guard.empty == "allow" or not proposal.acceptable:
+        return proposal
+    told = objects.confirmations(before.revision.commit, proposal.snapshot.revision.commit)
+    found = rollout.unconfirmed(names, before, rollout.confirmed(told))
+    return replace(proposal, findings=tuple(sorted((*proposal.findings, *found))))
 
 
 def load_references(

@@ -240,14 +240,14 @@ class Reconciler:
         builder = Builder(catalog, self.settings.build, self._blobs, self._stopping)
         self._flush = builder.flush
         try:
-            proposal = evaluate(objects, base, revision, builder, self.settings)
+            proposal = evaluate(objects, base, revision, builder, self.settings, self._last_good())
         except GitFailed as error:
             if base is None:
                 raise
             log.warning(
                 "the last good revision is no longer in the mirror, starting over: %s", error
             )
-            proposal = evaluate(objects, None, revision, builder, self.settings)
+            proposal = evaluate(objects, None, revision, builder, self.settings, self._last_good())
         decision = rollout.decide(proposal, self.condition.control)
         self._judged = (revision.commit, recipe)
         findings = proposal.findings
@@ -267,6 +267,11 @@ class Reconciler:
         if isinstance(decision, rollout.Hold):
             return _Look(Outcome("held", good.revision, decision.reason, findings=good.findings))
         return _Look(Outcome("unchanged", good.revision, findings=good.findings))
+
+    def _last_good(self) -> Snapshot | None:
+        """Return what the next revision would replace, whatever it was made by."""
+        last = self._standing or self._loaded
+        return last.snapshot if last is not None else None
 
     def _base(self, recipe: str) -> Standing | None:
         """Return what the head is compared with, or None if everything has to be judged anew."""
@@ -407,6 +412,17 @@ class Reconciler:
             return True
         return await self._in_thread(lambda: self._mirror.objects.contains(head, commit))
 
+    async def last_change(self, head: str, path: str) -> Revision | None:
+        """Return the last commit up to *head* that changed *path*; None if nobody can tell."""
+
+        def find() -> Revision | None:
+            try:
+                return self._mirror.objects.last_change(head, path) if self._opened else None
+            except GitsourceError:
+                return None
+
+        return await self._in_thread(find)
+
     async def previous(self) -> str:
         """Return the commit published before the one that is served: where a rollback goes."""
         entries = await self._in_thread(self._history.entries)
@@ -469,6 +485,6 @@ class Reconciler:
         def swap() -> None:
             self._mirror.close()
             self._mirror, self._opened = mirror, False
-            self.settings = settings
+            self.settings, self._judged = settings, None
 
         await self._in_thread(swap)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import logging
 import re
 from dataclasses import replace
@@ -14,7 +15,9 @@ from gitsource.model import Collection, Finding, Origin, Resource, Revision, Sna
 from gitsource.observe.telemetry import METRICS
 from gitsource.operations import Operations
 from gitsource.reconcile.outcomes import Condition, Held, Outcome
+from gitsource.refusals import Refusals
 from gitsource.settings import Settings
+from gitsource.sinks import Sinks
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import Control, Pin, Suspension
 from gitsource.snapshot.reports import SinkReport
@@ -110,13 +113,23 @@ async def test_every_status_field_is_documented():
     cache = SnapshotCache()
     cache.report(SinkReport("connected", 1, "sink", "peer"))
     cache.report(SinkReport("sent", 1, "sink", "peer", collection="c", requested="c", version="v"))
-    status = await Operations(Standing(), cache, None, Catalog).status()
+    changed = Revision("a" * 40, "b" * 40, 1, "A. Author", "subject")
+    refusals = Refusals(cache.get, lambda *_: asyncio.sleep(0, changed))
+    cache.listen(refusals.heard)
+    cache.set("default", Standing().condition.serving)
+    resource = Resource("shop/a", "v", b"", Origin("a.yaml", 1))
+    about = {"collection": "c", "requested": "c", "version": "v"}
+    cache.report(SinkReport("nacked", 1, "sink", "peer", **about, error="e", blamed=(resource,)))
+    await asyncio.sleep(0.01)
+    sinks = Sinks(cache, tuple, refusals)
+    status = await Operations(Standing(), cache, None, Catalog, sinks).status()
     documented = set(first_cells("Status"))
-    groups = {"held", "pin", "suspended", "last_sync", "findings", "sinks"}
+    groups = {"held", "pin", "suspended", "last_sync", "findings", "sinks", "refusals"}
+    groups |= {"refusals[].resources"}
 
     assert leaves(status) == documented - groups
     assert groups <= documented
-    assert groups <= status.keys()
+    assert groups - {"refusals[].resources"} <= status.keys()
 
 
 def _keys_of(node: ast.expr, function: ast.AST, module: ast.Module) -> set[str]:

@@ -43,8 +43,11 @@ SLOTS: dict[str, tuple[Callable[[str], Command], str]] = {
     "log path": (lambda t: verbs.log(DIR, OID, inside(t)), "mesh"),
     "rev-list head": (lambda t: verbs.first_parents(DIR, t, OID), OID),
     "rev-list since": (lambda t: verbs.first_parents(DIR, OID, t), OID),
+    "confirmations head": (lambda t: verbs.confirmations(DIR, t, OID), OID),
+    "confirmations since": (lambda t: verbs.confirmations(DIR, OID, t), OID),
     "merge-base one": (lambda t: verbs.merge_base(DIR, t, OID), OID),
     "merge-base other": (lambda t: verbs.merge_base(DIR, OID, t), OID),
+    "last-change head": (lambda t: verbs.last_change(DIR, t, "a.yaml"), OID),
     "is-ancestor old": (lambda t: verbs.is_ancestor(DIR, t, OID), OID),
     "is-ancestor new": (lambda t: verbs.is_ancestor(DIR, OID, t), OID),
 }
