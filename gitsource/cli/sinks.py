@@ -18,17 +18,24 @@ from gitsource.cli.operate import Ask, asking, by, why
 from gitsource.observe.neutral import neutral
 
 
-@click.group("sinks", invoke_without_command=True)
-@click.pass_context
-def sinks(ctx: click.Context) -> None:
+class _ListFirst(click.Group):
+    """A group that is `list` when no command is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put ``list`` before options that are not the group's own."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("sinks", cls=_ListFirst)
+def sinks() -> None:
     """
     Show who is served, and what each sink has.
 
     Without a command it lists them. Exit codes: 0 done, 1 it did not come about, 2 usage or
     environment.
     """
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(listed)
 
 
 @sinks.command("list")
