@@ -110,7 +110,7 @@ def _sensitive(name: str) -> tuple[FieldDescriptor, ...]:
     descriptor = known.find(name)
     if descriptor is None or known.find("udpa.annotations.StatusAnnotation") is None:
         return ()
-    sensitive = Default().FindExtensionByName("udpa.annotations.sensitive")
+    sensitive: Any = Default().FindExtensionByName("udpa.annotations.sensitive")
     return tuple(
         field
         for field in descriptor.fields
