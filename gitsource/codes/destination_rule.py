@@ -46,7 +46,7 @@ ROWS = table(
         "error",
         "workloadSelector that cannot select",
         "write whole labels, without wildcards",
-        note="A selector without labels selects everything: that is a warning, as in Istio.",
+        note="A selector without labels is a warning, as in Istio.",
     ),
     Code(
         "DR-09",
