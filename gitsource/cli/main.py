@@ -66,6 +66,11 @@ COMMANDS: Mapping[str, Entry] = {
         "Look at snapshots without a server: what was published, what a revision holds, what "
         "differs.",
     ),
+    "bootstrap": Entry(
+        "gitsource.cli.bootstrap",
+        "bootstrap",
+        "Print what a client is started with so that it takes its configuration from here.",
+    ),
     "explain": Entry("gitsource.cli.explain", "explain", "Explain findings."),
 }
 
