@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import fields, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitsource.catalog import Catalog
 from gitsource.configuration import catalog_for
@@ -42,11 +42,15 @@ from gitsource.snapshot.history import History
 from gitsource.snapshot.reports import SinkReport
 from gitsource.triggers.coalesce import Coalescer
 
+if TYPE_CHECKING:
+    from gitsource.publish.dialout import Dialler
+    from gitsource.publish.session import Session
+
 log = logging.getLogger("gitsource.app")
 
 SINKS_FIRST = 0.1
 """Seconds after a restart that belong to sinks that come back: Git and HTTP wait for that long."""
-FIXED = ("state_dir", "listen", "webhook")
+FIXED = ("state_dir", "listen", "webhook", "sinks")
 """Settings that only a restart changes; a reload says so."""
 
 
@@ -61,6 +65,7 @@ class App:
         self._catalogs: dict[tuple[int, tuple[bytes | None, ...]], Catalog] = {}
         self._schemas: tuple[str, dict[str, bytes | None]] = ("", {})
         self.catalog = Catalog()
+        self.dialler: Dialler | None = None
 
     async def run(self) -> None:
         """
@@ -106,7 +111,7 @@ class App:
             self.cache,
             self.looks.request,
             lambda: self.catalog,
-            Sinks(self.cache, lambda: self.server.sessions, self.refusals),
+            Sinks(self.cache, self._sessions, self.refusals),
         )
         stack.push_async_callback(self.reconciler.close)
         # Schemas may live in a repository that nobody has looked at yet; names are known already.
@@ -143,11 +148,26 @@ class App:
 
         settings = self._settings
         self.server = McpServer(
-            self.cache, lambda: self.catalog, settings.listen.mcp, settings.limits
+            self.cache,
+            lambda: self.catalog,
+            settings.listen.mcp,
+            settings.limits,
+            metadata=settings.sinks.metadata,
         )
         port = await self.server.start()
         stack.push_async_callback(self.server.drain, settings.drain)
         log.info("listening for sinks on port %d", port, extra={"port": port, "door": "mcp"})
+        if settings.sinks.dial:
+            from gitsource.publish.dialout import dialler
+
+            self.dialler = dialler(self.server, settings)
+            self.dialler.start()
+            stack.push_async_callback(self.dialler.drain, settings.drain)
+
+    def _sessions(self) -> tuple[Session, ...]:
+        """Return the open streams, whoever dialled."""
+        dialled = self.dialler.sessions if self.dialler is not None else ()
+        return (*self.server.sessions, *dialled)
 
     async def _serve_http(self) -> None:
         if self.reconciler.condition.serving is not None:

@@ -8,6 +8,7 @@ Rule: nothing is decided here but how many subscriptions a stream may have.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 
 from gitsource.catalog import Catalog
 from gitsource.errors import OverLimit
@@ -61,10 +62,9 @@ class Classic:
         kept: Kept,
         catalog: Callable[[], Catalog],
         limits: Limits,
-        *,
-        protocol: str = "mcp",
     ) -> None:
-        self.protocol = protocol
+        self.protocol = "mcp"
+        self._sink: str | None = None
         self._kept = kept
         self._catalog = catalog
         self._subscriptions = limits.subscriptions
@@ -76,7 +76,16 @@ class Classic:
 
     def machine(self, stream: int) -> Machine:
         """Return the exchange of a new stream."""
-        return Bounded(stream, self._kept, self._catalog, self._subscriptions, self._chunks)
+        exchange = Bounded(stream, self._kept, self._catalog, self._subscriptions, self._chunks)
+        if self._sink is not None:
+            exchange.identity = self._sink
+        return exchange
+
+    def dialled(self, sink: str) -> Classic:
+        """Return the same for a stream that gitsource opened to *sink*: it is who was dialled."""
+        wire = copy(self)
+        wire.protocol, wire._sink = "mcp-dial", sink  # noqa: SLF001 - of the same class
+        return wire
 
     def told(self, data: bytes) -> tuple[Request, Node | None]:
         """Return a request and who sent it; raises ExchangeError if it is none."""

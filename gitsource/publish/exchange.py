@@ -156,11 +156,11 @@ class Exchange:
     ) -> Subscribed:
         first = watch is None
         if watch is None:
-            kind = self._catalog().by_collection.get(request.collection)
+            name = self.collection(self._catalog(), request.collection)
             watch = self._watches[request.collection] = Watch(
                 request.collection,
-                kind.collection if kind else request.collection,
-                self._catalog().rank(request.collection),
+                name,
+                self._catalog().rank(name),
                 TRANSITIONS[None][Event.SUBSCRIBE],
                 now,
             )
@@ -186,6 +186,11 @@ class Exchange:
             len(request.initial_versions),
             resumed,
         )
+
+    def collection(self, catalog: Catalog, requested: str) -> str:
+        """Return the collection of *catalog* that a sink means by *requested*, or that itself."""
+        kind = catalog.by_collection.get(requested)
+        return kind.collection if kind else requested
 
     def _resumed(self, watch: Watch, request: Request, snapshot: Snapshot | None) -> str:
         """Take a sink at its word that it holds what is served; returns that version, or ""."""
@@ -281,7 +286,9 @@ class Exchange:
         """Note that *push*, the last one offered, is being written."""
         watch = self._watches[push.requested]
         watch.move(Event.PUSH)
-        watch.in_flight = InFlight(push.nonce, push.version, now, push.goal, push.state)
+        watch.in_flight = InFlight(
+            push.nonce, push.version, now, push.goal or push.version, push.state
+        )
         self._nonces += 1
 
     def _due(self, watch: Watch, snapshot: Snapshot, now: float) -> _Due | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import DecodeError
+from google.rpc import status_pb2
 
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.errors import ExchangeError
@@ -39,9 +40,23 @@ MESSAGES = 256
 MESSAGE_BYTES = 16 * 1024 * 1024
 """The most they may take up together, but for one."""
 
-# Tags of istio.mcp.v1alpha1.Resources: field number << 3 | wire type (2: with a length, 0: varint).
-_VERSION, _COLLECTION, _RESOURCE, _REMOVED, _NONCE = b"\x0a", b"\x12", b"\x1a", b"\x22", b"\x2a"
-_INCREMENTAL = b"\x30\x01"
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The tags of a message to a sink: field number << 3 | wire type (2: with a length)."""
+
+    version: bytes
+    resource: bytes
+    nonce: bytes
+    collection: bytes = b""
+    """Empty: there is no such field, so the nonce tells the collection, after a space."""
+    removed: bytes = b""
+    incremental: bytes = b""
+    """The whole field, as it is set in a delta."""
+
+
+RESOURCES = Layout(b"\x0a", b"\x1a", b"\x2a", b"\x12", b"\x22", b"\x30\x01")
+"""`istio.mcp.v1alpha1.Resources`."""
 
 
 # --------------------------------------------------------------------------- from the sink
@@ -56,26 +71,33 @@ def decode(data: bytes) -> Request:
             "the message is no istio.mcp.v1alpha1.RequestResources",
             hint="gitsource speaks Istio's Mesh Configuration Protocol on this method",
         ) from error
-    if not message.collection:
-        raise ExchangeError("a request names no collection")
-    if len(message.collection.encode()) > COLLECTION_BYTES:
-        raise ExchangeError(f"a collection's name is longer than {COLLECTION_BYTES} bytes")
-    refusal = None
-    if message.HasField("error_detail"):
-        detail = message.error_detail
-        refusal = Error(detail.code, detail.message[:ERROR_CHARACTERS])
     return Request(
-        collection=message.collection,
+        collection=named(message.collection),
         nonce=message.response_nonce,
-        error=refusal,
+        error=refusal(message.error_detail) if message.HasField("error_detail") else None,
         incremental=message.incremental,
         initial_versions=dict(message.initial_resource_versions),
-        node_id=_node_id(message.sink_node.id),
+        node_id=node_id(message.sink_node.id),
         annotations=dict(message.sink_node.annotations),
     )
 
 
-def _node_id(told: str) -> str:
+def named(collection: str) -> str:
+    """Return the name of a collection that a sink asks for; raises ExchangeError if it is none."""
+    if not collection:
+        raise ExchangeError("a request names no collection")
+    if len(collection.encode()) > COLLECTION_BYTES:
+        raise ExchangeError(f"a collection's name is longer than {COLLECTION_BYTES} bytes")
+    return collection
+
+
+def refusal(detail: status_pb2.Status) -> Error:
+    """Return why a sink refused, bounded."""
+    return Error(detail.code, detail.message[:ERROR_CHARACTERS])
+
+
+def node_id(told: str) -> str:
+    """Return the node ID that a sink *told*, bounded and harmless."""
     cut = told[:NODE_ID_CHARACTERS]
     return cut if cut.isprintable() else neutral(cut)
 
@@ -108,7 +130,8 @@ class _Body:
 class Encoder:
     """Turns pushes into bytes, for all streams of a server."""
 
-    def __init__(self) -> None:
+    def __init__(self, layout: Layout = RESOURCES) -> None:
+        self._layout = layout
         self._served: dict[_BodyKey, Collection] = {}
         self._bodies: OrderedDict[_BodyKey, _Body] = OrderedDict()
         self._messages: OrderedDict[_Told, bytes] = OrderedDict()
@@ -133,15 +156,15 @@ class Encoder:
         """Return about how many bytes `encode` comes to; what is shared is made ready for it."""
         key = _key(push)
         if key is None:
-            return sum(map(len, _parts(push)))
+            return sum(map(len, self._parts(push)))
         body = self._bodies.get(key)
         return len(body) if body is not None else len(self.encode(push))
 
     def encode(self, push: Push) -> bytes:
-        """Return *push* as a serialized `istio.mcp.v1alpha1.Resources`."""
+        """Return *push* as a message of the layout."""
         key = _key(push)
         if key is None:
-            return b"".join((_head(push), *_parts(push)))
+            return b"".join((self._head(push), *self._parts(push)))
         told = (key, push.nonce, push.requested)
         body = self._bodies.get(key)
         if body is None:
@@ -151,17 +174,40 @@ class Encoder:
             return body.message
         message = self._messages.get(told)
         if message is None:
-            message = b"".join((_head(push), memoryview(body.message)[body.start :]))
+            message = b"".join((self._head(push), memoryview(body.message)[body.start :]))
             self._messages[told] = message
             _shrink(self._messages, MESSAGES, MESSAGE_BYTES)
         return message
 
     def _first(self, push: Push, told: _Told) -> bytes:
-        head = _head(push)
-        message = b"".join((head, *_parts(push)))
+        head = self._head(push)
+        message = b"".join((head, *self._parts(push)))
         self._bodies[told[0]] = _Body(told, message, len(head))
         _shrink(self._bodies, BODIES, BODY_BYTES, keep=self._served)
         return message
+
+    def _head(self, push: Push) -> bytes:
+        layout = self._layout
+        requested = push.requested.encode()
+        nonce = push.nonce.encode()
+        parts = (
+            *_field(layout.version, push.version.encode()),
+            *(_field(layout.collection, requested) if layout.collection else ()),
+            *_field(layout.nonce, nonce if layout.collection else nonce + b" " + requested),
+            layout.incremental if push.incremental else b"",
+        )
+        return b"".join(parts)
+
+    def _parts(self, push: Push) -> Iterator[bytes]:
+        content, tag = push.content, self._layout.resource
+        if isinstance(content, Delta):
+            for resource in content.put:
+                yield from _field(tag, resource.wire)
+            for name in content.removed:
+                yield from _field(self._layout.removed, name.encode())
+        else:
+            for resource in content.collection.resources:
+                yield from _field(tag, resource.wire)
 
 
 def _shrink(
@@ -183,31 +229,6 @@ def _key(push: Push) -> _BodyKey | None:
     if push.content.base is None:
         return None
     return push.collection, push.content.base, push.version
-
-
-def _head(push: Push) -> bytes:
-    parts = (
-        *_field(_VERSION, push.version.encode()),
-        *_field(_COLLECTION, push.requested.encode()),
-        *_field(_NONCE, push.nonce.encode()),
-        _INCREMENTAL if push.incremental else b"",
-    )
-    return b"".join(parts)
-
-
-def _parts(push: Push) -> Iterator[bytes]:
-    if isinstance(push.content, Delta):
-        yield from _delta_parts(push.content)
-    else:
-        for resource in push.content.collection.resources:
-            yield from _field(_RESOURCE, resource.wire)
-
-
-def _delta_parts(delta: Delta) -> Iterator[bytes]:
-    for resource in delta.put:
-        yield from _field(_RESOURCE, resource.wire)
-    for name in delta.removed:
-        yield from _field(_REMOVED, name.encode())
 
 
 def _field(tag: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:

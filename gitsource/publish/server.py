@@ -13,7 +13,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ import grpc.aio
 from gitsource.catalog import Catalog
 from gitsource.errors import ConfigurationError
 from gitsource.publish.classic import Classic
+from gitsource.publish.legacy import Legacy
 from gitsource.publish.services import Health, reflection
 from gitsource.publish.session import GOING_AWAY, End, Ending, Session, Shared
 from gitsource.publish.wire import Wire
@@ -35,6 +36,7 @@ from gitsource.snapshot.cache import DEFAULT, SnapshotCache
 log = logging.getLogger("gitsource.publish")
 
 RESOURCE_SOURCE = "istio.mcp.v1alpha1.ResourceSource"
+AGGREGATED = "istio.mcp.v1alpha1.AggregatedMeshConfigService"
 
 FAREWELL = 1.0
 """Seconds in which the status of an ended stream has to get through to its sink."""
@@ -76,6 +78,17 @@ def server_options(limits: Limits, keepalive: float) -> list[tuple[str, int]]:
     ]
 
 
+def metadata_of(pairs: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return what goes with each stream: our version, and *pairs* such as ``mesh=prod``."""
+    from importlib.metadata import version
+
+    told = (pair.partition("=") for pair in pairs)
+    return (
+        ("config.source.version", version("gitsource")),
+        *((key, value) for key, _, value in told),
+    )
+
+
 Served: TypeAlias = Callable[[object, "grpc.aio.ServicerContext[bytes, bytes]"], Awaitable[None]]
 
 
@@ -111,12 +124,21 @@ class McpServer:
         *,
         group: str = DEFAULT,
         keepalive: float = KEEPALIVE,
+        metadata: Sequence[str] = (),
     ) -> None:
+        """*metadata*: pairs such as ``mesh=prod`` that each stream is told."""
         self.port = 0
         """The port that is really bound, once started."""
         self._shared = Shared(cache, limits, group)
-        classic = Classic(cache, catalog, limits)
-        self._wires: dict[str, Wire] = {f"/{RESOURCE_SOURCE}/EstablishResourceStream": classic}
+        self.classic = Classic(cache, catalog, limits)
+        """The wire of classic MCP, also for sinks that are dialled."""
+        state = Legacy(cache, catalog, limits)
+        increments = Legacy(cache, catalog, limits, incremental=True)
+        self._wires: dict[str, Wire] = {
+            f"/{RESOURCE_SOURCE}/EstablishResourceStream": self.classic,
+            f"/{AGGREGATED}/StreamAggregatedResources": state,
+            f"/{AGGREGATED}/IncrementalAggregatedResources": increments,
+        }
         self._address = address
         self._keepalive = keepalive
         self._sessions: dict[Session, asyncio.Task[Any]] = {}
@@ -126,10 +148,15 @@ class McpServer:
         self._server: grpc.aio.Server | None = None
         self._health = Health(*_services(self._wires))
         self._unwatch: Callable[[], None] = lambda: None
-        self._metadata: tuple[tuple[str, str], ...] = ()
+        self._metadata = metadata_of(metadata)
 
     def __repr__(self) -> str:
         return f"<McpServer port={self.port} streams={len(self._sessions)} {self._shared.gate!r}>"
+
+    @property
+    def shared(self) -> Shared:
+        """What all its streams have in common."""
+        return self._shared
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -140,9 +167,6 @@ class McpServer:
 
     async def start(self) -> int:
         """Take sinks; returns the port. Raises ConfigurationError if the address is taken."""
-        from importlib.metadata import version
-
-        self._metadata = (("config.source.version", version("gitsource")),)
         streams = self._shared.limits.streams + SPARE_STREAMS
         server = grpc.aio.server(
             options=server_options(self._shared.limits, self._keepalive),

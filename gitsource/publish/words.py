@@ -94,8 +94,8 @@ class Push:
     nonce: str
     version: str
     content: Full | Delta
-    goal: str
-    """The version it is a part of the way to; `version` itself if it gets there."""
+    goal: str = ""
+    """The version it is a part of the way to; empty or `version` itself if it gets there."""
     state: Collection | None = None
     """What the sink holds when it has accepted it, if that has to be remembered for it."""
     note: str = ""

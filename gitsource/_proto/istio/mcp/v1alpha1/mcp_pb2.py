@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2 as istio_dot_mcp_dot_v1alpha1_dot_resource__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cistio/mcp/v1alpha1/mcp.proto\x12\x12istio.mcp.v1alpha1\x1a\x17google/rpc/status.proto\x1a!istio/mcp/v1alpha1/resource.proto\"\x8e\x01\n\x08SinkNode\x12\n\n\x02id\x18\x01 \x01(\t\x12\x42\n\x0b\x61nnotations\x18\x02 \x03(\x0b\x32-.istio.mcp.v1alpha1.SinkNode.AnnotationsEntry\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd4\x02\n\x10RequestResources\x12/\n\tsink_node\x18\x01 \x01(\x0b\x32\x1c.istio.mcp.v1alpha1.SinkNode\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x64\n\x19initial_resource_versions\x18\x03 \x03(\x0b\x32\x41.istio.mcp.v1alpha1.RequestResources.InitialResourceVersionsEntry\x12\x16\n\x0eresponse_nonce\x18\x04 \x01(\t\x12(\n\x0c\x65rror_detail\x18\x05 \x01(\x0b\x32\x12.google.rpc.Status\x12\x13\n\x0bincremental\x18\x06 \x01(\x08\x1a>\n\x1cInitialResourceVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xac\x01\n\tResources\x12\x1b\n\x13system_version_info\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12/\n\tresources\x18\x03 \x03(\x0b\x32\x1c.istio.mcp.v1alpha1.Resource\x12\x19\n\x11removed_resources\x18\x04 \x03(\t\x12\r\n\x05nonce\x18\x05 \x01(\t\x12\x13\n\x0bincremental\x18\x06 \x01(\x08\x32t\n\x0eResourceSource\x12\x62\n\x17\x45stablishResourceStream\x12$.istio.mcp.v1alpha1.RequestResources\x1a\x1d.istio.mcp.v1alpha1.Resources(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cistio/mcp/v1alpha1/mcp.proto\x12\x12istio.mcp.v1alpha1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x17google/rpc/status.proto\x1a!istio/mcp/v1alpha1/resource.proto\"\x8e\x01\n\x08SinkNode\x12\n\n\x02id\x18\x01 \x01(\t\x12\x42\n\x0b\x61nnotations\x18\x02 \x03(\x0b\x32-.istio.mcp.v1alpha1.SinkNode.AnnotationsEntry\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd4\x02\n\x10RequestResources\x12/\n\tsink_node\x18\x01 \x01(\x0b\x32\x1c.istio.mcp.v1alpha1.SinkNode\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x64\n\x19initial_resource_versions\x18\x03 \x03(\x0b\x32\x41.istio.mcp.v1alpha1.RequestResources.InitialResourceVersionsEntry\x12\x16\n\x0eresponse_nonce\x18\x04 \x01(\t\x12(\n\x0c\x65rror_detail\x18\x05 \x01(\x0b\x32\x12.google.rpc.Status\x12\x13\n\x0bincremental\x18\x06 \x01(\x08\x1a>\n\x1cInitialResourceVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xac\x01\n\tResources\x12\x1b\n\x13system_version_info\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12/\n\tresources\x18\x03 \x03(\x0b\x32\x1c.istio.mcp.v1alpha1.Resource\x12\x19\n\x11removed_resources\x18\x04 \x03(\t\x12\r\n\x05nonce\x18\x05 \x01(\t\x12\x13\n\x0bincremental\x18\x06 \x01(\x08\"\xae\x01\n\x11MeshConfigRequest\x12\x14\n\x0cversion_info\x18\x01 \x01(\t\x12/\n\tsink_node\x18\x02 \x01(\x0b\x32\x1c.istio.mcp.v1alpha1.SinkNode\x12\x10\n\x08type_url\x18\x03 \x01(\t\x12\x16\n\x0eresponse_nonce\x18\x04 \x01(\t\x12(\n\x0c\x65rror_detail\x18\x05 \x01(\x0b\x32\x12.google.rpc.Status\"|\n\x12MeshConfigResponse\x12\x14\n\x0cversion_info\x18\x01 \x01(\t\x12/\n\tresources\x18\x02 \x03(\x0b\x32\x1c.istio.mcp.v1alpha1.Resource\x12\x10\n\x08type_url\x18\x03 \x01(\t\x12\r\n\x05nonce\x18\x04 \x01(\t\"\x80\x02\n\x13\x43lientConfigRequest\x12\x14\n\x0cversion_info\x18\x01 \x01(\t\x12>\n\x06\x63lient\x18\x02 \x01(\x0b\x32..istio.mcp.v1alpha1.ClientConfigRequest.Client\x12\x10\n\x08type_url\x18\x03 \x01(\t\x12\x16\n\x0eresponse_nonce\x18\x04 \x01(\t\x12(\n\x0c\x65rror_detail\x18\x05 \x01(\x0b\x32\x12.google.rpc.Status\x1a?\n\x06\x43lient\x12\n\n\x02id\x18\x01 \x01(\t\x12)\n\x08metadata\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xd5\x02\n\x1cIncrementalMeshConfigRequest\x12/\n\tsink_node\x18\x01 \x01(\x0b\x32\x1c.istio.mcp.v1alpha1.SinkNode\x12\x10\n\x08type_url\x18\x02 \x01(\t\x12p\n\x19initial_resource_versions\x18\x03 \x03(\x0b\x32M.istio.mcp.v1alpha1.IncrementalMeshConfigRequest.InitialResourceVersionsEntry\x12\x16\n\x0eresponse_nonce\x18\x04 \x01(\t\x12(\n\x0c\x65rror_detail\x18\x05 \x01(\x0b\x32\x12.google.rpc.Status\x1a>\n\x1cInitialResourceVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x97\x01\n\x1dIncrementalMeshConfigResponse\x12\x1b\n\x13system_version_info\x18\x01 \x01(\t\x12/\n\tresources\x18\x02 \x03(\x0b\x32\x1c.istio.mcp.v1alpha1.Resource\x12\x19\n\x11removed_resources\x18\x03 \x03(\t\x12\r\n\x05nonce\x18\x04 \x01(\t2t\n\x0eResourceSource\x12\x62\n\x17\x45stablishResourceStream\x12$.istio.mcp.v1alpha1.RequestResources\x1a\x1d.istio.mcp.v1alpha1.Resources(\x01\x30\x01\x32r\n\x0cResourceSink\x12\x62\n\x17\x45stablishResourceStream\x12\x1d.istio.mcp.v1alpha1.Resources\x1a$.istio.mcp.v1alpha1.RequestResources(\x01\x30\x01\x32\x99\x02\n\x1b\x41ggregatedMeshConfigService\x12n\n\x19StreamAggregatedResources\x12%.istio.mcp.v1alpha1.MeshConfigRequest\x1a&.istio.mcp.v1alpha1.MeshConfigResponse(\x01\x30\x01\x12\x89\x01\n\x1eIncrementalAggregatedResources\x12\x30.istio.mcp.v1alpha1.IncrementalMeshConfigRequest\x1a\x31.istio.mcp.v1alpha1.IncrementalMeshConfigResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,16 +38,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SINKNODE_ANNOTATIONSENTRY']._serialized_options = b'8\001'
   _globals['_REQUESTRESOURCES_INITIALRESOURCEVERSIONSENTRY']._loaded_options = None
   _globals['_REQUESTRESOURCES_INITIALRESOURCEVERSIONSENTRY']._serialized_options = b'8\001'
-  _globals['_SINKNODE']._serialized_start=113
-  _globals['_SINKNODE']._serialized_end=255
-  _globals['_SINKNODE_ANNOTATIONSENTRY']._serialized_start=205
-  _globals['_SINKNODE_ANNOTATIONSENTRY']._serialized_end=255
-  _globals['_REQUESTRESOURCES']._serialized_start=258
-  _globals['_REQUESTRESOURCES']._serialized_end=598
-  _globals['_REQUESTRESOURCES_INITIALRESOURCEVERSIONSENTRY']._serialized_start=536
-  _globals['_REQUESTRESOURCES_INITIALRESOURCEVERSIONSENTRY']._serialized_end=598
-  _globals['_RESOURCES']._serialized_start=601
-  _globals['_RESOURCES']._serialized_end=773
-  _globals['_RESOURCESOURCE']._serialized_start=775
-  _globals['_RESOURCESOURCE']._serialized_end=891
+  _globals['_INCREMENTALMESHCONFIGREQUEST_INITIALRESOURCEVERSIONSENTRY']._loaded_options = None
+  _globals['_INCREMENTALMESHCONFIGREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_options = b'8\001'
+  _globals['_SINKNODE']._serialized_start=143
+  _globals['_SINKNODE']._serialized_end=285
+  _globals['_SINKNODE_ANNOTATIONSENTRY']._serialized_start=235
+  _globals['_SINKNODE_ANNOTATIONSENTRY']._serialized_end=285
+  _globals['_REQUESTRESOURCES']._serialized_start=288
+  _globals['_REQUESTRESOURCES']._serialized_end=628
+  _globals['_REQUESTRESOURCES_INITIALRESOURCEVERSIONSENTRY']._serialized_start=566
+  _globals['_REQUESTRESOURCES_INITIALRESOURCEVERSIONSENTRY']._serialized_end=628
+  _globals['_RESOURCES']._serialized_start=631
+  _globals['_RESOURCES']._serialized_end=803
+  _globals['_MESHCONFIGREQUEST']._serialized_start=806
+  _globals['_MESHCONFIGREQUEST']._serialized_end=980
+  _globals['_MESHCONFIGRESPONSE']._serialized_start=982
+  _globals['_MESHCONFIGRESPONSE']._serialized_end=1106
+  _globals['_CLIENTCONFIGREQUEST']._serialized_start=1109
+  _globals['_CLIENTCONFIGREQUEST']._serialized_end=1365
+  _globals['_CLIENTCONFIGREQUEST_CLIENT']._serialized_start=1302
+  _globals['_CLIENTCONFIGREQUEST_CLIENT']._serialized_end=1365
+  _globals['_INCREMENTALMESHCONFIGREQUEST']._serialized_start=1368
+  _globals['_INCREMENTALMESHCONFIGREQUEST']._serialized_end=1709
+  _globals['_INCREMENTALMESHCONFIGREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_start=566
+  _globals['_INCREMENTALMESHCONFIGREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_end=628
+  _globals['_INCREMENTALMESHCONFIGRESPONSE']._serialized_start=1712
+  _globals['_INCREMENTALMESHCONFIGRESPONSE']._serialized_end=1863
+  _globals['_RESOURCESOURCE']._serialized_start=1865
+  _globals['_RESOURCESOURCE']._serialized_end=1981
+  _globals['_RESOURCESINK']._serialized_start=1983
+  _globals['_RESOURCESINK']._serialized_end=2097
+  _globals['_AGGREGATEDMESHCONFIGSERVICE']._serialized_start=2100
+  _globals['_AGGREGATEDMESHCONFIGSERVICE']._serialized_end=2381
 # @@protoc_insertion_point(module_scope)

@@ -98,3 +98,193 @@ class ResourceSource:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class ResourceSinkStub:
+    """The source dials, sinks listen; the messages are the same.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.EstablishResourceStream = channel.stream_stream(
+                '/istio.mcp.v1alpha1.ResourceSink/EstablishResourceStream',
+                request_serializer=istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.Resources.SerializeToString,
+                response_deserializer=istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.RequestResources.FromString,
+                _registered_method=True)
+
+
+class ResourceSinkServicer:
+    """The source dials, sinks listen; the messages are the same.
+    """
+
+    def EstablishResourceStream(self, request_iterator, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_ResourceSinkServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'EstablishResourceStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.EstablishResourceStream,
+                    request_deserializer=istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.Resources.FromString,
+                    response_serializer=istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.RequestResources.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'istio.mcp.v1alpha1.ResourceSink', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('istio.mcp.v1alpha1.ResourceSink', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class ResourceSink:
+    """The source dials, sinks listen; the messages are the same.
+    """
+
+    @staticmethod
+    def EstablishResourceStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/istio.mcp.v1alpha1.ResourceSink/EstablishResourceStream',
+            istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.Resources.SerializeToString,
+            istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.RequestResources.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class AggregatedMeshConfigServiceStub:
+    """Missing associated documentation comment in .proto file."""
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.StreamAggregatedResources = channel.stream_stream(
+                '/istio.mcp.v1alpha1.AggregatedMeshConfigService/StreamAggregatedResources',
+                request_serializer=istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.MeshConfigRequest.SerializeToString,
+                response_deserializer=istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.MeshConfigResponse.FromString,
+                _registered_method=True)
+        self.IncrementalAggregatedResources = channel.stream_stream(
+                '/istio.mcp.v1alpha1.AggregatedMeshConfigService/IncrementalAggregatedResources',
+                request_serializer=istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.IncrementalMeshConfigRequest.SerializeToString,
+                response_deserializer=istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.IncrementalMeshConfigResponse.FromString,
+                _registered_method=True)
+
+
+class AggregatedMeshConfigServiceServicer:
+    """Missing associated documentation comment in .proto file."""
+
+    def StreamAggregatedResources(self, request_iterator, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IncrementalAggregatedResources(self, request_iterator, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_AggregatedMeshConfigServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'StreamAggregatedResources': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamAggregatedResources,
+                    request_deserializer=istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.MeshConfigRequest.FromString,
+                    response_serializer=istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.MeshConfigResponse.SerializeToString,
+            ),
+            'IncrementalAggregatedResources': grpc.stream_stream_rpc_method_handler(
+                    servicer.IncrementalAggregatedResources,
+                    request_deserializer=istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.IncrementalMeshConfigRequest.FromString,
+                    response_serializer=istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.IncrementalMeshConfigResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'istio.mcp.v1alpha1.AggregatedMeshConfigService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('istio.mcp.v1alpha1.AggregatedMeshConfigService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class AggregatedMeshConfigService:
+    """Missing associated documentation comment in .proto file."""
+
+    @staticmethod
+    def StreamAggregatedResources(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/istio.mcp.v1alpha1.AggregatedMeshConfigService/StreamAggregatedResources',
+            istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.MeshConfigRequest.SerializeToString,
+            istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.MeshConfigResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IncrementalAggregatedResources(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/istio.mcp.v1alpha1.AggregatedMeshConfigService/IncrementalAggregatedResources',
+            istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.IncrementalMeshConfigRequest.SerializeToString,
+            istio_dot_mcp_dot_v1alpha1_dot_mcp__pb2.IncrementalMeshConfigResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
