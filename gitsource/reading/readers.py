@@ -162,10 +162,13 @@ def yaml_reader(data: bytes, *, stand_ins: bool = False) -> Reader:
 
 
 _INNER = re.compile(
-    r"""^%.*|(?<![^\s\[{,])!\S*|(?<!["'\]}]):(?=[^\s,\[\]{}])|(?<=[^\s"'\[\]{},])\?""", re.MULTILINE
+    r"""^%.*|(?<![^\s\[{,])!\S*|(?<!["'\]}]):(?=[^\s,\[\]{}])|(?<=[\da-fA-F]:):(?=[,\]}])"""
+    r"""|(?<=[^\s"'\[\]{},])\?""",
+    re.MULTILINE,
 )
-"""A directive; a tag; a colon that ends no key (no space follows it, nor does it follow quotes); a
-question mark. The first two stay as they are."""
+"""A directive; a tag; a colon that ends no key (no space follows it, nor does it follow quotes), or
+the last of an address such as ``2001:db8::``, which Kubernetes' reader takes for text; a question
+mark. The first two stay as they are."""
 _STAND_INS = range(0xE000, 0xE020)
 """Characters that Unicode leaves to private use."""
 
@@ -202,14 +205,14 @@ def json_reader(data: bytes) -> Reader:
     return Reader(_json_events(text).__next__, text, marks_count_lines=False)
 
 
+_NAMELESS = "did not find expected alphabetic or numeric character"
+"""What libyaml says of an alias or an anchor such as ``*.com``, of what follows its first sign."""
 _PLAINLY = {
     "found unexpected ':'": "inside [ ] and { }, this text with a colon needs quotes",
     "found character that cannot start any token": (
         "text that begins with this character needs quotes"
     ),
-    "did not find expected alphabetic or numeric character": (
-        "text that begins with * or & needs quotes"
-    ),
+    _NAMELESS: "text that begins with * or & needs quotes",
     "mapping values are not allowed in this context": (
         "a key cannot stand here; mend the indentation, or quote text that holds a colon"
     ),
@@ -229,6 +232,8 @@ def syntax_error(error: Any, reader: Reader) -> Unreadable:
     if problem in _UNCLOSED and started:
         line, column = reader.place(started)
         return Unreadable("GS102", "this quote is not closed: close it", line, column)
+    if problem == _NAMELESS and started:
+        line, column = reader.place(started)
     if mark and reader.text[mark.index : mark.index + 1] == "\t":
         message = "a tab cannot stand here; indent with spaces"
     elif problem in _PLAINLY:
