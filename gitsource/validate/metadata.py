@@ -139,7 +139,7 @@ def _refused(what: str, value: Any, longest: int) -> Problem:
 
 
 def _texts(metadata: dict[str, Any], what: str, problems: list[Problem]) -> dict[str, str]:
-    """Return the labels or annotations, noting what is not a string under a string."""
+    """Return the labels or annotations, noting what is not a string under a string; null is ""."""
     found = metadata.get(what)
     if found is None:
         return {}
@@ -149,13 +149,19 @@ def _texts(metadata: dict[str, Any], what: str, problems: list[Problem]) -> dict
         problems.append(Problem("GS308", message, path))
         return {}
     for key, text in found.items():
-        if not isinstance(text, str) or not isinstance(key, str):
+        if text is None and isinstance(key, str):
+            message = (
+                f"metadata.{what}: {shown(key)} has no value, which is read as no text: write ''"
+            )
+            problems.append(Problem("GS308", message, (*path, key), "warning"))
+        elif not isinstance(text, str) or not isinstance(key, str):
             message = (
                 f"metadata.{what}: the value of {shown(key)} has to be a string, not "
                 f"{shown(text)}: quote it"
             )
             problems.append(Problem("GS308", message, (*path, key)))
-    return {k: v for k, v in found.items() if isinstance(k, str) and isinstance(v, str)}
+    texts = {key: "" if text is None else text for key, text in found.items()}
+    return {k: v for k, v in texts.items() if isinstance(k, str) and isinstance(v, str)}
 
 
 def _unfit(labels: dict[str, str], annotations: dict[str, str]) -> Iterator[Problem]:

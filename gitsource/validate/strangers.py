@@ -19,7 +19,8 @@ GATEWAY_API = frozenset(("gateway.networking.k8s.io", "gateway.networking.x-k8s.
 """Groups of the Gateway API, experimental kinds included."""
 
 _ALIKE = 0.8
-"""From which likeness on one kind is taken for another, misspelled."""
+_ALIKE_GROUPS = 0.85
+"""From which likeness on one kind, or group, is taken for another, misspelled."""
 
 
 def told(value: Any, catalog: Catalog) -> Problem | None:
@@ -30,7 +31,7 @@ def told(value: Any, catalog: Catalog) -> Problem | None:
     if any(group in found for found in groups.values()):
         flaw = _of_istio(value, named, group, groups)
     else:
-        flaw = _without_version(value, named, groups)
+        flaw = _without_version(value, named, group, groups)
     if flaw is not None:
         return flaw
     if not isinstance(named, str) or not isinstance(group_version, str):
@@ -74,13 +75,22 @@ def _of_istio(
     return Problem("GS305", message, ("kind",), "warning")
 
 
-def _without_version(value: Any, named: object, groups: Mapping[str, set[str]]) -> Problem | None:
-    """Say that apiVersion is missing where all the rest is one of Istio's."""
-    if "apiVersion" in value or not isinstance(named, str) or named not in groups:
+def _without_version(
+    value: Any, named: object, group: str, groups: Mapping[str, set[str]]
+) -> Problem | None:
+    """Say that apiVersion is missing or misspelled where all the rest is one of Istio's."""
+    if not isinstance(named, str) or named not in groups:
         return None
     if not all(isinstance(value.get(key), dict) for key in ("metadata", "spec")):
         return None
-    return Problem("GS305", f"apiVersion is missing: a {named} of Istio's needs it", ("kind",))
+    right = " or ".join(sorted(groups[named]))
+    if value.get("apiVersion") is None:
+        return Problem("GS305", f"apiVersion is missing: a {named} of Istio's needs it", ("kind",))
+    # Others have kinds of these names too, in groups of their own.
+    if group and not get_close_matches(group[:100], groups[named], 1, _ALIKE_GROUPS):
+        return None
+    message = f"{shown(value['apiVersion'])} has no {named}: did you mean one of {right}?"
+    return Problem("GS305", message, ("apiVersion",))
 
 
 def _not_served(named: str, group_version: str, catalog: Catalog) -> Problem | None:
