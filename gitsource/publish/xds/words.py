@@ -73,8 +73,10 @@ class Response:
     """Whether it replaces all that the client has of the type."""
     after: Collection = field(repr=False)
     """What the client has once it has accepted this, as far as that is known."""
-    asked: bool = False
-    """Whether it answers a request, rather than telling news."""
+    target: str
+    """The version on whose way this is."""
+    owed: frozenset[str] = frozenset()
+    """Names that are owed to the client still."""
 
     @property
     def incremental(self) -> bool:

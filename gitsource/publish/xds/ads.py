@@ -1,0 +1,423 @@
+"""
+The exchange with one xDS client: say what the client said, get what to send. No I/O, no clock.
+
+Rule: the same as `publish.exchange` keeps, of resources rather than collections. Each type of a
+stream is on its own: at most one response with news is un-answered, and it leads to the newest
+snapshot by the steps of `steps`. What is asked for is answered at once, and over delta beside news
+that are un-answered. What a client has is known by ACKs alone; contents that it refused are not
+sent again until they change, and all others of the same response are.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from math import inf
+
+from gitsource.catalog import Catalog
+from gitsource.errors import ExchangeError, OverLimit
+from gitsource.model import Collection, Snapshot
+from gitsource.publish.content import Identity, Kept
+from gitsource.publish.exchange import PATIENCE, SETTLE
+from gitsource.publish.words import Acked, Error, Heard, Holding, Nacked, Node, Stale, Subscribed
+from gitsource.publish.xds import subscription
+from gitsource.publish.xds.blame import Grudges, judge
+from gitsource.publish.xds.due import Due, due, in_order
+from gitsource.publish.xds.selection import Shelf
+from gitsource.publish.xds.steps import Plan
+from gitsource.publish.xds.subscription import NO_NAMES
+from gitsource.publish.xds.types import CLUSTER, ENDPOINTS, type_of
+from gitsource.publish.xds.watch import Event, Flight, State, Watch
+from gitsource.publish.xds.words import ALL, DeltaRequest, Request, Response, SotwRequest
+
+REMOVAL_TIMEOUT = 5.0
+"""Seconds a step waits at most for the ACK of the one before."""
+NAMES = 100_000
+"""Names of resources that one stream may ask for, or say it has."""
+SUBSCRIPTIONS = 1000
+"""Types that one stream may ask for."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What all streams of a server share: what was worked out, and what clients refused."""
+
+    shelf: Shelf = field(default_factory=Shelf)
+    grudges: Grudges = field(default_factory=Grudges)
+
+
+class Ads:
+    """All subscriptions of one stream."""
+
+    def __init__(
+        self,
+        stream: int,
+        kept: Kept,
+        catalog: Callable[[], Catalog],
+        memory: Memory | None = None,
+        *,
+        delta: bool,
+        settle: float = SETTLE,
+        patience: float = PATIENCE,
+        timeout: float = REMOVAL_TIMEOUT,
+        subscriptions: int = SUBSCRIPTIONS,
+        names: int = NAMES,
+    ) -> None:
+        self.identity: Identity = stream
+        """The node ID the client tells; until then the number of its stream."""
+        self.node: Node | None = None
+        self.next_look: float | None = None
+        """When `offer` may have something even if nothing happens before; None: it will not."""
+        self._kept = kept
+        self._catalog = catalog
+        self._memory = memory or Memory()
+        self._shelf = self._memory.shelf
+        self._delta = delta
+        self._settle = settle
+        self._patience = patience
+        self._timeout = timeout
+        self._bounds = (subscriptions, names)
+        self._watches: dict[str, Watch] = {}
+        self._ordered: list[Watch] = []
+        self._nonces = 0
+
+    def __repr__(self) -> str:
+        states = {watch.type.label: watch.state.value for watch in self._ordered}
+        mode = "delta" if self._delta else "SotW"
+        return f"<Ads {mode} identity={self.identity!r} nonces={self._nonces} {states}>"
+
+    def __len__(self) -> int:
+        """Types and names that are subscribed to."""
+        return len(self._watches) + sum(len(one.wanted.names) for one in self._ordered)
+
+    def __contains__(self, requested: str) -> bool:
+        return requested in self._watches
+
+    # ------------------------------------------------------------------ how it stands
+
+    def settled(self, snapshot: Snapshot) -> bool:
+        """Whether every subscription has accepted what it is to hold of *snapshot*."""
+        plan = self._plan(snapshot, -inf)
+        return all(self._holds(watch, plan) for watch in self._ordered)
+
+    def _holds(self, watch: Watch, plan: Plan) -> bool:
+        if watch.flights or watch.first or not (watch.merges or watch.sure):
+            return False
+        whole = plan.whole(watch)
+        if self._delta or not watch.merges:
+            return watch.has.version == whole.version
+        return not self._shelf.changes(watch.has, whole).put
+
+    def retry(self) -> None:
+        """Forget what was refused: it may be sent again. `Kept` may still know better."""
+        for watch in self._ordered:
+            watch.trouble = None
+            self._memory.grudges.forgive(self.identity, watch.requested)
+
+    def holdings(self) -> Iterator[Holding]:
+        """Yield what each subscription was sent last and has accepted."""
+        for watch in self._ordered:
+            names = None if watch.wanted.all else tuple(sorted(watch.wanted.names))
+            has = None if watch.first else watch.has
+            refused = (
+                watch.trouble.version if watch.trouble and watch.state is State.REFUSED else None
+            )
+            yield Holding(watch.requested, watch.collection, watch.expected, has, refused, names)
+
+    # ------------------------------------------------------------------ hearing
+
+    def receive(self, request: Request, snapshot: Snapshot | None, now: float) -> Heard:
+        """
+        Take in what the client says; *snapshot* is what it is served, if anything is.
+
+        Raises ExchangeError if it becomes another node, OverLimit if it asks for too much.
+        """
+        self._introduced(request.node)
+        watch = self._watches.get(request.type_url)
+        if watch is None:
+            return self._subscribed(request, snapshot, now)
+        if isinstance(request, DeltaRequest):
+            return self._delta_again(watch, request, snapshot, now)
+        return self._sotw_again(watch, request, now)
+
+    def _introduced(self, node: Node | None) -> None:
+        if node is None or node == self.node:
+            return
+        if self.node is not None:
+            raise ExchangeError(
+                "a second, different node on one stream",
+                hint="a node is told once, or every time the same",
+            )
+        self.node = node
+        if node.id:
+            self.identity = node.id
+
+    def _subscribed(self, request: Request, snapshot: Snapshot | None, now: float) -> Subscribed:
+        """Take in the first request of a type, whatever nonce it carries."""
+        url = request.type_url
+        kind = self._catalog().by_collection.get(url)
+        of = type_of(url, self._catalog().rank(url))
+        stated = 0
+        if isinstance(request, DeltaRequest):
+            wanted, _ = subscription.delta(None, of, request.subscribe, request.unsubscribe)
+            stated = len(request.initial_versions)
+        else:
+            wanted = subscription.sotw(None, of, request.names)
+        self._bounded(len(wanted.names) + stated, types=1)
+        collection = kind.collection if kind else url
+        watch = Watch(
+            of,
+            url,
+            collection,
+            merges=self._delta or not of.complete,
+            wanted=self._shelf.shared(wanted),
+            has=self._shelf.empty(collection),
+            ready_at=now + self._settle,
+        )
+        if isinstance(request, DeltaRequest):
+            self._stated(watch, request, snapshot)
+        elif watch.wanted.wildcard and not of.wrapped:
+            watch.stated = request.version
+        self._watches[url] = watch
+        insort(self._ordered, watch, key=lambda one: one.type.order)
+        if snapshot is not None:
+            self._skip(watch, snapshot, now)
+        return Subscribed(url, collection, self._delta, stated)
+
+    def _stated(self, watch: Watch, request: DeltaRequest, snapshot: Snapshot | None) -> None:
+        """Take in what a client has from an earlier stream."""
+        if not request.initial_versions:
+            return
+        whole = self._shelf.empty(watch.collection)
+        if snapshot is not None:
+            whole = self._plan(snapshot, 0.0).whole(watch)
+        has = self._shelf.stated(whole, request.initial_versions)
+        watch.has = self._shelf.narrowed(has, watch.wanted)
+        if watch.requested == ENDPOINTS and (clusters := self._watches.get(CLUSTER)):
+            needs = NO_NAMES.union(*(one.endpoints for one in clusters.flights))
+            watch.owed = frozenset(name for name in needs if watch.has.get(name))
+
+    def _skip(self, watch: Watch, snapshot: Snapshot, now: float) -> None:
+        """Say nothing to a client that needs to hear nothing."""
+        plan = self._plan(snapshot, now)
+        if watch.merges:
+            if not watch.flights and due(watch, plan) is None:
+                watch.first, watch.owed = False, NO_NAMES
+                watch.move(Event.HOLDS)
+            return
+        target = plan.target(watch)
+        refused = self._kept.refused(self.identity, watch.collection, target.version)
+        last = self._kept.last_accepted(self.identity, watch.collection)
+        # Whoever refused something since may have a part of that: it gets everything again.
+        if watch.stated == target.version and not refused and last in {None, watch.stated}:
+            watch.has, watch.sure, watch.first = target, True, False
+            watch.move(Event.HOLDS)
+
+    def _bounded(self, more: int, types: int = 0) -> None:
+        most_types, most_names = self._bounds
+        if len(self._watches) + types > most_types:
+            text = f"more than {most_types} types on one stream (limits.subscriptions)"
+            raise OverLimit(text)
+        if len(self) - len(self._watches) + more > most_names:
+            raise OverLimit(f"more than {most_names} names on one stream (limits.names)")
+
+    def _delta_again(
+        self, watch: Watch, request: DeltaRequest, snapshot: Snapshot | None, now: float
+    ) -> Heard:
+        flight = watch.flying(request.nonce) if request.nonce else None
+        heard: Heard = Stale(request.type_url, request.nonce)
+        if flight is not None:
+            heard = self._answered(watch, flight, request.error, now)
+        elif not request.subscribe and not request.unsubscribe:
+            watch.move(Event.STALE)
+        if not request.subscribe and not request.unsubscribe:
+            return heard
+        before = watch.wanted
+        wanted, owed = subscription.delta(
+            before, watch.type, request.subscribe, request.unsubscribe
+        )
+        self._bounded(len(wanted.names) - len(before.names))
+        watch.wants(wanted, self._shelf)
+        watch.owed = watch.owed - request.unsubscribe | owed if owed or watch.owed else NO_NAMES
+        if owed or (ALL in request.subscribe):
+            watch.move(Event.SUBSCRIBE)
+            watch.ready_at = now
+            if snapshot is not None:
+                self._skip(watch, snapshot, now)
+        if flight is not None:
+            return heard
+        return Subscribed(watch.requested, watch.collection, incremental=True, stated=0)
+
+    def _sotw_again(self, watch: Watch, request: SotwRequest, now: float) -> Heard:
+        flight = watch.flying(request.nonce) if request.nonce else None
+        repeats = request.nonce in {"", watch.nonce}
+        if flight is None and (not repeats or request.error is not None):
+            watch.move(Event.STALE)
+            return Stale(request.type_url, request.nonce)
+        heard: Heard | None = None
+        if flight is not None:
+            heard = self._answered(watch, flight, request.error, now)
+        before = watch.wanted
+        wanted = subscription.sotw(before, watch.type, request.names)
+        if wanted == before:
+            return heard or self._repeated(watch, request, now)
+        self._bounded(len(wanted.names) - len(before.names))
+        watch.wants(wanted, self._shelf)
+        watch.ready_at = now
+        if watch.merges:
+            watch.owed = (watch.owed & watch.wanted.names) | (wanted.names - before.names)
+        if watch.owed if watch.merges else not wanted.nothing:
+            watch.flights = ()  # It was sent for other names: its content goes out again.
+            watch.move(Event.SUBSCRIBE)
+        return heard or Subscribed(watch.requested, watch.collection, incremental=False, stated=0)
+
+    def _repeated(self, watch: Watch, request: SotwRequest, now: float) -> Heard:
+        """Send again what is asked for again; not endlessly, since a second ACK looks alike."""
+        if watch.owed or watch.state is State.ASKED or watch.wanted.nothing:
+            watch.move(Event.STALE)
+            return Stale(request.type_url, request.nonce)
+        watch.flights = ()
+        watch.owed = watch.wanted.names if watch.merges else NO_NAMES
+        watch.ready_at = max(now, watch.repeated_at + self._patience)
+        watch.repeated_at = watch.ready_at
+        watch.move(Event.SUBSCRIBE)
+        return Subscribed(watch.requested, watch.collection, incremental=False, stated=0)
+
+    def _answered(
+        self, watch: Watch, flight: Flight, error: Error | None, now: float
+    ) -> Acked | Nacked:
+        about = (
+            watch.requested,
+            watch.collection,
+            flight.after.version,
+            flight.nonce,
+            now - flight.sent_at,
+        )
+        if error is None:
+            watch.accepted(flight, self._shelf)
+            return Acked(*about)
+        trouble = watch.refused(flight, self._shelf, now)
+        if not watch.merges:
+            trouble.refused |= {flight.after.version, flight.target}
+            trouble.had = flight.after
+            return Nacked(*about, error)
+        put = {one.name: one.version for one in flight.put}
+        verdict = judge(trouble, frozenset(put), error.message)
+        grudges = self._memory.grudges
+        grudges.forgive(self.identity, watch.requested, verdict.cleared)
+        bad = frozenset((name, put[name]) for name in verdict.bad)
+        grudges.bear(self.identity, watch.requested, bad)
+        trouble.named = (trouble.named - verdict.cleared) | (
+            verdict.bad if len(put) > 1 else NO_NAMES
+        )
+        trouble.groups = verdict.groups
+        if verdict.whole:
+            trouble.refused |= {flight.target}
+        return Nacked(*about, error)
+
+    # ------------------------------------------------------------------ offering
+
+    def offer(self, snapshot: Snapshot | None, now: float) -> Response | None:
+        """
+        Return what to send now, if anything; nothing changes until it is `sent`.
+
+        Before the first snapshot there is nothing: requests wait.
+        """
+        self.next_look = None
+        if snapshot is None or not self._ordered:
+            return None
+        plan = self._plan(snapshot, now)
+        dues = [one for watch in self._ordered if (one := due(watch, plan)) is not None]
+        waits: list[Due] = []
+        for one in in_order(dues, self._shelf):
+            if one.until > now:
+                waits.append(one)
+            elif not any(other.holds_up(one) for other in waits):
+                return self._response(one)
+        self.next_look = min((one.until for one in waits if one.until < inf), default=None)
+        return None
+
+    def _plan(self, snapshot: Snapshot, now: float) -> Plan:
+        return Plan(
+            self._ordered,
+            snapshot,
+            self._shelf,
+            bad=self._bad,
+            refused=self._refused,
+            last=self._last,
+            clusters=self._clusters,
+            delta=self._delta,
+            now=now,
+            timeout=self._timeout,
+            patience=self._patience,
+        )
+
+    def _clusters(self) -> str:
+        kind = self._catalog().by_collection.get(CLUSTER)
+        return kind.collection if kind else CLUSTER
+
+    def _bad(self, watch: Watch) -> frozenset[tuple[str, str]]:
+        return self._memory.grudges.of(self.identity, watch.requested)
+
+    def _refused(self, watch: Watch, *versions: str) -> bool:
+        if watch.trouble is not None and not watch.trouble.refused.isdisjoint(versions):
+            return True
+        if watch.merges and not watch.first:
+            return False
+        return any(
+            self._kept.refused(self.identity, watch.collection, version) for version in versions
+        )
+
+    def _last(self, watch: Watch) -> Collection | None:
+        """Return what the client accepted last, if that is still kept."""
+        if watch.has.names:
+            return watch.has
+        version = self._kept.last_accepted(self.identity, watch.collection)
+        whole = self._kept.find(watch.collection, version) if version is not None else None
+        return None if whole is None else self._shelf.select(whole, watch.wanted)
+
+    def _response(self, one: Due) -> Response:
+        watch, after = one.watch, one.after
+        return Response(
+            type=watch.type,
+            requested=watch.requested,
+            collection=watch.collection,
+            nonce=str(self._nonces + 1),
+            version=after.version,
+            put=one.put,
+            removed=one.removed,
+            delta=self._delta,
+            complete=not watch.merges,
+            after=after,
+            target=one.target,
+            owed=one.owed,
+        )
+
+    def sent(self, response: Response, now: float) -> None:
+        """Note that *response*, the last one offered, is being written."""
+        watch = self._watches[response.requested]
+        needs = NO_NAMES
+        endpoints = self._watches.get(ENDPOINTS)
+        if response.requested == CLUSTER:
+            needs = self._needs(watch, response)
+            if endpoints is not None and needs and not endpoints.first:
+                has = endpoints.expected
+                endpoints.owed |= {name for name in needs if has.get(name) is not None}
+        self._nonces += 1
+        watch.sent(response, now, needs)
+
+    def _needs(self, watch: Watch, response: Response) -> frozenset[str]:
+        """Return the endpoints that clusters need anew, because they are new or changed."""
+        shelf = self._shelf
+        if not self._watches.get(ENDPOINTS) and not self._delta:
+            return NO_NAMES
+        if watch.merges:
+            return shelf.endpoints(response.put)
+        if watch.first:
+            return shelf.endpoints(response.put)
+        needs = shelf.endpoints(shelf.changes(watch.has, response.after).put)
+        if watch.trouble is not None and watch.trouble.had is not None:
+            # Some of what it refused it may have taken over all the same.
+            needs |= shelf.endpoints(shelf.changes(watch.trouble.had, response.after).put)
+        return needs

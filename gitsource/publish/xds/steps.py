@@ -1,0 +1,160 @@
+"""
+Make before break: what a client may be sent now, on its way from what it has to a snapshot.
+
+Rule: what is new and referred to goes first (`Stage.REFERRED`); what may refer to it follows when
+that was accepted; what is gone goes last, when nothing the client has may refer to it. A wait ends
+when the other side is accepted or refused, and in any case after a time-out, so that a client that
+never answers one type still gets the others. A client is sent steps, never promises: a newer
+snapshot in the middle is planned from what the client has by then.
+
+Listeners are sent in one step. Nothing refers to a listener, and one that takes over the address of
+another would be refused while both stand. What waits for endpoints is ready before its ACK: CDS is
+ACKed only when the endpoints are there, so nothing here waits for CDS to send EDS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import inf
+
+from gitsource.model import Collection, Snapshot
+from gitsource.publish.xds.selection import Shelf
+from gitsource.publish.xds.types import Stage
+from gitsource.publish.xds.watch import State, Watch
+
+
+class Plan:
+    """The next steps of one stream, seen at one moment."""
+
+    def __init__(
+        self,
+        watches: Sequence[Watch],
+        snapshot: Snapshot,
+        shelf: Shelf,
+        *,
+        bad: Callable[[Watch], frozenset[tuple[str, str]]],
+        refused: Callable[..., bool],
+        last: Callable[[Watch], Collection | None],
+        clusters: Callable[[], str],
+        delta: bool,
+        now: float,
+        timeout: float,
+        patience: float,
+    ) -> None:
+        self.shelf = shelf
+        self.refused = refused
+        self.last = last
+        self.delta = delta
+        self.now = now
+        self.patience = patience
+        self._watches = watches
+        self._snapshot = snapshot
+        self._bad = bad
+        self._timeout = timeout
+        self._clusters = clusters
+        self._targets: dict[Watch, Collection] = {}
+        self._referred: float | None = None
+        self._referring: float | None = None
+
+    def whole(self, watch: Watch) -> Collection:
+        """Return what *watch* asks for of the snapshot."""
+        if watch.type.void or (watch.type.delta_only and not self.delta):
+            return self.shelf.empty(watch.collection)
+        return self.shelf.select(self._snapshot.collection(watch.collection), watch.wanted)
+
+    def target(self, watch: Watch) -> Collection:
+        """Return the same without contents that the client refused, if it merges."""
+        known = self._targets.get(watch)
+        if known is None:
+            known = self.whole(watch)
+            if watch.merges and (bad := self._bad(watch)):
+                known = self.shelf.excused(known, watch.expected, bad)
+            self._targets[watch] = known
+        return known
+
+    def step(self, watch: Watch) -> tuple[Collection, float]:
+        """
+        Return what the client may have now, and until when it has to wait for the rest.
+
+        The second is 0 if the first is all.
+        """
+        target, has = self.target(watch), watch.expected
+        stage = watch.type.stage
+        if stage is Stage.BY_RANK or watch.first or has.version == target.version:
+            return target, 0.0
+        if stage is Stage.REFERRING:
+            until = self._referred_until()
+            return (target, 0.0) if until <= self.now else (has, until)
+        if watch.merges and not self.delta:
+            return target, 0.0  # Nothing is ever removed in what a SotW client merges.
+        grown = self.shelf.joined(has, target)
+        if grown.version == target.version:
+            return target, 0.0
+        until = self._referrers_until(stage)
+        return (target, 0.0) if until <= self.now else (grown, until)
+
+    def grows(self, watch: Watch) -> bool:
+        """Say whether the client lacks anything of its target that it did not refuse."""
+        target, has = self.target(watch), watch.expected
+        if watch.first or has.version == target.version:
+            return watch.first and watch.state is State.ASKED
+        return bool(self.shelf.changes(has, target).put) and not self.refused(watch, target.version)
+
+    def gone(self, watch: Watch, names: frozenset[str]) -> frozenset[str]:
+        """Return those of *names* of which a delta client is to be told that they do not exist."""
+        missing = self.shelf.missing(self.target(watch), names)
+        if not missing or not watch.type.patient:
+            return missing
+        # A cluster that is told it has no endpoints serves errors: if it is served, they may come.
+        clusters = self._snapshot.collection(self._clusters())
+        return missing - self.shelf.endpoints(clusters.resources)
+
+    # ------------------------------------------------------------------ waits
+
+    def _answers(self, watch: Watch) -> float:
+        """Return until when an answer of the client on *watch* is waited for."""
+        sent = max((one.sent_at for one in watch.flights), default=-inf)
+        return sent + self._timeout
+
+    def _referred_until(self) -> float:
+        """Return until when what refers to others waits."""
+        if self._referred is None:
+            waits = [0.0]
+            for watch in self._watches:
+                if watch.type.stage is not Stage.REFERRED:
+                    continue
+                waits.append(self._answers(watch))
+                if watch.first and watch.state is State.ASKED:
+                    waits.append(watch.ready_at)
+            self._referred = max(waits)
+        return self._referred
+
+    def _referrers_until(self, stage: Stage) -> float:
+        """Return until when what is gone, of a type of *stage*, stays."""
+        if self._referring is None:
+            self._referring = max(
+                (
+                    self._settles(watch)
+                    for watch in self._watches
+                    if watch.type.stage is Stage.REFERRING
+                ),
+                default=0.0,
+            )
+        if stage is Stage.REFERRED:
+            return self._referring
+        referred = [watch for watch in self._watches if watch.type.stage is Stage.REFERRED]
+        return max([self._referring, *map(self._settles, referred)])
+
+    def _settles(self, watch: Watch) -> float:
+        """Return until when *watch* may still refer to what its target does not."""
+        waits = [0.0, self._answers(watch)]
+        if watch.refused_at is not None:
+            waits.append(watch.refused_at + self._timeout)
+        if not watch.flights and self.grows(watch):
+            if watch.type.stage is Stage.REFERRING:
+                until = self._referred_until()
+                # Else it goes in this very round, and is waited for from then on.
+                waits.append(until if until > self.now else inf)
+            else:
+                waits.append(inf)
+        return max(waits)
