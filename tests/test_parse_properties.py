@@ -82,6 +82,7 @@ def paths_in(value, path=()):
 @given(st.one_of(st.binary(), st.lists(PIECES, max_size=40).map(lambda t: "".join(t).encode())))
 @settings(max_examples=600, deadline=None)
 @example(b"\xef\xbb\xbf")
+@example(b"\xef\xbb\xbf\xef\xbb\xbf[")
 @example(b"&a *a")
 @example(b"? &a <<\n: *a")
 def test_any_bytes_have_an_answer(data):

@@ -265,8 +265,7 @@ def outline(data: bytes, *, json: bool | None = None) -> Outline:
     as_json = partial(json_reader, data)
     # As `parse` does: perhaps it is only colons inside text that stop the reader.
     as_yaml = (partial(yaml_reader, data), partial(yaml_reader, data, stand_ins=True))
-    if json:
-        return Outline(as_json)
-    if json is None and data.lstrip(_BEFORE_JSON).startswith((b"{", b"[")):
-        return Outline(as_json, *as_yaml)
-    return Outline(*as_yaml)
+    if not json and not (json is None and data.lstrip(_BEFORE_JSON).startswith((b"{", b"["))):
+        return Outline(*as_yaml)
+    # JSON is YAML but for corners at which libyaml stops, and libyaml is faster.
+    return Outline(as_yaml[0], as_json, *((as_json,) if json else as_yaml))

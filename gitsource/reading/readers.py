@@ -188,7 +188,8 @@ def _with_stand_ins(text: str) -> Callable[[], Any]:
     back = str.maketrans({stand_in: char for char, stand_in in into.items()})
     replaced = _INNER.sub(lambda found: into.get(found[0], found[0]), text)
     lib = library()
-    get_event = lib.CParser(replaced.encode()).get_event
+    # A byte order mark of the text itself is then the second one, which libyaml counts.
+    get_event = lib.CParser(("\ufeff" + replaced).encode()).get_event
 
     def next_event() -> Any:
         event = get_event()
