@@ -17,6 +17,7 @@ from typing import TypeAlias
 from gitsource._proto.istio.mcp.v1alpha1.metadata_pb2 import Metadata
 from gitsource.model import Collection, Resource, content_digest
 from gitsource.publish.selectors import ResourceSelector
+from gitsource.publish.xds.body import field_of
 from gitsource.settings import ViewResources
 
 REVISION_LABEL = "istio.io/rev"
@@ -28,6 +29,7 @@ FACTS = 65_536
 VERSIONS = 4
 """Versions of a collection of which the marks are kept."""
 _STRIDE = 1024
+_METADATA = 1
 
 Mark: TypeAlias = tuple[int, str]
 """A bit for each selector that matches a resource, and the revision it is labelled for."""
@@ -89,7 +91,7 @@ class Marks:
         labels: Mapping[str, str] = {}
         annotations: Mapping[str, str] = {}
         if self._labels or self._annotations or _REVISION_BYTES in resource.wire:
-            metadata = Metadata.FromString(_metadata(resource.wire))
+            metadata = Metadata.FromString(field_of(resource.wire, _METADATA))
             labels, annotations = metadata.labels, metadata.annotations
         revision = labels.get(REVISION_LABEL, "")
         facts = (
@@ -192,26 +194,3 @@ def _shared_ends(old: Sequence[Resource], new: Sequence[Resource]) -> tuple[int,
             break
         end += stride
     return start, end
-
-
-def _metadata(wire: bytes) -> bytes:
-    """Return the metadata (field 1) of a serialized `istio.mcp.v1alpha1.Resource`, cut out."""
-    at = 0
-    while at < len(wire):
-        tag, at = _varint(wire, at)
-        length, at = _varint(wire, at)  # it has only fields with a length
-        if tag >> 3 == 1:
-            return wire[at : at + length]
-        at += length
-    return b""
-
-
-def _varint(wire: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = wire[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7

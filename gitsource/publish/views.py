@@ -178,6 +178,11 @@ class Views:
             )
         return view
 
+    def shown(self) -> tuple[Collection, ...]:
+        """Return the collections that are parts of others and were shown last, each once."""
+        found = (shown.kept for shown in self._shown.values())
+        return tuple({id(one): one for one in found if one is not None}.values())
+
     def retire(self) -> None:
         """Let go of everything: other views take the place of these. Answers stay right."""
         self._retired = True

@@ -276,6 +276,17 @@ def test_views_that_are_retired_keep_nothing_and_still_answer():
     assert (None, None) == (cache.find(T0, held.version), cache.find(T0, again.version))
 
 
+def test_what_is_shown_in_part_is_told_once():
+    """Encoders keep the bytes of these."""
+    some = views(shop(namespaces=("eu",)), ViewRow("x", ViewNodes(("x",)), ViewResources(("e*",))))
+    served = snapshot(A, B, **{T1: (resource("eu/limit"),)})
+    one, two = (some.seen(served, Node(name)) for name in ("shop-1", "x"))
+
+    assert one.collection(T0) is two.collection(T0)
+    assert one.collection(T1) is served.collection(T1)
+    assert (one.collection(T0),) == some.shown()
+
+
 def test_everything_is_shown_by_one_key():
     assert ALL == views().key(Node("a")) == views(shop()).key(Node("shop-9"))
 
