@@ -43,6 +43,8 @@ LONGEST = 64
 """Characters kept of a revision: a label's value has at most 63, so a longer one matches none."""
 NODES = 8192
 """Nodes of which the key is remembered."""
+LONG = 2048
+"""Characters that an honest node says at most of what views ask; others are not remembered."""
 KEYS = 4096
 """Keys of which the snapshot is remembered."""
 LIVE = 4
@@ -107,7 +109,7 @@ class Views:
         self._asked_metadata = tuple(
             sorted({REVISION, *(key for row in rows for key, _ in row.nodes.metadata)})
         )
-        self._keys: OrderedDict[tuple[object, ...], ViewKey] = OrderedDict()
+        self._keys: OrderedDict[tuple[str | None, ...], ViewKey] = OrderedDict()
         self._shown: dict[tuple[str, int, str], _Shown] = {}
         self._changes: list[tuple[Collection, Marked, tuple[Item, ...]]] = []
         self._recent: deque[_Generation] = deque(maxlen=LIVE)
@@ -129,10 +131,12 @@ class Views:
         """Return what *node* sees; None is one that has not said who it is."""
         who = node or Node()
         metadata = tuple(who.metadata.get(key) for key in self._asked_metadata)
-        told = (who.id, who.cluster, who.region, who.zone, who.sub_zone, metadata)
+        told = (who.id, who.cluster, who.region, who.zone, who.sub_zone, *metadata)
         key = self._keys.get(told)
         if key is None:
-            key = self._keys[told] = self._key(who)
+            key = self._key(who)
+            if sum(len(text) for text in told if text) <= LONG:
+                self._keys[told] = key
             if len(self._keys) > NODES:
                 self._keys.popitem(last=False)
         return key
