@@ -16,6 +16,7 @@ sys.path.insert(0, str(BENCHMARKS))
 import documents  # noqa: E402 - the benchmarks are scripts and stand on the path
 import processes  # noqa: E402
 import repository  # noqa: E402
+import views  # noqa: E402
 from gitsource._proto.istio.mcp.v1alpha1.mcp_pb2 import Resources  # noqa: E402
 from gitsource.build import bounds, judge  # noqa: E402
 from gitsource.catalog import Catalog  # noqa: E402
@@ -128,3 +129,14 @@ def test_one_command_measures_every_row_and_prints_the_table(tmp_path):
     ] == [row["name"] for row in kept["rows"]]  # fmt: skip
     assert all(value > 0 for row in kept["rows"] for value in row["values"])
     assert "one-file commit (POST /sync) → ACK of 3 incremental sinks" in done.stdout
+
+
+def test_views_show_what_their_form_says():
+    shown = {cost.form: cost.shown for cost in views.measured(40, 4)}
+
+    assert shown == {
+        "each its own part": 40,
+        "nearly all, none sees the change": 30 + 3 * 20,
+        "nearly all, all see the change": 4 * 30,
+        "by a label that is different everywhere": 16,
+    }
