@@ -55,7 +55,9 @@ def _server(subject: Subject, path: FieldPath, server: Any) -> Iterator[Problem]
     if server.HasField("tls"):
         yield from server_tls((*path, "tls"), server.tls)
     if not server.HasField("port"):
-        yield error("GW-15", path, "the server has no port: set number, name and protocol")
+        yield error(
+            "GW-15", (*path, "port"), "the server has no port: set number, name and protocol"
+        )
         return
     protocol = server.port.protocol.lower()
     if server.tls.https_redirect and protocol not in HTTP_CLASS:

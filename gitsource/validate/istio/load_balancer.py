@@ -94,7 +94,7 @@ def _primes() -> tuple[int, ...]:
 
 def _warmup(path: FieldPath, warmup: Any) -> Iterator[Problem]:
     if not warmup.HasField("duration"):
-        yield error("DR-69", path, "the warm-up has no duration: set duration")
+        yield error("DR-69", (*path, "duration"), "the warm-up has no duration: set duration")
     else:
         yield from duration("DR-69", (*path, "duration"), warmup.duration)
     if warmup.minimum_percent.value > 100:

@@ -70,7 +70,7 @@ def destinations(
     for index, entry in enumerate(entries):
         if not entry.HasField("destination"):
             message = "the entry has no destination: name a host to send to"
-            yield error("VS-46", (*path, index), message)
+            yield error("VS-46", (*path, index, "destination"), message)
         elif not converted:
             yield from destination("VS-47", (*path, index, "destination"), entry.destination)
         if http and entry.HasField("headers"):

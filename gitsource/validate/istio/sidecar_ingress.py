@@ -38,7 +38,11 @@ def ingress(subject: Subject) -> Iterator[Problem]:
     for index, listener in enumerate(subject.spec.ingress):
         at = ("spec", "ingress", index)
         if not listener.HasField("port"):
-            yield error("SC-11", at, "the listener has no port: set port.number and port.protocol")
+            yield error(
+                "SC-11",
+                (*at, "port"),
+                "the listener has no port: set port.number and port.protocol",
+            )
             continue
         yield from _port(subject, at, listener)
         number = listener.port.number

@@ -54,7 +54,7 @@ def _settings(subject: Subject, path: FieldPath, policy: Any) -> Iterator[Proble
 def _port(subject: Subject, path: FieldPath, settings: Any) -> Iterator[Problem]:
     fields = [field.name for field, _ in settings.ListFields()]
     if "port" not in fields:
-        yield error("DR-26", path, "the settings name no port: set port.number")
+        yield error("DR-26", (*path, "port"), "the settings name no port: set port.number")
     if not [name for name in fields if name != "port"]:
         yield error(
             "DR-26",
