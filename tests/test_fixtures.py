@@ -184,7 +184,7 @@ def test_a_body_is_what_another_reader_finds_in_the_file(step):
             metadata = document.get("metadata") or {}
             if "resource" in document:
                 metadata = metadata["filter_metadata"]["gitsource.dev"]
-                document = document["resource"]  # noqa: PLW2901 - unwrapped
+                document = document["resource"]
             spec = document["spec"] if "apiVersion" in document else document
             if not resource["type"].endswith("google.protobuf.Struct"):
                 spec = {key: item for key, item in spec.items() if key != "@type"}

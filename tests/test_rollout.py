@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from gitsource.model import Finding, Revision
-from gitsource.rollout import Hold, Publish, decide
+import pytest
+
+from gitsource.model import Collection, Finding, Origin, Resource, Revision, Snapshot
+from gitsource.rollout import Hold, Publish, confirmed, decide, emptied, unconfirmed
 from gitsource.snapshot.build import nothing, propose
 from gitsource.snapshot.history import Control, Pin
 
@@ -41,3 +43,79 @@ def test_a_pin_holds_even_a_sound_revision_and_says_who_and_why() -> None:
     assert isinstance(decision, Hold)
     assert "cccccccccccc" in decision.reason
     assert "ann: incident 7" in decision.reason
+
+
+# --------------------------------------------------------------------------- the guard
+
+
+def snapshot(**collections: int) -> Snapshot:
+    """Return a snapshot with so many resources in each collection."""
+    return Snapshot.of(
+        REVISION,
+        {
+            name: Collection.of(
+                name, [Resource(f"r{n}", "v", b"", Origin("a.yaml", 1)) for n in range(count)]
+            )
+            for name, count in collections.items()
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({"clusters": 2}, {"clusters": 1}, ()),
+        ({"clusters": 2}, {}, ("clusters",)),
+        ({"clusters": 2, "listeners": 1}, {}, ("clusters", "listeners")),
+        ({}, {}, ()),
+        ({}, {"clusters": 1}, ()),
+        ({"routes": 2}, {}, ()),
+    ],
+)
+def test_only_a_vital_collection_that_had_something_can_be_emptied(before, after, expected) -> None:
+    found = emptied(snapshot(**before), snapshot(**after), ("clusters", "listeners"))
+
+    assert expected == found
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("", set()),
+        ("Gitsource-Allow: empty a/b", {("empty", "a/b")}),
+        ("subject\n\nwhy\ngitsource-allow:  EMPTY a/b, c/d  e/f\n", {"a/b", "c/d", "e/f"}),
+        ("Gitsource-Allow: empty a\r\nGitsource-Allow: other b", {("empty", "a"), ("other", "b")}),
+        ("see Gitsource-Allow: empty a/b", set()),
+        ("Gitsource-Allow: empty", set()),
+        ("Gitsource-Allow:\nempty a/b", set()),
+    ],
+)
+def test_a_line_of_a_commit_message_confirms(message, expected) -> None:
+    wanted = {("empty", each) if isinstance(each, str) else each for each in expected}
+
+    assert wanted == confirmed(message)
+
+
+def test_a_commit_message_confirms_no_more_than_a_hundred_things() -> None:
+    assert 100 == len(confirmed("Gitsource-Allow: empty " + " ".join(map(str, range(10_000)))))
+
+
+def test_what_is_emptied_is_told_with_what_to_do_unless_it_is_confirmed() -> None:
+    before = snapshot(clusters=2, listeners=1)
+
+    (finding,) = unconfirmed(
+        ("clusters", "listeners"), before, confirmed("gitsource-allow: empty clusters")
+    )
+
+    assert ("GS206", "error") == (finding.code, finding.severity)
+    assert "`Gitsource-Allow: empty listeners`" in finding.message
+    assert "r0, of a.yaml" in finding.message
+
+
+def test_the_reason_says_that_a_confirmation_is_needed() -> None:
+    found = unconfirmed(("clusters",), snapshot(clusters=1), frozenset())
+
+    decision = decide(proposal(*found), Control())
+
+    assert isinstance(decision, Hold)
+    assert decision.reason.startswith("needs a confirmation: GS206: nothing is left of clusters")

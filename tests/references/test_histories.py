@@ -135,8 +135,52 @@ POLICY = document(
     "PeerAuthentication",
     LABELS.map(lambda labels: {"selector": {"matchLabels": labels}}) | st.just({}),
 )
+ADS = {"ads": {}}
+HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3"
+
+
+def envoys(package: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return resources of Envoy's of the message *package* with *fields*."""
+    url = st.just(f"type.googleapis.com/envoy.{package}")
+    return st.fixed_dictionaries({"@type": url, **fields})
+
+
+ENVOYS = st.one_of(
+    envoys(
+        "config.cluster.v3.Cluster",
+        name=NAMES,
+        type=st.just("EDS"),
+        eds_cluster_config=st.just({"eds_config": ADS}),
+    ),
+    envoys("config.endpoint.v3.ClusterLoadAssignment", cluster_name=NAMES),
+    envoys(
+        "config.route.v3.RouteConfiguration",
+        name=NAMES,
+        virtual_hosts=NAMES.map(
+            lambda name: [{"name": "a", "routes": [{"route": {"cluster": name}}]}]
+        ),
+    ),
+    envoys(
+        "config.listener.v3.Listener",
+        name=NAMES,
+        address=st.sampled_from([80, 81]).map(
+            lambda port: {"socket_address": {"address": "::", "port_value": port}}
+        ),
+        api_listener=NAMES.map(
+            lambda name: {
+                "api_listener": {
+                    "@type": f"{HCM}.HttpConnectionManager",
+                    "rds": {"route_config_name": name, "config_source": ADS},
+                }
+            }
+        )
+        | st.none(),
+    ),
+)
 FILE = st.lists(
-    ROOT | DELEGATE | RULE | GATEWAY | ENTRY | WORKLOAD | SERVICE | POLICY, min_size=1, max_size=3
+    ENVOYS | ROOT | DELEGATE | RULE | GATEWAY | ENTRY | WORKLOAD | SERVICE | POLICY,
+    min_size=1,
+    max_size=3,
 ).map(lambda documents: "\n---\n".join(json.dumps(each) for each in documents))
 PATHS = st.sampled_from([f"{name}.yaml" for name in "abcdef"])
 COMMIT = st.dictionaries(PATHS, st.none() | FILE | FILE, min_size=1, max_size=3)

@@ -56,10 +56,13 @@ _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 def problems(message: Any, *, inline: bool) -> Iterator[Problem]:
     """Yield what is wrong with the key material in *message*; with *inline* it may stand there."""
     files = message.DESCRIPTOR.full_name == SECRET
+    told: set[FieldPath] = set()
     for path, inner in opened(message):
-        if not inline:
-            for field in _sensitive(inner.DESCRIPTOR.full_name):
-                yield from _plain(path, inner, field)
+        for field in () if inline else _sensitive(inner.DESCRIPTOR.full_name):
+            fresh = (each for each in _plain(path, inner, field) if each.path not in told)
+            for problem in fresh:
+                told.add(problem.path)
+                yield problem
         if inner.DESCRIPTOR.full_name == DATA and inner.filename.startswith(SCHEME):
             yield from _file(inner.filename, (*path, "filename"), allowed=files)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from gitsource.catalog import Catalog, Kind, body_descriptor
@@ -17,6 +18,8 @@ from gitsource.model import Document, FieldPath, Problem, shown
 from gitsource.validate.envoy.wrapper import is_wrapper
 
 RESPONSE = "envoy.service.discovery.v3.DiscoveryResponse"
+MOST = 100
+"""Items of a list that are told to be none: the author reads no more at once."""
 _BESIDE = frozenset(
     (
         *("@type", "resources", "type_url", "typeUrl", "version_info", "versionInfo", "nonce"),
@@ -72,11 +75,13 @@ def taken_apart(document: Document) -> tuple[list[Document], list[Problem]]:
     """Return the resources that *document* holds, and what stands there that is none."""
     value = document.value
     root: FieldPath = () if isinstance(value, list) else ("resources",)
-    flaws = [] if isinstance(value, list) else list(_strangers(value))
+    flaws = [] if isinstance(value, list) else list(islice(_strangers(value), MOST))
     url = _type_url(value)
     items = []
     for index, item in enumerate(value if isinstance(value, list) else value["resources"]):
         if not isinstance(item, dict):
+            if len(flaws) >= MOST:
+                continue
             message = f"an item of the list is {shown(item)}, not a mapping"
             flaws.append(Problem("GS108", message, (*root, index)))
             continue
