@@ -77,7 +77,16 @@ class Contents:
 
     def find(self, collection: str, version: str) -> Collection | None:
         """Return a version that is kept, or a part of the way to one."""
-        return self._kept.find(collection, version) or self._chunks.find(collection, version)
+        found = self._kept.find(collection, version)
+        return self._chunks.find(collection, version) if found is None else found
+
+    def known(
+        self, collection: str, version: str | None, held: Collection | None
+    ) -> Collection | None:
+        """Return *version* of a *collection*, which may be what is *held*, if it is known."""
+        if version is None or (held is not None and held.version == version):
+            return held if version is not None else None
+        return self.find(collection, version)
 
     def content(self, watch: Watch, target: Collection) -> tuple[Full | Delta, Collection, str]:
         """Return what to send, the state it leads to, and what is to be said of it."""

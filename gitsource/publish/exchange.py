@@ -112,6 +112,10 @@ class Exchange:
             for watch in self._watches.values()
         )
 
+    def wanted(self, snapshot: Snapshot, _requested: str, collection: str) -> str:
+        """Return the version that a subscription comes to once *snapshot* is accepted."""
+        return snapshot.collection(collection).version
+
     def retry(self) -> None:
         """Forget what was refused on this stream; `Kept` may still know better."""
         for watch in self._watches.values():
@@ -120,15 +124,13 @@ class Exchange:
     def holdings(self) -> Iterator[Holding]:
         """Yield what each subscription was sent last and has accepted."""
         for watch in self._watches.values():
-            in_flight = watch.in_flight
-            version = in_flight.version if in_flight else watch.refused or watch.accepted
-            sent = in_flight.state if in_flight else None
-            held = watch.held if watch.accepted else None
+            sent, accepted = watch.in_flight, watch.accepted
+            last = sent.version if sent is not None else watch.refused or accepted
             yield Holding(
                 watch.requested,
                 watch.collection,
-                sent or (self._kept.find(watch.collection, version) if version else None),
-                held or (self._kept.find(watch.collection, watch.accepted or "")),
+                self._contents.known(watch.collection, last, sent.state if sent else None),
+                self._contents.known(watch.collection, accepted, watch.held),
                 watch.refused,
             )
 
