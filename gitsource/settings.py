@@ -134,7 +134,7 @@ class ViewNodes:
     metadata: Globs = Globs(())
     """Keys of the node's metadata (a classic sink's annotations), each with a glob of its text."""
     locality: ViewLocality = field(default_factory=ViewLocality)
-    """Globs of region, zone and sub-zone: `{zone: [eu-1?]}`."""
+    """Globs of region, zone and sub-zone: `{zone: ["eu-1?"]}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,9 @@ class Limits:
     """The largest request a sink may send; an incremental sink sends a version for each resource it
     holds."""
     subscriptions: int = 1024
-    """Collections one stream may ask for."""
+    """Collections (xDS: types) one stream may ask for."""
+    names: int = 100_000
+    """Single resources one xDS stream may ask for by name, or say that it has."""
     push_bytes_in_flight: Bytes = Bytes(64 * 1024 * 1024)
     """Large pushes being written at one time, over all sinks: peak memory follows this."""
     stalled: Seconds = Seconds(30.0)
@@ -228,6 +230,15 @@ class Sinks:
     `config.source.version`."""
     dial: tuple[DialRow, ...] = ()
     """Sinks that listen and are dialled. Others dial `listen.mcp`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Xds:
+    """How xDS clients are brought from one snapshot to the next."""
+
+    removal_timeout: Seconds = Seconds(5.0)
+    """What is gone stays until all that may refer to it was accepted, and at most this long; so does
+    what refers to something new. A client that never answers gets everything after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +339,7 @@ class Settings:
     references: References = field(default_factory=References)
     secrets: Secrets = field(default_factory=Secrets)
     guard: Guard = field(default_factory=Guard)
+    xds: Xds = field(default_factory=Xds)
     build: Build = field(default_factory=Build)
     keep: Keep = field(default_factory=Keep)
     log: Log = field(default_factory=Log)
