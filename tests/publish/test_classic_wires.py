@@ -165,13 +165,15 @@ async def test_a_sink_that_reconnects_loses_no_deletion(way, caplog):
 @pytest.mark.parametrize("words", [StateWords, IncrementWords])
 async def test_a_legacy_sink_may_ask_by_the_type_of_messages(words):
     sink = Sink([URL, VS, "type.googleapis.com/no.such.Message"])
-    async with serving(snapshot(resource("a"))) as (cache, server):
-        async with connected(sink, server.port, words()):
-            await sink.until(lambda one: 3 == len(one.versions))
-            served = cache.get().collection(VS).version
+    async with (
+        serving(snapshot(resource("a"))) as (cache, server),
+        connected(sink, server.port, words()),
+    ):
+        await sink.until(lambda one: 3 == len(one.versions))
+        served = cache.get().collection(VS).version
 
-            assert (served, served) == (sink.versions[URL], sink.versions[VS])
-            assert VS == cache._sinks[1].collections[URL].collection
+        assert (served, served) == (sink.versions[URL], sink.versions[VS])
+        assert VS == cache._sinks[1].collections[URL].collection
 
 
 async def test_a_legacy_sink_that_comes_back_with_what_is_served_gets_nothing():
@@ -236,13 +238,15 @@ async def test_an_incremental_sink_gets_a_large_collection_in_pushes_that_fit():
 async def test_a_legacy_incremental_sink_gets_parts_as_well():
     large = snapshot(*(resource(f"r{n}", size=100) for n in range(100)))
     sink = Sink([VS])
-    async with serving(large, message_bytes=5000) as (cache, server):
-        async with connected(sink, server.port, IncrementWords()):
-            await sink.until(holding(cache, VS))
-            cache.set("default", snapshot(*(resource(f"r{n}", "v1", 100) for n in range(50))))
-            await sink.until(holding(cache, VS))
+    async with (
+        serving(large, message_bytes=5000) as (cache, server),
+        connected(sink, server.port, IncrementWords()),
+    ):
+        await sink.until(holding(cache, VS))
+        cache.set("default", snapshot(*(resource(f"r{n}", "v1", 100) for n in range(50))))
+        await sink.until(holding(cache, VS))
 
-            assert max(push.size for push in sink.got) <= 5000
+        assert max(push.size for push in sink.got) <= 5000
 
 
 async def test_a_sink_that_reconnects_halfway_goes_on_from_there():
@@ -289,29 +293,33 @@ async def test_a_full_state_sink_that_cannot_take_it_is_told_of_once(caplog):
 async def test_a_full_state_sink_with_a_higher_limit_takes_it_all_the_same():
     large = snapshot(*(resource(f"r{n}", size=1000) for n in range(100)))
     sink = Sink([VS])
-    async with serving(large, message_bytes=50_000) as (cache, server):
-        async with connected(sink, server.port):
-            await sink.until(holding(cache, VS))
+    async with (
+        serving(large, message_bytes=50_000) as (cache, server),
+        connected(sink, server.port),
+    ):
+        await sink.until(holding(cache, VS))
 
-            assert "sent all the same" in row_of(cache)["collections"][VS]["note"]
+        assert "sent all the same" in row_of(cache)["collections"][VS]["note"]
 
-            cache.set("default", snapshot(resource("a")))
-            await sink.until(holding(cache, VS))
+        cache.set("default", snapshot(resource("a")))
+        await sink.until(holding(cache, VS))
 
-            assert row_of(cache)["collections"][VS]["note"] is None
+        assert row_of(cache)["collections"][VS]["note"] is None
 
 
 async def test_one_resource_that_is_too_large_is_named(caplog):
     served = snapshot(resource("a"), resource("huge", size=60_000), resource("z"))
     sink = Sink([VS], incremental=True)
-    async with serving(served, message_bytes=50_000) as (cache, server):
-        async with connected(sink, server.port):
-            await sink.until(holding(cache, VS))
+    async with (
+        serving(served, message_bytes=50_000) as (cache, server),
+        connected(sink, server.port),
+    ):
+        await sink.until(holding(cache, VS))
 
-            assert [["a"], ["huge"], ["z"]] == [
-                [one.metadata.name for one in push.put] for push in sink.got
-            ]
-            assert "huge alone is more than 50000 bytes" in caplog.text
+        assert [["a"], ["huge"], ["z"]] == [
+            [one.metadata.name for one in push.put] for push in sink.got
+        ]
+        assert "huge alone is more than 50000 bytes" in caplog.text
 
 
 async def test_a_refused_part_refuses_the_version_it_leads_to():
