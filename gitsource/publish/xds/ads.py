@@ -109,6 +109,15 @@ class Ads:
             return watch.has.version == whole.version
         return not self._shelf.changes(watch.has, whole).put
 
+    def wanted(self, snapshot: Snapshot, requested: str, _collection: str) -> str:
+        """Return the version that *requested* comes to once *snapshot* is accepted."""
+        watch = self._watches.get(requested)
+        if watch is None:
+            return self._shelf.empty(requested).version
+        plan = self._plan(snapshot, -inf)
+        # A SotW client keeps what it merges, so what it has may be more, and that is no lag.
+        return (watch.has if self._holds(watch, plan) else plan.whole(watch)).version
+
     def retry(self) -> None:
         """Forget what was refused: it may be sent again. `Kept` may still know better."""
         for watch in self._ordered:
@@ -360,14 +369,8 @@ class Ads:
     def _bad(self, watch: Watch) -> frozenset[tuple[str, str]]:
         return self._memory.grudges.of(self.identity, watch.requested)
 
-    def _refused(self, watch: Watch, *versions: str) -> bool:
-        if watch.trouble is not None and not watch.trouble.refused.isdisjoint(versions):
-            return True
-        if watch.merges and not watch.first:
-            return False
-        return any(
-            self._kept.refused(self.identity, watch.collection, version) for version in versions
-        )
+    def _refused(self, watch: Watch, version: str) -> bool:
+        return self._kept.refused(self.identity, watch.collection, version)
 
     def _last(self, watch: Watch) -> Collection | None:
         """Return what the client accepted last, if that is still kept."""

@@ -64,9 +64,9 @@ def _whole(watch: Watch, plan: Plan) -> Due | None:
         if watch.type.stage is not Stage.BY_RANK or step.version == watch.expected.version:
             return None
         at = watch.flights[-1].sent_at + plan.patience  # An ACK may never come.
-    if plan.refused(watch, step.version, target.version):
+    if plan.refuses(watch, step):
         last = plan.last(watch) if asked else None
-        if last is None or plan.refused(watch, last.version):
+        if last is None or plan.refuses(watch, last):
             return None
         step = last
     elif asked:
@@ -86,16 +86,16 @@ def _part(watch: Watch, plan: Plan) -> Due | None:
     if watch.flights:
         return None
     asked = watch.state is State.ASKED
-    has, target = watch.has, plan.target(watch)
+    has, whole = watch.has, plan.whole(watch)
     step, until = plan.step(watch)
-    if plan.refused(watch, target.version):
+    if plan.refuses(watch):
         last = plan.last(watch) if asked else None
         step, until = last or has, 0.0
     changes = plan.shelf.changes(has, step)
-    put, removed = _group(watch, target, changes.put), changes.removed if plan.delta else ()
+    put, removed = _group(watch, whole, changes.put), changes.removed if plan.delta else ()
     if put is not changes.put:
         removed = ()
-    elif plan.delta and watch.first and not plan.refused(watch, target.version):
+    elif plan.delta and watch.first and not plan.refuses(watch):
         gone = plan.gone(watch, watch.wanted.names).difference(removed)
         removed = (*removed, *sorted(gone)) if gone else removed
     if not put and not removed:
@@ -107,7 +107,7 @@ def _part(watch: Watch, plan: Plan) -> Due | None:
     after = step if entire else plan.shelf.merged(has, chunk, removed)
     left = watch.owed.difference(one.name for one in chunk) if watch.owed else NO_NAMES
     at = watch.ready_at if asked else 0.0
-    return Due(watch, at, after, chunk, removed, target.version, left)
+    return Due(watch, at, after, chunk, removed, plan.whole(watch).version, left)
 
 
 def _owed(watch: Watch, plan: Plan) -> Due | None:
@@ -117,7 +117,7 @@ def _owed(watch: Watch, plan: Plan) -> Due | None:
     removed: tuple[str, ...] = ()
     if plan.delta and len(put) < len(watch.owed):
         removed = tuple(sorted(plan.gone(watch, watch.owed)))
-    if plan.refused(watch, target.version):
+    if plan.refuses(watch):
         put = tuple(one for one in put if _version(has, one.name) == one.version)
     if any(one.version == UNKNOWN for one in put):
         put = tuple(one for one in put if one.version != UNKNOWN)
@@ -133,7 +133,7 @@ def _owed(watch: Watch, plan: Plan) -> Due | None:
         left = frozenset(one.name for one in put) - {one.name for one in chunk}
     at = watch.ready_at if watch.state is State.ASKED else 0.0
     after = shelf.merged(has, chunk, removed)
-    return Due(watch, at, after, chunk, removed, target.version, left)
+    return Due(watch, at, after, chunk, removed, plan.whole(watch).version, left)
 
 
 def _version(has: Collection, name: str) -> str | None:
@@ -141,10 +141,10 @@ def _version(has: Collection, name: str) -> str | None:
     return None if one is None else one.version
 
 
-def _group(watch: Watch, target: Collection, put: tuple[Resource, ...]) -> tuple[Resource, ...]:
+def _group(watch: Watch, whole: Collection, put: tuple[Resource, ...]) -> tuple[Resource, ...]:
     """Return those of *put* to send by themselves, to find out which of them is refused."""
     trouble = watch.trouble
-    if trouble is None or trouble.target != target.version:
+    if trouble is None or trouble.target != whole.version:
         return put
     for group in trouble.groups:
         if alone := tuple(one for one in put if one.name in group):

@@ -33,7 +33,7 @@ class Plan:
         shelf: Shelf,
         *,
         bad: Callable[[Watch], frozenset[tuple[str, str]]],
-        refused: Callable[..., bool],
+        refused: Callable[[Watch, str], bool],
         last: Callable[[Watch], Collection | None],
         clusters: Callable[[], str],
         delta: bool,
@@ -42,7 +42,7 @@ class Plan:
         patience: float,
     ) -> None:
         self.shelf = shelf
-        self.refused = refused
+        self._refused = refused
         self.last = last
         self.delta = delta
         self.now = now
@@ -52,25 +52,42 @@ class Plan:
         self._bad = bad
         self._timeout = timeout
         self._clusters = clusters
+        self._wholes: dict[Watch, Collection] = {}
         self._targets: dict[Watch, Collection] = {}
         self._referred: float | None = None
         self._referring: float | None = None
 
     def whole(self, watch: Watch) -> Collection:
         """Return what *watch* asks for of the snapshot."""
-        if watch.type.void or (watch.type.delta_only and not self.delta):
-            return self.shelf.empty(watch.collection)
-        return self.shelf.select(self._snapshot.collection(watch.collection), watch.wanted)
+        known = self._wholes.get(watch)
+        if known is None:
+            if watch.type.void or (watch.type.delta_only and not self.delta):
+                known = self.shelf.empty(watch.collection)
+            else:
+                served = self._snapshot.collection(watch.collection)
+                known = self.shelf.select(served, watch.wanted)
+            self._wholes[watch] = known
+        return known
 
     def target(self, watch: Watch) -> Collection:
         """Return the same without contents that the client refused, if it merges."""
+        if not watch.merges:
+            return self.whole(watch)
         known = self._targets.get(watch)
         if known is None:
-            known = self.whole(watch)
-            if watch.merges and (bad := self._bad(watch)):
-                known = self.shelf.excused(known, watch.expected, bad)
+            known = self.shelf.excused(self.whole(watch), watch.expected, self._bad(watch))
             self._targets[watch] = known
         return known
+
+    def refuses(self, watch: Watch, step: Collection | None = None) -> bool:
+        """Say whether the client is known to refuse what it is to have, or a *step* to that."""
+        whole, step = self.whole(watch), step or self.target(watch)
+        if watch.trouble is not None and not watch.trouble.refused.isdisjoint(
+            (whole.version, step.version)
+        ):
+            return True
+        # What a client that merges refused on this stream is looked into, resource by resource.
+        return (watch.first or not watch.merges) and self._refused(watch, step.version)
 
     def step(self, watch: Watch) -> tuple[Collection, float]:
         """
@@ -98,7 +115,7 @@ class Plan:
         target, has = self.target(watch), watch.expected
         if watch.first or has.version == target.version:
             return watch.first and watch.state is State.ASKED
-        return bool(self.shelf.changes(has, target).put) and not self.refused(watch, target.version)
+        return bool(self.shelf.changes(has, target).put) and not self.refuses(watch)
 
     def gone(self, watch: Watch, names: frozenset[str]) -> frozenset[str]:
         """Return those of *names* of which a delta client is to be told that they do not exist."""
@@ -150,11 +167,13 @@ class Plan:
         waits = [0.0, self._answers(watch)]
         if watch.refused_at is not None:
             waits.append(watch.refused_at + self._timeout)
-        if not watch.flights and self.grows(watch):
-            if watch.type.stage is Stage.REFERRING:
+        if watch.flights:
+            return max(waits)
+        if watch.type.stage is Stage.REFERRING:
+            if self.grows(watch):
                 until = self._referred_until()
                 # Else it goes in this very round, and is waited for from then on.
                 waits.append(until if until > self.now else inf)
-            else:
-                waits.append(inf)
+        elif watch.has.version != self.target(watch).version and not self.refuses(watch):
+            waits.append(inf if self.delta or not watch.merges else 0.0)
         return max(waits)
