@@ -44,13 +44,15 @@ from gitsource.triggers.coalesce import Coalescer
 
 if TYPE_CHECKING:
     from gitsource.publish.dialout import Dialler
+    from gitsource.publish.secrets import Overlay
     from gitsource.publish.session import Session
+    from gitsource.publish.views import Views
 
 log = logging.getLogger("gitsource.app")
 
 SINKS_FIRST = 0.1
 """Seconds after a restart that belong to sinks that come back: Git and HTTP wait for that long."""
-FIXED = ("state_dir", "listen", "webhook", "sinks")
+FIXED = ("state_dir", "listen", "webhook", "sinks", "secrets", "xds")
 """Settings that only a restart changes; a reload says so."""
 
 
@@ -66,6 +68,8 @@ class App:
         self._schemas: tuple[str, dict[str, bytes | None]] = ("", {})
         self.catalog = Catalog()
         self.dialler: Dialler | None = None
+        self.views: Views | None = None
+        self.overlay: Overlay | None = None
 
     async def run(self) -> None:
         """
@@ -153,7 +157,10 @@ class App:
             settings.listen.mcp,
             settings.limits,
             metadata=settings.sinks.metadata,
+            xds=settings.xds,
+            on_nack=settings.sinks.on_nack,
         )
+        await self._serve_views()
         port = await self.server.start()
         stack.push_async_callback(self.server.drain, settings.drain)
         log.info("listening for sinks on port %d", port, extra={"port": port, "door": "mcp"})
@@ -163,6 +170,32 @@ class App:
             self.dialler = dialler(self.server, settings)
             self.dialler.start()
             stack.push_async_callback(self.dialler.drain, settings.drain)
+
+    async def _serve_views(self) -> None:
+        """Have streams served by the views of the settings, with the files that Secrets name."""
+        settings = self._settings
+        self._show_views(settings)
+        if settings.secrets.folder:
+            from gitsource.publish.secret_files import SecretFiles, told
+            from gitsource.publish.secrets import Overlay
+
+            self.overlay = Overlay(self.cache, told)
+            self.server.shared.overlay = self.overlay.snapshot
+            folder = Path(settings.secrets.folder)
+            files = SecretFiles(folder, self.overlay.update, self.cache.wake)
+            await files.load()  # A Secret without its file would be missing from first answers.
+            self._task("secrets", files.watch)
+
+    def _show_views(self, settings: Settings) -> None:
+        """Show each node what the views of *settings* show, from now on."""
+        from gitsource.publish.views import Views
+
+        before, self.views = self.views, Views(settings.views, self.cache)
+        shared, views = self.server.shared, self.views
+        shared.shown = views.seen
+        shared.views = views.names if settings.views else lambda _node: None
+        if before is not None:
+            before.retire()
 
     def _sessions(self) -> tuple[Session, ...]:
         """Return the open streams, whoever dialled."""
@@ -269,6 +302,11 @@ class App:
         self._settings = new
         logs.set_up(new.log)
         await self.reconciler.reconfigure(new, mirror)
+        if new.views != old.views:
+            self._show_views(new)
+            for session in self._sessions():
+                session.assign()
+            self.cache.wake()
         for name in ("poll", "watch"):
             task = self._tasks.pop(name, None)
             if task is not None:

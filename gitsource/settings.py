@@ -237,8 +237,8 @@ class Xds:
     """How xDS clients are brought from one snapshot to the next."""
 
     removal_timeout: Seconds = Seconds(5.0)
-    """What is gone stays until all that may refer to it was accepted, and at most this long; so does
-    what refers to something new. A client that never answers gets everything after that."""
+    """What is gone stays until all that may refer to it was accepted, and what refers to something
+    new waits for that; both at most this long, so that no client waits for ever."""
 
 
 @dataclass(frozen=True, slots=True)

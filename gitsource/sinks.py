@@ -12,12 +12,11 @@ from typing import Any
 
 from gitsource.errors import ConfigurationError
 from gitsource.model import Collection, Resource
+from gitsource.publish.secrets import is_secret
 from gitsource.publish.session import Session
 from gitsource.publish.words import Holding
 from gitsource.refusals import Refusals
 from gitsource.snapshot.cache import SnapshotCache
-
-SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"  # noqa: S105 - a type URL
 
 
 class Sinks:
@@ -106,6 +105,6 @@ def _body(resource: Resource) -> Any:
     from gitsource.sink.bodies import as_json
 
     body = Message.FromString(resource.wire).body
-    if body.type_url == SECRET:
-        return {"@type": SECRET, "name": resource.name, "redacted": True}
+    if is_secret(resource):
+        return {"@type": body.type_url, "name": resource.name, "redacted": True}
     return as_json(body.type_url, body.value)

@@ -38,7 +38,7 @@ def find(name: str) -> Descriptor | None:
 
     parts = told[1][:-1].split(".")
     for length in range(len(parts), 0, -1):  # a message may have a name in lower case
-        _load(".".join(parts[:length]))
+        load(".".join(parts[:length]))
     try:
         return descriptor_pool.Default().FindMessageTypeByName(name)
     except KeyError:
@@ -51,7 +51,7 @@ def by_url(url: str) -> Descriptor | None:
 
 
 @lru_cache(maxsize=4096)
-def _load(package: str) -> None:
+def load(package: str) -> None:
     """Import the generated modules of *package*, if there are such."""
     if package == "google.protobuf":
         for name in _WELL_KNOWN:

@@ -121,5 +121,5 @@ def _told(holding: Holding, *, bodies: bool) -> Iterator[Any]:
         else:
             one.config_status, one.client_status = statuses.STALE, client.REQUESTED
         if bodies:
-            one.xds_config.MergeFromString(body_of(shown.wire).any)
+            one.xds_config.MergeFromString(body_of(shown.wire))
         yield one

@@ -26,16 +26,21 @@ import grpc.aio
 from gitsource.catalog import Catalog
 from gitsource.errors import ConfigurationError
 from gitsource.publish.classic import Classic
+from gitsource.publish.csds import CSDS, csds
 from gitsource.publish.legacy import Legacy
 from gitsource.publish.services import Health, reflection
 from gitsource.publish.session import GOING_AWAY, End, Ending, Session, Shared
 from gitsource.publish.wire import Wire
+from gitsource.publish.xds.ads import Memory
+from gitsource.publish.xds.served import Xds
 from gitsource.settings import Address, Limits
+from gitsource.settings import Xds as XdsSettings
 from gitsource.snapshot.cache import DEFAULT, SnapshotCache
 
 log = logging.getLogger("gitsource.publish")
 
 RESOURCE_SOURCE = "istio.mcp.v1alpha1.ResourceSource"
+ADS = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 AGGREGATED = "istio.mcp.v1alpha1.AggregatedMeshConfigService"
 
 FAREWELL = 1.0
@@ -107,6 +112,29 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc publishes n
         return self._handlers.get(handler_call_details.method)
 
 
+def _ads(
+    cache: SnapshotCache, catalog: Callable[[], Catalog], limits: Limits, settings: XdsSettings
+) -> Mapping[str, Wire]:
+    """Return both methods of xDS's aggregated discovery, which share what they work out."""
+    memory = Memory()
+    made = {
+        method: Xds(
+            cache,
+            catalog,
+            memory,
+            delta=delta,
+            subscriptions=limits.subscriptions,
+            names=limits.names,
+            timeout=settings.removal_timeout,
+        )
+        for method, delta in (
+            ("StreamAggregatedResources", False),
+            ("DeltaAggregatedResources", True),
+        )
+    }
+    return {f"/{ADS}/{method}": wire for method, wire in made.items()}
+
+
 def _services(paths: Iterable[str]) -> tuple[str, ...]:
     """Return the full names of the services whose methods have *paths*."""
     return tuple(dict.fromkeys(path.split("/")[1] for path in paths))
@@ -125,11 +153,13 @@ class McpServer:
         group: str = DEFAULT,
         keepalive: float = KEEPALIVE,
         metadata: Sequence[str] = (),
+        xds: XdsSettings | None = None,
+        on_nack: str = "hold",
     ) -> None:
         """*metadata*: pairs such as ``mesh=prod`` that each stream is told."""
         self.port = 0
         """The port that is really bound, once started."""
-        self._shared = Shared(cache, limits, group)
+        self._shared = Shared(cache, limits, group, on_nack=on_nack)
         self.classic = Classic(cache, catalog, limits)
         """The wire of classic MCP, also for sinks that are dialled."""
         state = Legacy(cache, catalog, limits)
@@ -138,6 +168,7 @@ class McpServer:
             f"/{RESOURCE_SOURCE}/EstablishResourceStream": self.classic,
             f"/{AGGREGATED}/StreamAggregatedResources": state,
             f"/{AGGREGATED}/IncrementalAggregatedResources": increments,
+            **_ads(cache, catalog, limits, xds or XdsSettings()),
         }
         self._address = address
         self._keepalive = keepalive
@@ -176,7 +207,8 @@ class McpServer:
             (
                 _Methods({path: partial(self._serve, wire) for path, wire in self._wires.items()}),
                 self._health,
-                reflection(*_services(self._wires)),
+                csds(lambda: self.sessions),
+                reflection(*_services(self._wires), CSDS),
             )
         )
         self.port = _bound(server, self._address)
@@ -188,7 +220,7 @@ class McpServer:
 
     def _served(self) -> None:
         """Take in that another snapshot (or none) is served."""
-        snapshot = self._shared.cache.get(self._shared.group)
+        snapshot = self._shared.whole()
         for wire in self._wires.values():
             wire.serve(snapshot.collections.values() if snapshot else ())
         self._health.show(serving=snapshot is not None and not self._draining)

@@ -104,6 +104,10 @@ def reflection(*services: str) -> LazyService:
         from grpc_reflection.v1alpha.reflection import aio
 
         from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2  # noqa: F401 - same
+        from gitsource.messages import known
+
+        for package in sorted({service.rpartition(".")[0] for service in services}):
+            known.load(package)  # registers what is Envoy's
 
         catch = _Catch()
         servicer = aio.ReflectionServicer((*services, HEALTH, REFLECTION))

@@ -69,8 +69,12 @@ class Shared:
     cache: SnapshotCache
     limits: Limits
     group: str = DEFAULT
-    seen: Callable[[Snapshot, Node | None], Snapshot] = lambda snapshot, _node: snapshot
-    """What a node is served of a snapshot; all of it by default."""
+    overlay: Callable[[Snapshot], Snapshot] = lambda snapshot: snapshot
+    """What is put into a snapshot when it is served; nothing by default."""
+    shown: Callable[[Snapshot, Node | None], Snapshot] = lambda snapshot, _node: snapshot
+    """What a node is shown of that; all of it by default."""
+    views: Callable[[Node | None], tuple[str, ...] | None] = lambda _node: None
+    """The views that take a node; None where there are none."""
     on_nack: str = "hold"
     """Whether a sink that refuses a part of a snapshot keeps the rest (``hold``), or goes back to
     the last one that it accepted (``return``)."""
@@ -88,10 +92,19 @@ class Shared:
             self._told.popitem(last=False)
         return not known
 
+    def whole(self) -> Snapshot | None:
+        """Return what is served now, to all nodes together; None before the first snapshot."""
+        served = self.cache.get(self.group)
+        return None if served is None else self.overlay(served)
+
     def snapshot(self, node: Node | None) -> Snapshot | None:
         """Return what *node* is served now; None before the first snapshot."""
-        served = self.cache.get(self.group)
-        return None if served is None else self.seen(served, node)
+        whole = self.whole()
+        return None if whole is None else self.shown(whole, node)
+
+    def seen(self, snapshot: Snapshot, node: Node | None) -> Snapshot:
+        """Return what *node* is served of *snapshot*."""
+        return self.shown(self.overlay(snapshot), node)
 
 
 class Session:
@@ -139,6 +152,7 @@ class Session:
     async def run(self) -> Ending:
         """Serve the sink until the stream ends, and return how it did."""
         self._tell(self._report("connected"), "sink connected")
+        self.assign()
         unwatch = self._shared.cache.watch(self._wake.set, self._shared.group)
         reader = asyncio.create_task(self._listen(), name=f"read stream {self.stream}")
         ending = Ending(End.BROKEN)
@@ -180,8 +194,10 @@ class Session:
 
     def _heard(self, data: bytes) -> None:
         request, node = self._wire.told(data)
-        snapshot = self._snapshot(node)
+        snapshot, known = self._snapshot(node), self._machine.node
         heard = self._machine.receive(request, snapshot, self._loop.time())
+        if known is None and self._machine.node is not None:
+            self.assign()
         self._tell_heard(heard)
         if self._shared.on_nack == "return" and snapshot is not None:
             self._note_for_return(heard, snapshot)
@@ -207,6 +223,16 @@ class Session:
             self._refused = ""
             self._tell(self._report("returned"), "sink follows again", logging.INFO)
         return newest
+
+    def assign(self) -> None:
+        """Tell the cache which views take the sink, and so what it should have."""
+        views = self._shared.views(self._machine.node)
+        self._shared.cache.assign(self.stream, views=views, wanted=self._wanted)
+
+    def _wanted(self, snapshot: Snapshot, requested: str, collection: str) -> str:
+        """Return the version that the sink should have of what it calls *requested*."""
+        seen = self._shared.seen(snapshot, self._machine.node)
+        return self._machine.wanted(seen, requested, collection)
 
     def retry(self) -> None:
         """Send again what was refused on this stream."""

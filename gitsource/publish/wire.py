@@ -65,6 +65,9 @@ class Machine(Protocol):
     def settled(self, snapshot: Snapshot) -> bool:
         """Whether every subscription has accepted what it is to hold of *snapshot*."""
 
+    def wanted(self, snapshot: Snapshot, requested: str, collection: str) -> str:
+        """Return the version that a subscription comes to once *snapshot* is accepted."""
+
     def retry(self) -> None:
         """Forget what was refused on this stream: it may be sent again."""
 
