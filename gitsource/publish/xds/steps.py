@@ -114,7 +114,7 @@ class Plan:
         """Say whether the client lacks anything of its target that it did not refuse."""
         target, has = self.target(watch), watch.expected
         if watch.first or has.version == target.version:
-            return watch.first and watch.state is State.ASKED
+            return False  # A first answer waits for nothing.
         return bool(self.shelf.changes(has, target).put) and not self.refuses(watch)
 
     def gone(self, watch: Watch, names: frozenset[str]) -> frozenset[str]:
@@ -169,7 +169,9 @@ class Plan:
             waits.append(watch.refused_at + self._timeout)
         if watch.flights:
             return max(waits)
-        if watch.type.stage is Stage.REFERRING:
+        if watch.first:
+            waits.append(watch.ready_at)
+        elif watch.type.stage is Stage.REFERRING:
             if self.grows(watch):
                 until = self._referred_until()
                 # Else it goes in this very round, and is waited for from then on.
