@@ -1,5 +1,7 @@
 """The words of xDS as bytes, read and written by Envoy's own messages."""
 
+from dataclasses import replace
+
 import pytest
 from ads_transcript import ISTIO, URLS
 from envoy.config.cluster.v3 import cluster_pb2
