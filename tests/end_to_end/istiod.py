@@ -9,7 +9,7 @@ gitsource but generated messages. It runs on a thread of its own and is looked a
 
 from __future__ import annotations
 
-import asyncio
+import queue
 import random
 import threading
 from collections.abc import Callable
@@ -79,9 +79,8 @@ class Istiod(Store):
         self._node.metadata.update(meta)
         self._ping = ping
         self._roots = roots
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),))
-        self._task: asyncio.Task[None] | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
         self._call: Any = None
 
     # ------------------------------------------------------------------ running
@@ -91,38 +90,27 @@ class Istiod(Store):
         return self
 
     def __exit__(self, *_: object) -> None:
-        def stop() -> None:
-            if self._task is not None:
-                self._task.cancel()
-
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(stop)
-            self._thread.join(PATIENCE)
-        self._loop.close()
+        self._stop.set()
+        self.hang_up()
+        self._thread.join(PATIENCE)
 
     def hang_up(self) -> None:
         """Break the stream, as a network does."""
-        self._loop.call_soon_threadsafe(lambda: self._call and self._call.cancel())
+        if self._call is not None:
+            self._call.cancel()
 
-    async def _run(self) -> None:
-        self._task = asyncio.ensure_future(self._follow())
-        await asyncio.wait([self._task])
-        if not self._task.cancelled() and self._task.exception():
-            self.exited = repr(self._task.exception())
-
-    async def _follow(self) -> None:
-        async with self._channel() as channel:
-            if not await _reached(channel):
-                self.exited = "the source cannot be reached"
-                return
-            backoff = Backoff()
-            while True:
-                if await _reached(channel):
+    def _follow(self) -> None:
+        backoff = Backoff()
+        with self._channel() as channel:
+            while not self._stop.is_set():
+                if self._stream(channel):
                     backoff.reset()
-                    await self._stream(channel)
-                await asyncio.sleep(backoff.wait())
+                elif not self.streams and not self._stop.is_set():
+                    self.exited = "the source cannot be reached"
+                    return
+                self._stop.wait(backoff.wait())
 
-    def _channel(self) -> grpc.aio.Channel:
+    def _channel(self) -> grpc.Channel:
         options = [
             ("grpc.max_receive_message_length", 2**31 - 1),
             ("grpc.keepalive_time_ms", int(self._ping * 1000)),
@@ -134,27 +122,32 @@ class Istiod(Store):
             ("grpc.use_local_subchannel_pool", 1),
         ]
         if self._roots is None:
-            return grpc.aio.insecure_channel(self._address, options=options)
+            return grpc.insecure_channel(self._address, options=options)
         trust = grpc.ssl_channel_credentials(self._roots)
-        return grpc.aio.secure_channel(self._address, trust, options=options)
+        return grpc.secure_channel(self._address, trust, options=options)
 
-    async def _stream(self, channel: grpc.aio.Channel) -> None:
-        self.streams += 1
-        call = self._call = channel.stream_stream(
+    def _stream(self, channel: grpc.Channel) -> bool:
+        """Ask for every kind, then ACK what comes; returns at its end whether it was opened."""
+        requests: queue.SimpleQueue[discovery_pb2.DiscoveryRequest | None] = queue.SimpleQueue()
+        node: base_pb2.Node | None = self._node
+        for type_url in (MESH_CONFIG, *self.kinds):
+            clock = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}000 +0000 UTC m=+0.1"
+            requests.put(
+                discovery_pb2.DiscoveryRequest(node=node, type_url=type_url, response_nonce=clock)
+            )
+            node = None
+        establish = channel.stream_stream(
             METHOD,
             request_serializer=discovery_pb2.DiscoveryRequest.SerializeToString,
             response_deserializer=discovery_pb2.DiscoveryResponse.FromString,
-        )()
+        )
+        call = self._call = establish(iter(requests.get, None))
         try:
-            node: base_pb2.Node | None = self._node
-            for type_url in (MESH_CONFIG, *self.kinds):
-                clock = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}000 +0000 UTC m=+0.1"
-                first = discovery_pb2.DiscoveryRequest(
-                    node=node, type_url=type_url, response_nonce=clock
-                )
-                node = None
-                await call.write(first)
-            while (answer := await call.read()) is not grpc.aio.EOF:
+            call.initial_metadata()  # gitsource sends it when a stream begins
+            if not call.is_active():
+                return False
+            self.streams += 1
+            for answer in call:
                 if self.take(answer, self.streams):
                     ack = discovery_pb2.DiscoveryRequest(
                         node=self._node,
@@ -162,24 +155,9 @@ class Istiod(Store):
                         version_info=answer.version_info,
                         response_nonce=answer.nonce,
                     )
-                    await call.write(ack)
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                    requests.put(ack)
+        except grpc.RpcError:
             pass
-        except asyncio.CancelledError:
-            call.cancel()
-            if self._task is not None and self._task.cancelling():
-                raise
-
-
-async def _reached(channel: grpc.aio.Channel) -> bool:
-    """Whether the source takes connections: waits while one is being made, not beyond a failure."""
-    while True:
-        state = channel.get_state(try_to_connect=True)
-        if state is grpc.ChannelConnectivity.READY:
-            return True
-        if state in {
-            grpc.ChannelConnectivity.TRANSIENT_FAILURE,
-            grpc.ChannelConnectivity.SHUTDOWN,
-        }:
-            return False
-        await channel.wait_for_state_change(state)
+        finally:
+            requests.put(None)
+        return True

@@ -7,10 +7,12 @@ sends at one go arrives as it would over a bad line: one type after the other, w
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import grpc
@@ -64,12 +66,10 @@ class Relay:
         self.said: list[Said] = []
         self._target = target
         self._streams = 0
-        self._loop = asyncio.new_event_loop()
-        self._open = threading.Event()
-        self._close: asyncio.Event | None = None
-        self._thread = threading.Thread(
-            target=self._loop.run_until_complete, args=(self._serve(),), daemon=True
+        self._server = grpc.server(
+            futures.ThreadPoolExecutor(16), options=[("grpc.max_receive_message_length", -1)]
         )
+        self._server.add_generic_rpc_handlers((_Handlers(self._passes),))
 
     def answers(self, kind: str) -> list[Any]:
         """Return the answers of a type so far."""
@@ -80,69 +80,49 @@ class Relay:
         return [each.refused for each in list(self.said) if each.refused]
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._open.wait(PATIENCE)
+        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._close is not None
-        self._loop.call_soon_threadsafe(self._close.set)
-        self._thread.join(PATIENCE)
-        self._loop.close()
-
-    async def _serve(self) -> None:
-        self._close = asyncio.Event()
-        server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1)])
-        server.add_generic_rpc_handlers((_Handlers(self._passes),))
-        self.port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        self._open.set()
-        await self._close.wait()
-        await server.stop(0)
+        self._server.stop(0).wait(PATIENCE)
 
     def _note(self, stream: int, form: Any, raw: bytes) -> None:
         message = form.FromString(raw)
         self.said.append(Said(stream, message.type_url.rpartition(".")[2], message))
 
-    async def _passes(self, method: str, requests: Any, context: grpc.aio.ServicerContext) -> None:
+    def _passes(
+        self, method: str, requests: Iterator[bytes], context: grpc.ServicerContext
+    ) -> Iterator[bytes]:
         self._streams += 1
         stream = self._streams
         request_form, answer_form = MESSAGES[method]
-        options = [("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
-        async with grpc.aio.insecure_channel(
-            f"127.0.0.1:{self._target()}", options=options
-        ) as channel:
-            call = channel.stream_stream(SERVICE + method)()
 
-            async def forward() -> None:
-                async for raw in requests:
+        def noted() -> Iterator[bytes]:
+            with suppress(grpc.RpcError):  # the client hung up
+                for raw in requests:
                     self._note(stream, request_form, raw)
-                    await call.write(raw)
-                await call.done_writing()
+                    yield raw
 
-            forwarding = asyncio.ensure_future(forward())
+        options = [("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
+        with grpc.insecure_channel(f"127.0.0.1:{self._target()}", options=options) as channel:
+            call = channel.stream_stream(SERVICE + method)(noted())
+            context.add_callback(call.cancel)
             try:
-                async for raw in call:
-                    await asyncio.sleep(self.delay)
+                for raw in call:
+                    time.sleep(self.delay)
                     self._note(stream, answer_form, raw)
-                    await context.write(raw)
-            except grpc.aio.AioRpcError as error:
-                await context.abort(error.code(), error.details() or "")
-            finally:
-                forwarding.cancel()
-                await asyncio.gather(forwarding, return_exceptions=True)
+                    yield raw
+            except grpc.RpcError as error:
+                context.abort(error.code(), error.details() or "")
 
 
 class _Handlers(grpc.GenericRpcHandler):
-    def __init__(self, passes: Callable[..., Any]) -> None:
+    def __init__(self, passes: Callable[..., Iterator[bytes]]) -> None:
         self._passes = passes
 
     def service(self, handler_call_details: Any) -> Any:
         method = handler_call_details.method.removeprefix(SERVICE)
         if method not in MESSAGES:
             return None
-
-        async def handle(requests: Any, context: grpc.aio.ServicerContext) -> None:
-            await self._passes(method, requests, context)
-
-        return grpc.stream_stream_rpc_method_handler(handle)
+        return grpc.stream_stream_rpc_method_handler(partial(self._passes, method))
