@@ -54,8 +54,14 @@ _BEYOND = re.compile(
     r"|envoy\.extensions\.filters\.(http\.(dynamo|squash)"
     r"|network\.(client_ssl_auth|generic_proxy\.codecs\.kafka|kafka_broker|mysql_proxy"
     r"|rocketmq_proxy))\.v3\.\w+"
+    r"|envoy\.extensions\.([a-z0-9_]+\.)*dynamic_modules\.v3\.\w+"
+    r"|envoy\.extensions\.filters\.http\.(a2a|file_server|filter_chain|mcp_json_rest_bridge"
+    r"|sse_to_metadata)\.v3\.\w+"
 )
-"""Messages that istiod knows besides those we have: Istio's own, and Envoy's contributed ones."""
+"""
+Messages that istiod knows besides those we have: Istio's own, Envoy's contributed ones, and those
+that Envoy got after the release that xds-protos follows.
+"""
 _NOT_ISTIODS = re.compile(r"envoy\.(?!.*\.v3(alpha)?\.).*")
 """Messages of Envoy's API before v3, which we have and istiod does not."""
 
