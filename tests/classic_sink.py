@@ -70,6 +70,8 @@ class Sink:
     mismatches: list = field(default_factory=list)
     """Pushes whose version was not that of what they came to."""
     pause: float = 0.0
+    torn: bool = False
+    """Leave the next push un-answered and end the stream."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def described(self):
@@ -88,6 +90,9 @@ class Sink:
             push.collection = push.collection or words.whose(push)
             if self.pause:
                 await asyncio.sleep(self.pause)
+            if self.torn:
+                self.torn = False
+                return
             error = self.take(push)
             await self.say(words, write, push.collection, push.nonce, error)
 

@@ -118,7 +118,7 @@ async def test_a_sink_that_comes_late_is_found():
             async with there:
                 await true(lambda: len(there.dials) > 2)
 
-                assert [] == cache.sinks()
+                assert [] == sink.got
 
                 there.turn_away = None
                 await sink.until(holds(cache))
