@@ -27,7 +27,7 @@ FOLDERS = sorted(
     folder
     for folder in CASES.iterdir()
     # Of two files that define one name it is the newer one that is told, where there is a newer.
-    if folder.is_dir() and folder.name != "defined-twice-is-told-once"
+    if folder.is_dir() and "defined-twice" not in folder.name
 )
 
 
