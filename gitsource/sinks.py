@@ -86,10 +86,11 @@ def _resources(
     """Yield a row for each resource that was sent or accepted."""
     names = {*(sent.names if sent else ()), *(accepted.names if accepted else ())}
     for name in sorted(names):
-        now, before = (each.get(name) if each else None for each in (sent, accepted))
+        now, before = (_known(each, name) for each in (sent, accepted))
         shown = now or before
         if shown is None:
-            raise AssertionError("a name comes from one of the two")
+            yield {"name": name, "sent": None, "accepted": None, "file": "", "line": 0}
+            continue
         row: dict[str, Any] = {
             "name": name,
             "sent": now.version if now else None,
@@ -98,6 +99,12 @@ def _resources(
             "line": shown.origin.line,
         }
         yield row | {"body": _body(shown)} if bodies else row
+
+
+def _known(collection: Collection | None, name: str) -> Resource | None:
+    """Return what is known of *name*: nothing if a client may have a part of what it refused."""
+    found = collection.get(name) if collection is not None else None
+    return found if found is not None and found.version else None
 
 
 def _body(resource: Resource) -> Any:

@@ -108,7 +108,7 @@ def _told(holding: Holding, *, bodies: bool) -> Iterator[Any]:
         sent, accepted = (each.get(name) if each is not None else None for each in kinds)
         one = csds_pb2.ClientConfig.GenericXdsConfig(type_url=holding.requested, name=name)
         shown = sent or accepted
-        if shown is None:
+        if shown is None or not shown.version:
             one.config_status, one.client_status = statuses.NOT_SENT, client.REQUESTED
             yield one
             continue

@@ -129,10 +129,23 @@ class Ads:
         for watch in self._ordered:
             names = None if watch.wanted.all else tuple(sorted(watch.wanted.names))
             has = None if watch.first else watch.has
-            refused = (
-                watch.trouble.version if watch.trouble and watch.state is State.REFUSED else None
-            )
-            yield Holding(watch.requested, watch.collection, watch.expected, has, refused, names)
+            sent = watch.expected
+            refused = self._stands_refused(watch)
+            if refused is not None and not watch.flights:
+                sent = refused
+            version = refused.version if refused is not None else None
+            yield Holding(watch.requested, watch.collection, sent, has, version, names)
+
+    def _stands_refused(self, watch: Watch) -> Collection | None:
+        """Return what the client would have, had it not refused what it still refuses."""
+        if watch.trouble is None or watch.trouble.sent is None:
+            return None
+        sent = watch.trouble.sent
+        bad = [sent.get(name) for name, version in self._bad(watch) if _has(sent, name, version)]
+        put = tuple(one for one in bad if one is not None)
+        if put and watch.merges:
+            return watch.expected.changed((), {one.name: one for one in put})
+        return sent if watch.refused_at is not None else None
 
     # ------------------------------------------------------------------ hearing
 
@@ -424,3 +437,8 @@ class Ads:
             # Some of what it refused it may have taken over all the same.
             needs |= shelf.endpoints(shelf.changes(watch.trouble.had, response.after).put)
         return needs
+
+
+def _has(collection: Collection, name: str, version: str) -> bool:
+    found = collection.get(name)
+    return found is not None and found.version == version

@@ -69,8 +69,8 @@ class Trouble:
     """Versions that are not sent again."""
     refused_at: float | None = None
     """When it refused last, if it accepted nothing since."""
-    version: str = ""
-    """What it refused last."""
+    sent: Collection | None = None
+    """What it would have, had it accepted what it refused last."""
     had: Collection | None = None
     """The complete set it refused last, of which it may have taken over a part."""
     refusals: int = 0
