@@ -10,6 +10,7 @@ Paths name fields in lowerCamelCase; `written` turns them into the spelling of t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from gitsource.model import FieldPath, Problem
 
 SPEC: FieldPath = ("spec",)
+_DIGIT = re.compile(r"(?<=[a-z])(\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +97,20 @@ def spelled(document: Any, path: FieldPath) -> FieldPath:
     for step in path:
         found: str | int = step
         if isinstance(value, dict) and isinstance(step, str) and step not in value:
-            found = snake(step) if snake(step) in value else step
+            found = next((name for name in _old_names(step) if name in value), step)
         try:
             value = value[found]
         except (LookupError, TypeError):
             value = None
         out.append(found)
     return tuple(out)
+
+
+def _old_names(step: str) -> tuple[str, ...]:
+    """Return how protobuf may declare *step*: consecutive5xxErrors is consecutive_5xx_errors."""
+    name = snake(step)
+    apart = _DIGIT.sub(r"_\1", name, count=1)
+    return (name, apart) if apart != name else (name,)
 
 
 def snake(name: str) -> str:
