@@ -26,6 +26,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _BASES = {"two": 2, "eight": 8, "sixteen": 16, "ten": 10}
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_STARTS = frozenset("+-.0123456789")
 _LONGEST = 64
 """Characters. What is longer is no word and no number that anybody means."""
 
@@ -34,6 +35,8 @@ def doubt(text: str) -> str:
     """Say how other readers read the plain scalar *text*; empty if all read it as we do."""
     if not text or len(text) > _LONGEST:
         return ""
+    if text[0] not in _STARTS and text not in _WORDS:
+        return ""  # a word to all of them
     try:
         ours = resolve(text)
     except Misfit:
