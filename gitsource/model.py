@@ -12,6 +12,7 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 Severity: TypeAlias = Literal["error", "warning"]
@@ -250,6 +251,7 @@ class Collection:
         return iter(self.resources)
 
 
+@lru_cache(4096)
 def empty_collection(name: str) -> Collection:
     """Return the collection *name* without resources; its version is the digest of nothing."""
     return Collection(name, (), (), (), content_digest(()))

@@ -306,11 +306,12 @@ class Exchange:
     def _target(self, watch: Watch, snapshot: Snapshot) -> Collection | None:
         """Return what *watch* should hold and does not, if there is such a thing."""
         current = snapshot.collection(watch.collection)
-        if not self._refuses(watch, current.version):
-            if watch.state is State.ASKED:
-                return current
+        if watch.state is not State.ASKED:
             on_its_way = watch.in_flight.version if watch.in_flight else watch.accepted
-            return None if current.version == on_its_way else current
+            if current.version == on_its_way:
+                return None
+        if not self._refuses(watch, current.version):
+            return current
         on_the_way = watch.held is not None and watch.state is State.REFUSED and self._whole
         if watch.state is not State.ASKED and not on_the_way:
             return None
