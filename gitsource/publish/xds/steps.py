@@ -119,7 +119,7 @@ class Plan:
 
     def gone(self, watch: Watch, names: frozenset[str]) -> frozenset[str]:
         """Return those of *names* of which a delta client is to be told that they do not exist."""
-        missing = self.shelf.missing(self.target(watch), names)
+        missing = self.shelf.missing(self.whole(watch), names)
         if not missing or not watch.type.patient:
             return missing
         # A cluster that is told it has no endpoints serves errors: if it is served, they may come.

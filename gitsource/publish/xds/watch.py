@@ -170,7 +170,7 @@ class Watch:
     def refused(self, flight: Flight, shelf: Shelf, now: float) -> Trouble:
         """Book *flight* as refused: nothing is known of what it brought."""
         if self.merges:
-            self.has = shelf.narrowed(self.has, self.wanted)
+            self.has = shelf.narrowed(shelf.forgotten(self.has, flight.put), self.wanted)
         self.sure = False
         self._answered(flight, Event.NACK)
         # What was sent since was sent as if this one were accepted.
