@@ -44,7 +44,7 @@ from gitsource.triggers.coalesce import Coalescer
 
 if TYPE_CHECKING:
     from gitsource.publish.dialout import Dialler
-    from gitsource.publish.secrets import Overlay
+    from gitsource.publish.secrets import Alarm, Overlay
     from gitsource.publish.session import Session
     from gitsource.publish.views import Views
 
@@ -115,7 +115,7 @@ class App:
             self.cache,
             self.looks.request,
             lambda: self.catalog,
-            Sinks(self.cache, self._sessions, self.refusals),
+            Sinks(self.cache, self._sessions, self.refusals, self._alarms),
         )
         stack.push_async_callback(self.reconciler.close)
         # Schemas may live in a repository that nobody has looked at yet; names are known already.
@@ -185,6 +185,9 @@ class App:
             files = SecretFiles(folder, self.overlay.update, self.cache.wake)
             await files.load()  # A Secret without its file would be missing from first answers.
             self._task("secrets", files.watch)
+
+    def _alarms(self) -> tuple[Alarm, ...]:
+        return self.overlay.alarms if self.overlay is not None else ()
 
     def _show_views(self, settings: Settings) -> None:
         """Show each node what the views of *settings* show, from now on."""

@@ -109,6 +109,7 @@ class Operations:
             },
             "sinks": self._cache.sinks(),
             "refusals": self._sinks.refusals.rows(MOST_REFUSALS),
+            "secrets": [alarm.as_json() for alarm in self._sinks.alarms()],
         }
 
     def _collections(self) -> list[Collection]:
@@ -140,6 +141,7 @@ class Operations:
             suspended=now.control.suspension is not None,
             unsaved=bool(now.unsaved),
             refusals=self._sinks.refusals.open,
+            secrets=len(tuple(self._sinks.alarms())),
             resources={content.name: len(content) for content in self._collections()},
             findings=findings,
             ignored=now.ignored,

@@ -12,7 +12,7 @@ from typing import Any
 
 from gitsource.errors import ConfigurationError
 from gitsource.model import Collection, Resource
-from gitsource.publish.secrets import is_secret
+from gitsource.publish.secrets import Alarm, is_secret
 from gitsource.publish.session import Session
 from gitsource.publish.words import Holding
 from gitsource.refusals import Refusals
@@ -23,9 +23,15 @@ class Sinks:
     """The open streams, for operators."""
 
     def __init__(
-        self, cache: SnapshotCache, sessions: Callable[[], Iterable[Session]], refusals: Refusals
+        self,
+        cache: SnapshotCache,
+        sessions: Callable[[], Iterable[Session]],
+        refusals: Refusals,
+        alarms: Callable[[], Iterable[Alarm]] = tuple,
     ) -> None:
         self.refusals = refusals
+        self.alarms = alarms
+        """What is wrong with the files of Secrets that are served."""
         self._cache = cache
         self._sessions = sessions
 

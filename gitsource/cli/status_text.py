@@ -26,6 +26,8 @@ MOST_SINKS = 40
 def status(told: Mapping[str, Any], now: datetime) -> str:
     """Return the page for the status *told*; *now* is what ages are counted to."""
     lines = [*_standing(told, now), "", *_collections(told), "", *_sinks(told)]
+    for alarm in told.get("secrets") or ():
+        lines += _entry("secret", f"{alarm['resource']}: {alarm['file']} {alarm['reason']}")
     lines += ["", *refusals(told.get("refusals") or ())]
     return "\n".join(line.rstrip() for line in lines).rstrip("\n") + "\n"
 

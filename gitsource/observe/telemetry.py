@@ -75,6 +75,7 @@ METRICS: tuple[Row, ...] = (
     Row("gitsource_pinned", "gauge", (), "1 while an operator's pin is in force."),
     Row("gitsource_suspended", "gauge", (), "1 while looking for new revisions is suspended."),
     Row("gitsource_refusals", "gauge", (), "Subscriptions whose sink refused what it was sent."),
+    Row("gitsource_secret_files", "gauge", (), "Files of Secrets that cannot be used now."),
     Row("gitsource_unsaved", "gauge", (), "1 while what is served could not be kept on disk."),
     Row("gitsource_syncs_total", "counter", ("outcome",), "Looks at the repository, by outcome."),
     Row("gitsource_sync_seconds", "histogram", (), "How long a look at the repository took."),
@@ -146,6 +147,8 @@ class Gauges:
     unsaved: bool = False
     refusals: int = 0
     """Subscriptions whose sink refused (NACKed) and has accepted nothing since."""
+    secrets: int = 0
+    """Files that Secrets refer to and that cannot be used."""
     resources: Mapping[str, int] = field(default_factory=dict)
     """Collection to count."""
     findings: Mapping[str, int] = field(default_factory=dict)
@@ -272,6 +275,7 @@ class Telemetry:
         yield "gitsource_pinned", _one(now.pinned)
         yield "gitsource_suspended", _one(now.suspended)
         yield "gitsource_refusals", _one(now.refusals)
+        yield "gitsource_secret_files", _one(now.secrets)
         yield "gitsource_unsaved", _one(now.unsaved)
         yield "gitsource_syncs_total", _each(self._syncs)
         yield "gitsource_last_sync_error", _one(self._failing)

@@ -14,6 +14,7 @@ from gitsource.catalog import Catalog
 from gitsource.model import Collection, Finding, Origin, Resource, Revision, Snapshot
 from gitsource.observe.telemetry import METRICS
 from gitsource.operations import Operations
+from gitsource.publish.secrets import Alarm
 from gitsource.reconcile.outcomes import Condition, Held, Outcome
 from gitsource.refusals import Refusals
 from gitsource.settings import Settings
@@ -121,10 +122,10 @@ async def test_every_status_field_is_documented():
     about = {"collection": "c", "requested": "c", "version": "v"}
     cache.report(SinkReport("nacked", 1, "sink", "peer", **about, error="e", blamed=(resource,)))
     await asyncio.sleep(0.01)
-    sinks = Sinks(cache, tuple, refusals)
+    sinks = Sinks(cache, tuple, refusals, lambda: [Alarm("web", "a.key", "is empty", served=True)])
     status = await Operations(Standing(), cache, None, Catalog, sinks).status()
     documented = set(first_cells("Status"))
-    groups = {"held", "pin", "suspended", "last_sync", "findings", "sinks", "refusals"}
+    groups = {"held", "pin", "suspended", "last_sync", "findings", "sinks", "refusals", "secrets"}
     groups |= {"refusals[].resources"}
 
     assert leaves(status) == documented - groups
