@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitsource.cli.options import config_option
+from gitsource.cli.options import config_option, pairs
 from gitsource.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,16 +25,6 @@ def bootstrap() -> None:
 
     Exit codes: 0 done, 2 usage.
     """
-
-
-def _pairs(_ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for each in value:
-        key, equals, told = each.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f"expected KEY=VALUE, found {each!r}", param=param)
-        found[key] = told
-    return found
 
 
 def _of_client(command: Callable[..., None]) -> Callable[..., None]:
@@ -60,9 +50,7 @@ def _of_client(command: Callable[..., None]) -> Callable[..., None]:
         command(client=told, **kwargs)
 
     for option in (
-        click.option(
-            "--meta", multiple=True, metavar="K=V", callback=_pairs, help="Node metadata."
-        ),
+        click.option("--meta", multiple=True, metavar="K=V", callback=pairs, help="Node metadata."),
         click.option("--cluster", default="", help="Node cluster, by which views may choose."),
         click.option("--node-id", default="node-1", show_default=True, help="Node ID."),
         click.option("--server-name", default="", help="Name in the source's certificate."),

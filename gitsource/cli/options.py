@@ -44,6 +44,17 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return config_option(gathered)
 
 
+def pairs(_ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
+    """Read what was written as KEY=VALUE, each time an option is given."""
+    found = {}
+    for each in value:
+        key, equals, told = each.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"expected KEY=VALUE, found {each!r}", param=param)
+        found[key] = told
+    return found
+
+
 def _metavar(row: Row) -> str:
     return row.type_text.replace(" | ", "|") if "|" in row.type_text else row.type_text.upper()
 

@@ -16,20 +16,23 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitsource.catalog import BUILTIN
-from gitsource.cli.output import json_line, say
+from gitsource.cli.options import pairs
+from gitsource.cli.output import say
 from gitsource.declarations import address, seconds
 
 if TYPE_CHECKING:
     from gitsource.sink.client import Sink
     from gitsource.sink.state import Update
+    from gitsource.sink.transport import Dialled, Listening
 
-MOST_ROWS = 50
-"""Rows of a table; the rest is counted. `--output json` has no such limit."""
+PROTOCOLS = ("mcp", "mcp-legacy", "mcp-xds", "mcp-xds-delta", "xds", "xds-delta")
+STANDARD_OUTPUT = Path("-")
+_FILE = click.Path(path_type=Path)
 
 
 def _form(read: Callable[[Any], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -52,9 +55,24 @@ def _pattern(value: str) -> re.Pattern[str]:
 
 
 @click.command("sink")
-@click.argument("server", metavar="ADDRESS", callback=_form(address))
+@click.argument("server", metavar="ADDRESS", required=False)
 @click.argument("collections", nargs=-1, metavar="[COLLECTION]...")
-@click.option("--incremental", is_flag=True, help="Ask for changes only, where the source can.")
+@click.option(
+    "--protocol",
+    type=click.Choice(PROTOCOLS),
+    default="mcp",
+    show_default=True,
+    metavar="NAME",
+    help=f"What to speak: {', '.join(PROTOCOLS)}.",
+)
+@click.option("--incremental", is_flag=True, help="mcp, mcp-legacy: ask for changes only.")
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="xDS: ask for this resource only; may be given again.",
+)
 @click.option("--once", is_flag=True, help="Exit 0 when every collection has been answered.")
 @click.option(
     "--timeout",
@@ -68,34 +86,79 @@ def _pattern(value: str) -> re.Pattern[str]:
     callback=_form(_pattern),
     help="Refuse (NACK) every push with a resource whose name matches.",
 )
-@click.option("--id", "node_id", help="Node id to subscribe as.  [default: host/process]")
+@click.option(
+    "--id", "--node-id", "node_id", help="Node id to subscribe as.  [default: host/process]"
+)
+@click.option("--node-cluster", default="", help="xDS: node cluster.")
+@click.option(
+    "--meta",
+    multiple=True,
+    metavar="K=V",
+    callback=pairs,
+    help="xDS: node metadata; mcp: annotations.",
+)
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    callback=_form(address),
+    help="mcp: wait for the source to dial, as a ResourceSink. There is no ADDRESS then.",
+)
+@click.option("--ca", type=_FILE, help="PEM file to verify the other side with.")
+@click.option("--cert", type=_FILE, help="PEM file with the certificate to show.")
+@click.option("--key", type=_FILE, help="PEM file with its key.")
+@click.option("--server-name", default="", help="Name in the source's certificate.")
+@click.option(
+    "--dump",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="At the end, write all that is held as JSON; - is standard output, without the pushes.",
+)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_context
 def sink(
-    server: str,
+    ctx: click.Context,
+    /,
+    server: str | None,
     collections: tuple[str, ...],
-    timeout: float | None,
-    nack_if: re.Pattern[str] | None,
+    protocol: str,
+    names: tuple[str, ...],
     node_id: str | None,
+    node_cluster: str,
+    meta: dict[str, str],
+    listen: str | None,
+    nack_if: re.Pattern[str] | None,
+    dump: Path | None,
     output: str,
     *,
     incremental: bool,
-    once: bool,
+    **how: Any,
 ) -> None:
     """
     Be a sink: subscribe and print every push.
 
-    ADDRESS is the host:port of an MCP source (listen.mcp of `serve`). Without a COLLECTION, all
-    built-in ones are subscribed to. Each push is accepted (ACK); the connection is made anew
-    whenever it breaks, and what is held is kept.
+    ADDRESS is the host:port of a source (listen.mcp of `serve`). Each push is accepted (ACK); the
+    connection is made anew whenever it breaks, and what is held is kept. With any of --ca, --cert,
+    --key and --server-name it is TLS.
+
+    mcp and mcp-legacy subscribe to collections; without a COLLECTION, to all built-in ones. mcp-xds
+    asks as istiod does, for group/version/Kind; a Kind or its collection will do, and without one
+    it is what istiod asks for. xds asks for types of Envoy's, such as clusters, envoy/clusters, CDS
+    or a type URL; without one, for clusters, endpoints, listeners and routes. Over xDS a push that
+    breaks a rule of it is refused.
 
     With --output json each push is one line:
     {time, collection, version, nonce, incremental, resources: [{name, version, create_time, labels,
     annotations, type_url, body}], removed: []}
+    and --dump writes {collections: [{collection, version, resources}]}. Bodies of secrets are left
+    out of both.
 
     Exit codes: 0 done, or ended by a signal, 1 the time was up, 2 usage or environment, 130
     interrupted before --once was done.
     """
+    from gitsource.cli.sink_output import print_json, quiet, table_printer, write_dump
     from gitsource.sink.client import Sink
+    from gitsource.sink.protocols import asked, wire
+    from gitsource.sink.wire import Node
 
     def judge(update: Update) -> str:
         for item in update.resources:
@@ -103,22 +166,57 @@ def sink(
                 return f"{item.name} matches --nack-if {nack_if.pattern!r}"
         return ""
 
+    transport, collections = _transport(ctx, protocol, listen, server, collections, how)
+    node = Node(node_id or f"{socket.gethostname()}/{os.getpid()}", node_cluster, meta)
+    try:
+        speaks = wire(protocol, node, names, incremental=incremental)
+        subscribed = asked(protocol, collections)
+    except ValueError as error:
+        raise click.UsageError(str(error), ctx) from error
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its own notes would mix with ours
     _log_to_stderr()
     client = Sink(
-        server,
-        collections or [kind.collection for kind in BUILTIN],
-        node_id=node_id or f"{socket.gethostname()}/{os.getpid()}",
-        incremental=incremental,
+        transport.address,
+        subscribed,
+        node_id=node.id,
+        wire=speaks,
+        transport=transport,
         judge=judge,
     )
-    show = _print_json if output == "json" else _table_printer()
+    show = print_json if output == "json" else table_printer()
+    if dump == STANDARD_OUTPUT:
+        show = quiet
     try:
-        code = asyncio.run(_follow(client, show, timeout, once=once))
+        code = asyncio.run(_follow(client, show, how["timeout"], once=how["once"]))
+        if dump is not None:
+            write_dump(client, None if dump == STANDARD_OUTPUT else dump)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0  # whoever read us has seen enough
     raise SystemExit(code)
+
+
+def _transport(
+    ctx: click.Context,
+    protocol: str,
+    listen: str | None,
+    server: str | None,
+    collections: tuple[str, ...],
+    how: dict[str, Any],
+) -> tuple[Dialled | Listening, tuple[str, ...]]:
+    """Return how the source is met, and which of the words are collections."""
+    from gitsource.sink.transport import Dialled, Listening, Tls
+
+    papers = how["ca"], how["cert"], how["key"], how["server_name"]
+    tls = Tls.of_files(*papers) if any(papers) else None
+    if listen is not None:
+        if protocol != "mcp":
+            raise click.UsageError(f"--listen is for mcp: over {protocol} no source dials", ctx)
+        return Listening(listen, tls), collections if server is None else (server, *collections)
+    param = next(one for one in ctx.command.params if one.name == "server")
+    if server is None:
+        raise click.MissingParameter(ctx=ctx, param=param)
+    return Dialled(_form(address)(ctx, param, server), tls), collections
 
 
 async def _follow(
@@ -153,7 +251,7 @@ async def _follow(
     except TimeoutError:
         missing = f"; no answer for {', '.join(sorted(waiting))}" if waiting else ""
         say(f"the time is up{missing}")
-        sys.stderr.write(f"next: see whether a source listens at {client.address} (listen.mcp)\n")
+        sys.stderr.write(f"next: {_next(client)}\n")
         return 1
     except asyncio.CancelledError:
         if not caught:
@@ -161,74 +259,16 @@ async def _follow(
     return 130 if once and signal.SIGINT in caught else 0
 
 
-def _print_json(_client: Sink, update: Update) -> None:
-    from gitsource.sink.bodies import as_json
-
-    json_line(
-        {
-            "time": update.time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "collection": update.collection,
-            "version": update.version,
-            "nonce": update.nonce,
-            "incremental": update.incremental,
-            "resources": [
-                {
-                    "name": item.name,
-                    "version": item.version,
-                    "create_time": item.create_time or None,
-                    "labels": dict(item.labels),
-                    "annotations": dict(item.annotations),
-                    "type_url": item.type_url,
-                    "body": as_json(item.type_url, item.body),
-                }
-                for item in update.resources
-            ],
-            "removed": list(update.removed),
-        }
-    )
-
-
-def _table_printer() -> Callable[[Sink, Update], None]:
-    """Return what prints a push as a table with a line for each resource it puts or removes."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from gitsource.observe.neutral import neutral
-
-    width = None if sys.stdout.isatty() else 80
-    console = Console(width=width, highlight=False, markup=False, emoji=False)
-
-    def show(client: Sink, update: Update) -> None:
-        kind = "changes" if update.incremental else "full state"
-        verdict = "REFUSED" if update.refused else f"holding {len(client.held(update.collection))}"
-        rows = [("-", name, "", "") for name in update.removed]
-        rows += [("+", i.name, i.version[:12], i.create_time[:20]) for i in update.resources]
-        table = Table(box=None, show_header=False)
-        table.add_column(width=1)
-        table.add_column(overflow="fold", ratio=1)
-        table.add_column(no_wrap=True, width=12)
-        table.add_column(no_wrap=True, width=20)
-        for row in rows[:MOST_ROWS]:
-            style = "red" if row[0] == "-" else ""
-            table.add_row(*(Text(neutral(cell), style=style) for cell in row))
-        with console.capture() as captured:
-            console.print(f"{update.time:%H:%M:%S}  {neutral(update.collection)}", style="bold")
-            console.print(Text(f"          {kind}, nonce {neutral(update.nonce)}, {verdict}"))
-            console.print(Text(f"          version {neutral(update.version)}"))
-            if rows:
-                console.print(table)
-            if len(rows) > MOST_ROWS:
-                console.print(f"   ... and {len(rows) - MOST_ROWS} more (--output json has all)")
-        sys.stdout.write(captured.get())  # NB: rich itself would exit 1 when a pipe breaks
-        sys.stdout.flush()
-
-    return show
+def _next(client: Sink) -> str:
+    if client.dials:
+        return f"see whether a source listens at {client.address} (listen.mcp)"
+    return f"have the source dial {client.address} (sinks.dial)"
 
 
 def _log_to_stderr() -> None:
     logger = logging.getLogger("gitsource.sink")
     logger.addHandler(_Handler())
+    logger.setLevel(logging.INFO)
     logger.propagate = False
 
 

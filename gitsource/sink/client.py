@@ -1,5 +1,5 @@
 """
-A sink: the client half of the Mesh Configuration Protocol, for the CLI and for users' scripts.
+A sink: the client half of every wire, for the CLI and for users' scripts.
 
     async with Sink("127.0.0.1:9901", ["acme/v1/flags"]) as sink:
         async for update in sink.updates():
@@ -24,27 +24,23 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Self
 
 from google.protobuf.message import DecodeError
 
-from gitsource._proto.istio.mcp.v1alpha1.mcp_pb2 import RequestResources, Resources, SinkNode
-from gitsource.errors import NotASource
 from gitsource.sink.bodies import message
-from gitsource.sink.state import Item, Update, applied, mismatch, received
+from gitsource.sink.state import Item, Update, applied, mismatch
+from gitsource.sink.transport import ENDED, GOODBYE, Broken, Dialled, Stream, Transport
+from gitsource.sink.wire import REFUSED, UNASKED, UNDECODABLE, Held, Node, Wire
+from gitsource.sink.wires.classic import Classic
 
 log = logging.getLogger("gitsource.sink")
 
-METHOD = "/istio.mcp.v1alpha1.ResourceSource/EstablishResourceStream"
-
-# gRPC codes of a NACK, as Istio's sinks use them
-UNDECODABLE, REFUSED, UNASKED = 2, 3, 12
+TRIGGER = "$triggerCollection"
+"""What a source that dials sends first, to get bytes flowing: refused, and no news."""
 
 SETTLED = 5.0
 """Seconds after which a stream counts as having worked: the next attempt is immediate again."""
-
-GOODBYE = 1.0
-"""Seconds the source gets to take the last answers when the sink leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +72,11 @@ def pause(failures: int, luck: float) -> float:
 
 
 class Sink:
-    """A sink of the source at *address* (``host:port``) for *collections*."""
+    """
+    A sink of the source at *address* (``host:port``) for *collections*.
+
+    It speaks *wire* (classic MCP, if none is given) over *transport* (it dials *address*).
+    """
 
     def __init__(
         self,
@@ -86,25 +86,30 @@ class Sink:
         node_id: str = "",
         annotations: Mapping[str, str] | None = None,
         incremental: bool = False,
+        wire: Wire | None = None,
+        transport: Transport | None = None,
         judge: Callable[[Update], str] | None = None,
         explicit: bool = False,
     ) -> None:
+        """*node_id*, *annotations* and *incremental* are those of classic MCP, not of *wire*."""
         self.address = address
         self.node_id = node_id
         self.annotations = MappingProxyType(dict(annotations or {}))
-        self.incremental = incremental
+        self.wire: Wire = wire or Classic(Node(node_id, "", self.annotations), incremental)
         self.journal: deque[Sent] = deque(maxlen=32)
         """The last requests that were sent, oldest first."""
+        self._transport: Transport = transport or Dialled(address)
         self._judge = judge or (lambda _update: "")
         self._explicit = explicit
         self._held: dict[str, dict[str, Item]] = {name: {} for name in collections}
         self._versions: dict[str, str] = {}
+        self._refused: set[str] = set()
+        """Collections of which a push was refused on this stream."""
         self._open: dict[str, Update] = {}
         """Pushes of this stream that wait for `ack` or `nack`, by collection."""
         self._answering: asyncio.Task[None] | None = None
         self._closed = False
-        self._call: Any = None
-        self._channel: Any = None
+        self._stream: Stream | None = None
 
     def __repr__(self) -> str:
         held = sum(map(len, self._held.values()))
@@ -115,6 +120,11 @@ class Sink:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def dials(self) -> bool:
+        """Whether it dials the source, rather than the source it."""
+        return not self._transport.waits
 
     @property
     def collections(self) -> tuple[str, ...]:
@@ -135,42 +145,29 @@ class Sink:
 
         Raises NotASource when the server at the address does not know the method.
         """
-        import grpc  # only here: a sink is importable at no cost
-
         failures = 0
         while not self._closed:
             began, trouble = time.monotonic(), "cannot reach"
             try:
-                await self._dial()
-                async for update in self._stream():
+                stream = await self._opened()
+                async for update in self._pushes(stream):
                     trouble = "lost"
                     yield update
-                reason = "it ended the stream"
-            except grpc.aio.AioRpcError as error:
-                if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-                    raise NotASource(
-                        f"the server at {self.address} does not speak the Mesh Configuration "
-                        "Protocol (no ResourceSource service)",
-                        hint="give the address of listen.mcp (127.0.0.1:9901 by default)",
-                    ) from error
-                reason = f"{error.code().name}: {error.details()}"
-                if error.details() == "Internal error from Core":  # a write met the end, as below
-                    reason = "it ended the stream"
-            except asyncio.InvalidStateError:  # a write met the end of the stream
-                reason = "it ended the stream"
+                reason = ENDED
+            except Broken as error:
+                reason = str(error)
             except DecodeError as error:  # of which collection, or nonce, cannot be told
                 reason = f"it sent what is no push: {error}"
             finally:
                 self._open.clear()
                 await _hang_up(*self._let_go())
+            if self._transport.waits:
+                log.warning("lost %s: %s; waiting for it", self._transport.source, reason)
+                continue
             failures = failures_after(failures, time.monotonic() - began)
             wait = pause(failures, random.random())  # noqa: S311 - spreads load, keeps no secret
             log.warning(
-                "%s the source at %s: %s; trying again in %.1f s",
-                trouble,
-                self.address,
-                reason,
-                wait,
+                "%s %s: %s; trying again in %.1f s", trouble, self._transport.source, reason, wait
             )
             await asyncio.sleep(wait)
 
@@ -190,14 +187,14 @@ class Sink:
         return await self._answer_open(update, REFUSED, reason)
 
     async def _answer_open(self, update: Update, code: int, reason: str) -> bool:
-        import grpc
-
-        if self._open.get(update.collection) is not update:
+        if self._open.get(update.collection) is not update or self._stream is None:
             return False
         del self._open[update.collection]
+        if code:
+            self._refused.add(update.collection)
         try:
-            await self._answer(self._call, update, code, reason)
-        except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
+            await self._answer(self._stream, update, code, reason, self.version(update.collection))
+        except Broken:
             return False  # the stream ended just now; `updates` will say so
         return True
 
@@ -207,81 +204,64 @@ class Sink:
 
         Not while `updates` is being awaited elsewhere: cancel that first.
         """
-        import grpc
-
         # NB: taken away first: a generator left at an update hangs up when it is collected.
         self._closed = True
-        answering, call, channel = self._let_go()
-        if call is not None:
-            try:
-                async with asyncio.timeout(GOODBYE):
-                    if answering is not None:
+        answering, stream = self._let_go()
+        if stream is not None:
+            if answering is not None:
+                try:
+                    async with asyncio.timeout(GOODBYE):
                         await answering
-                    await call.done_writing()
-                    while await call.read() is not grpc.aio.EOF:
-                        pass  # the end of a stream stands behind what was not read yet
-            except (TimeoutError, asyncio.InvalidStateError, grpc.aio.AioRpcError):
-                pass  # it is gone already, or too busy to say goodbye
-        await _hang_up(answering, call, channel)
+                except (TimeoutError, Broken):
+                    pass  # it is gone already, or too busy to say goodbye
+            await stream.leave()
+        await _hang_up(answering, stream)
+        await self._transport.close()
 
     # ----------------------------------------------------------------------- one stream
 
-    async def _dial(self) -> None:
-        import grpc
+    async def _opened(self) -> Stream:
+        """Open a stream and ask for everything."""
+        stream = await self._transport.open(self.wire.method, self.wire.spoken)
+        self._stream = stream
+        self._refused.clear()
+        holdings = [Held(name, self.version(name), held) for name, held in self._held.items()]
+        for collection, request in self.wire.opening(holdings):
+            self.journal.append(Sent(collection, "", ""))
+            await stream.write(request)
+        return stream
 
-        # NB: a channel for each attempt, with subchannels of its own: a shared one would add gRPC's
-        # back-off (up to two minutes) to ours. Proxies are for the web, not for a sidecar's port.
-        self._channel = grpc.aio.insecure_channel(
-            self.address,
-            options=[
-                ("grpc.use_local_subchannel_pool", 1),
-                ("grpc.enable_http_proxy", 0),
-                ("grpc.max_receive_message_length", -1),
-                ("grpc.keepalive_time_ms", 30_000),
-                ("grpc.keepalive_timeout_ms", 10_000),
-            ],
-        )
-        self._call = self._channel.stream_stream(
-            METHOD,
-            request_serializer=RequestResources.SerializeToString,
-        )()  # NB: no deserializer: gRPC would turn an error in it into None
-        for collection, held in self._held.items():
-            known = {name: item.version for name, item in held.items()} if self.incremental else {}
-            await self._send(
-                self._call, RequestResources(collection=collection, initial_resource_versions=known)
-            )
-
-    async def _stream(self) -> AsyncGenerator[Update, None]:
-        import grpc
-
-        call = self._call
-        while True:
-            data = await call.read()
-            if data is grpc.aio.EOF:
-                return
-            update = received(Resources.FromString(data), datetime.now(UTC))
+    async def _pushes(self, stream: Stream) -> AsyncGenerator[Update, None]:
+        while (data := await stream.read()) is not None:
+            update = self.wire.read(data, datetime.now(UTC))
             if update.collection not in self._held:
-                log.warning("a push of %r, which nobody asked for, is refused", update.collection)
+                if update.collection != TRIGGER:
+                    told = "a push of %r, which nobody asked for, is refused"
+                    log.warning(told, update.collection)
                 reason = "not subscribed to this collection"
-                await self._answer(call, update, UNASKED, reason)
+                await self._answer(stream, update, UNASKED, reason)
                 continue
             code, reason = self._verdict(update)
             if self._explicit and not code:
                 self._open[update.collection] = update
                 yield update
                 continue
+            version = self.version(update.collection)
             if code:
                 update = replace(update, refused=reason, code=code)
+                self._refused.add(update.collection)
             else:
                 self._apply(update)
             # Nothing is awaited between taking an update and handing it over, so that none which
             # was answered is lost to a cancellation in between.
-            answer = self._answer(call, update, code, reason)
+            answer = self._answer(stream, update, code, reason, version)
             self._answering = asyncio.create_task(answer)
             yield update
             await self._settle()
 
     def _verdict(self, update: Update) -> tuple[int, str]:
+        if update.code:
+            return update.code, update.refused
         for item in update.resources:
             try:
                 message(item.type_url, item.body)
@@ -293,6 +273,9 @@ class Sink:
     def _apply(self, update: Update) -> None:
         held = self._held[update.collection] = applied(self._held[update.collection], update)
         self._versions[update.collection] = update.version
+        refused = update.collection in self._refused
+        if not self.wire.verifiable(update.collection, refused=refused):
+            return
         own = mismatch(held, update.version)
         if own:
             log.warning(
@@ -303,19 +286,11 @@ class Sink:
                 len(held),
             )
 
-    async def _answer(self, call: Any, update: Update, code: int, reason: str) -> None:
-        request = RequestResources(collection=update.collection, response_nonce=update.nonce)
-        if code:
-            request.error_detail.code = code
-            request.error_detail.message = reason
-        await self._send(call, request)
-
-    async def _send(self, call: Any, request: RequestResources) -> None:
-        request.incremental = self.incremental
-        request.sink_node.CopyFrom(SinkNode(id=self.node_id, annotations=self.annotations))
-        error = request.error_detail.message
-        self.journal.append(Sent(request.collection, request.response_nonce, error))
-        await call.write(request)
+    async def _answer(
+        self, stream: Stream, update: Update, code: int, reason: str, version: str = ""
+    ) -> None:
+        self.journal.append(Sent(update.collection, update.nonce, reason))
+        await stream.write(self.wire.answer(update, code, reason, version))
 
     async def _settle(self) -> None:
         """Wait until the answer to the update that was handed over last is on its way."""
@@ -323,18 +298,16 @@ class Sink:
         if answering is not None:
             await answering
 
-    def _let_go(self) -> tuple[asyncio.Task[None] | None, Any, Any]:
+    def _let_go(self) -> tuple[asyncio.Task[None] | None, Stream | None]:
         """Return the stream, and the answer that is under way on it, and have none any more."""
-        mine = self._answering, self._call, self._channel
-        self._answering = self._call = self._channel = None
+        mine = self._answering, self._stream
+        self._answering = self._stream = None
         return mine
 
 
-async def _hang_up(answering: asyncio.Task[None] | None, call: Any, channel: Any) -> None:
+async def _hang_up(answering: asyncio.Task[None] | None, stream: Stream | None) -> None:
     if answering is not None:
         answering.cancel()
         await asyncio.gather(answering, return_exceptions=True)
-    if call is not None:
-        call.cancel()
-    if channel is not None:
-        await channel.close()
+    if stream is not None:
+        await stream.hang_up()

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
-from gitsource._proto.istio.mcp.v1alpha1.mcp_pb2 import Resources
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource
 
 CONTENT_VERSION = re.compile(r"[A-Za-z0-9+/]{43}=")
@@ -31,6 +30,7 @@ class Item:
 
     name: str
     version: str
+    """xDS in full state tells none: that of the push it came with, as Envoy has it."""
     create_time: str
     """RFC 3339 in UTC; empty if the source gave none or none that is a date."""
     labels: Mapping[str, str]
@@ -60,20 +60,8 @@ class Update:
     """The gRPC code of the NACK."""
 
 
-def received(push: Resources, time: datetime) -> Update:
-    """Return *push* as a value."""
-    return Update(
-        time,
-        push.collection,
-        push.system_version_info,
-        push.nonce,
-        push.incremental,
-        tuple(_item(resource) for resource in push.resources),
-        tuple(push.removed_resources) if push.incremental else (),
-    )
-
-
-def _item(resource: Resource) -> Item:
+def item_of(resource: Resource) -> Item:
+    """Return a resource of MCP's as a value."""
     told = resource.metadata
     create_time = ""
     if told.HasField("create_time"):
