@@ -94,7 +94,10 @@ class Envoy:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )  # fmt: skip
-        eventually(lambda: self._alive() and self._admin.exists(), "Envoy's admin side")
+        eventually(
+            lambda: self._alive() and self._admin.exists() and self._admin.read_text(),
+            "Envoy's admin side",
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
