@@ -255,7 +255,7 @@ ROWS = table(
     Code(
         "GS340",
         "error",
-        "time to live that must not be",
+        "TTL that must not be",
         "remove ttl: only a Cluster or a Listener may have one",
         note="when another one runs out, Envoy 1.40 crashes (state of the world) or keeps it "
         "(delta)",

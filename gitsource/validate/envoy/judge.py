@@ -119,8 +119,8 @@ def around(wrapper: Wrapper, kind: Kind, identity: Identity | None) -> Iterator[
         yield Problem("GS342", message, ("name",))
     if wrapper.ttl and not xds.ttl:
         message = (
-            f"a {xds.label} must not have a time to live: Envoy crashes when it runs out, or keeps "
-            "the resource all the same; only a Cluster or a Listener may have one"
+            f"a {xds.label} must not have a TTL: Envoy crashes when it runs out, or keeps the "
+            "resource all the same; only a Cluster or a Listener may have one"
         )
         yield Problem("GS340", message, ("ttl",), at_key=True)
     if wrapper.aliases and not xds.body.endswith(".VirtualHost"):

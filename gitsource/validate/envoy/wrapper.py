@@ -3,7 +3,7 @@ The document around a resource: `@type: …/envoy.service.discovery.v3.Resource`
 
 Rule: what goes out is the resource inside; the wrapper says of it what its message has no field
 for: a name where the message has none, how long it lives, its aliases, labels and annotations.
-Time to live and aliases become annotations, so a change of them is a change of the resource.
+Its TTL and its aliases become annotations, so a change of them is a change of the resource.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ WRAPPER = "envoy.service.discovery.v3.Resource"
 OWN = "gitsource.dev"
 """The key of ``metadata.filter_metadata`` under which labels and annotations stand."""
 TTL = "gitsource.dev/ttl"
-"""The annotation with the time to live: seconds, with up to nine decimals, and ``s``."""
+"""The annotation with the TTL: seconds, with up to nine decimals, and ``s``."""
 ALIASES = "gitsource.dev/aliases"
 """The annotation with the other names of a resource, sorted, with spaces between."""
 INNER: FieldPath = ("resource",)
 ANNOTATIONS: FieldPath = ("metadata", "filter_metadata", OWN, "annotations")
 _NAME = re.compile(r"[!-~]{1,1024}")
 _MOST_ALIASES = 1000
+LONGEST_TTL = 999_999_999
+"""Seconds: some thirty years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +109,12 @@ def _ttl(value: Any, told: list[Problem]) -> str:
     except Refused as refused:
         told.append(Problem("GS301", str(refused), ("ttl",)))
         return ""
-    if found["seconds"] < 0 or found["nanos"] < 0 or not any(found.values()):
-        told.append(Problem("GS301", "expected a time to live above zero", ("ttl",)))
+    seconds, nanos = found["seconds"], found["nanos"]
+    if seconds < 0 or nanos < 0 or not (seconds or nanos) or seconds > LONGEST_TTL:
+        message = f"expected a TTL above zero, of at most {LONGEST_TTL} seconds"
+        told.append(Problem("GS301", message, ("ttl",)))
         return ""
-    return f"{found['seconds']}.{found['nanos']:09}".rstrip("0").rstrip(".") + "s"
+    return f"{seconds}.{nanos:09}".rstrip("0").rstrip(".") + "s"
 
 
 def _aliases(value: Any, told: list[Problem]) -> tuple[str, ...]:
