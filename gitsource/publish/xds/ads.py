@@ -200,7 +200,9 @@ class Ads:
         if isinstance(request, DeltaRequest):
             self._stated(watch, request, snapshot)
         elif watch.wanted.wildcard and not of.wrapped:
-            watch.stated = request.version
+            # Whoever refused something since may have a part of that: it gets everything again.
+            doubted = self._memory.grudges.doubted(self.identity, url)
+            watch.stated = "" if doubted else request.version
         self._watches[url] = watch
         insort(self._ordered, watch, key=lambda one: one.type.order)
         if snapshot is not None:
@@ -217,7 +219,7 @@ class Ads:
         has = self._shelf.stated(whole, request.initial_versions)
         watch.has = self._shelf.narrowed(has, watch.wanted)
         if watch.requested == ENDPOINTS and (clusters := self._watches.get(CLUSTER)):
-            needs = NO_NAMES.union(*(one.endpoints for one in clusters.flights))
+            needs = NO_NAMES.union(*(self._shelf.endpoints(one.put) for one in clusters.flights))
             watch.owed = frozenset(name for name in needs if watch.has.get(name))
 
     def _skip(self, watch: Watch, snapshot: Snapshot, now: float) -> None:
@@ -230,9 +232,7 @@ class Ads:
             return
         target = plan.target(watch)
         refused = self._kept.refused(self.identity, watch.collection, target.version)
-        last = self._kept.last_accepted(self.identity, watch.collection)
-        # Whoever refused something since may have a part of that: it gets everything again.
-        if watch.stated == target.version and not refused and last in {None, watch.stated}:
+        if watch.stated == target.version and not refused:
             watch.has, watch.sure, watch.first = target, True, False
             watch.move(Event.HOLDS)
 
@@ -318,11 +318,14 @@ class Ads:
         )
         if error is None:
             watch.accepted(flight, self._shelf)
+            if not watch.merges:
+                self._memory.grudges.trust(self.identity, watch.requested)
             return Acked(*about)
         trouble = watch.refused(flight, self._shelf, now)
         if not watch.merges:
             trouble.refused |= {flight.after.version, flight.target}
             trouble.had = flight.after
+            self._memory.grudges.doubt(self.identity, watch.requested)
             return Nacked(*about, error)
         put = {one.name: one.version for one in flight.put}
         verdict = judge(trouble, frozenset(put), error.message)
@@ -413,24 +416,18 @@ class Ads:
     def sent(self, response: Response, now: float) -> None:
         """Note that *response*, the last one offered, is being written."""
         watch = self._watches[response.requested]
-        needs = NO_NAMES
         endpoints = self._watches.get(ENDPOINTS)
-        if response.requested == CLUSTER:
+        if response.requested == CLUSTER and endpoints is not None and not endpoints.first:
+            has = endpoints.expected
             needs = self._needs(watch, response)
-            if endpoints is not None and needs and not endpoints.first:
-                has = endpoints.expected
-                endpoints.owed |= {name for name in needs if has.get(name) is not None}
+            endpoints.owed |= {name for name in needs if has.get(name) is not None}
         self._nonces += 1
-        watch.sent(response, now, needs)
+        watch.sent(response, now)
 
     def _needs(self, watch: Watch, response: Response) -> frozenset[str]:
         """Return the endpoints that clusters need anew, because they are new or changed."""
         shelf = self._shelf
-        if not self._watches.get(ENDPOINTS) and not self._delta:
-            return NO_NAMES
-        if watch.merges:
-            return shelf.endpoints(response.put)
-        if watch.first:
+        if watch.merges or watch.first:
             return shelf.endpoints(response.put)
         needs = shelf.endpoints(shelf.changes(watch.has, response.after).put)
         if watch.trouble is not None and watch.trouble.had is not None:

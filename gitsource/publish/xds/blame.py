@@ -120,11 +120,12 @@ def judge(trouble: Trouble, put: frozenset[str], text: str) -> Verdict:
 
 
 class Grudges:
-    """Contents that clients refused, beyond the end of a stream."""
+    """What clients refused, beyond the end of a stream."""
 
     def __init__(self, most: int = IDENTITIES) -> None:
         self._most = most
         self._known: OrderedDict[tuple[Hashable, str], frozenset[tuple[str, str]]] = OrderedDict()
+        self._doubted: OrderedDict[tuple[Hashable, str], None] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"<Grudges {len(self._known)}>"
@@ -146,6 +147,20 @@ class Grudges:
         left = frozenset(pair for pair in held if names is not None and pair[0] not in names)
         if left != held:
             self._set(identity, type_url, left)
+
+    def doubt(self, identity: Hashable, type_url: str) -> None:
+        """Remember that a client refused a complete set, and may have taken over a part."""
+        self._doubted[identity, type_url] = None
+        if len(self._doubted) > self._most:
+            self._doubted.popitem(last=False)
+
+    def trust(self, identity: Hashable, type_url: str) -> None:
+        """Remember that it accepted one since."""
+        self._doubted.pop((identity, type_url), None)
+
+    def doubted(self, identity: Hashable, type_url: str) -> bool:
+        """Say whether it may have something else than it says."""
+        return (identity, type_url) in self._doubted
 
     def _set(self, identity: Hashable, type_url: str, bad: frozenset[tuple[str, str]]) -> None:
         self._known.pop((identity, type_url), None)

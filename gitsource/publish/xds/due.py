@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 
 from gitsource.model import Collection, Resource
-from gitsource.publish.xds.selection import UNKNOWN, Shelf
+from gitsource.publish.xds.selection import Shelf
 from gitsource.publish.xds.steps import Plan
 from gitsource.publish.xds.subscription import NO_NAMES
 from gitsource.publish.xds.types import Stage
@@ -98,6 +98,9 @@ def _part(watch: Watch, plan: Plan) -> Due | None:
     elif plan.delta and watch.first and not plan.refuses(watch):
         gone = plan.gone(watch, watch.wanted.names).difference(removed)
         removed = (*removed, *sorted(gone)) if gone else removed
+    if plan.delta and watch.first and watch.type.under and watch.wanted.nothing:
+        # An empty answer is about none of them: Envoy would wait for 15 s all the same.
+        removed = plan.under(watch)
     if not put and not removed:
         unnamed = watch.wanted.all or watch.wanted.nothing
         if not asked or (plan.delta and (watch.owed or not unnamed)):
@@ -119,8 +122,9 @@ def _owed(watch: Watch, plan: Plan) -> Due | None:
         removed = tuple(sorted(plan.gone(watch, watch.owed)))
     if plan.refuses(watch):
         put = tuple(one for one in put if _version(has, one.name) == one.version)
-    if any(one.version == UNKNOWN for one in put):
-        put = tuple(one for one in put if one.version != UNKNOWN)
+    if not all(one.wire for one in put):
+        # Of contents that it refused, a client keeps what it has, and that need not be known.
+        put = tuple(one for one in put if one.wire)
     if not watch.flights and not removed and watch.trouble is None and put:
         news = shelf.changes(has, plan.step(watch)[0]).put
         if len(news) >= len(put) and watch.owed <= {one.name for one in news}:

@@ -117,6 +117,11 @@ class Plan:
             return False  # A first answer waits for nothing.
         return bool(self.shelf.changes(has, target).put) and not self.refuses(watch)
 
+    def under(self, watch: Watch) -> tuple[str, ...]:
+        """Return a name under each thing that *watch* is about, such as ``routes/``."""
+        found = (one for one in self._watches if one.requested == watch.type.under)
+        return tuple(sorted(f"{name}/" for one in found for name in one.wanted.names))
+
     def gone(self, watch: Watch, names: frozenset[str]) -> frozenset[str]:
         """Return those of *names* of which a delta client is to be told that they do not exist."""
         missing = self.shelf.missing(self.whole(watch), names)

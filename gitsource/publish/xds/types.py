@@ -12,11 +12,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 PREFIX = "type.googleapis.com/"
 
 CLUSTER = PREFIX + "envoy.config.cluster.v3.Cluster"
 ENDPOINTS = PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
+ROUTES = PREFIX + "envoy.config.route.v3.RouteConfiguration"
 
 MESH_CONFIG = "core/v1alpha1/MeshConfig"
 """istiod asks for it first of all, uses nothing of it, and ACKs it only if it is empty."""
@@ -53,6 +55,9 @@ class Type:
     """Whether clients cannot use it over SotW."""
     patient: bool = False
     """Whether a name nobody knows may come yet: it is not said to be missing."""
+    under: str = ""
+    """Type of what its resources are named under, as UNDER/NAME: a client asks for none of them
+    and yet waits until something is said of each that it has."""
     ttl: bool = False
     """Whether a resource may run out, over delta."""
     wrapped: bool = False
@@ -66,7 +71,7 @@ class Type:
         return not self.complete
 
 
-def _partial(message: str, label: str, order: int, stage: Stage, **more: bool) -> Type:
+def _partial(message: str, label: str, order: int, stage: Stage, **more: Any) -> Type:
     """Return the row of a type of which a SotW response may tell a part."""
     return Type(PREFIX + message, label, order, stage, complete=False, wildcard=False, **more)
 
@@ -82,8 +87,15 @@ TYPES: Mapping[str, Type] = {
         _partial("envoy.config.core.v3.TypedExtensionConfig", "ECDS", 5, Stage.REFERRING),
         Type(PREFIX + "envoy.config.listener.v3.Listener", "LDS", 6, Stage.REFERRING, ttl=True),
         Type(PREFIX + "envoy.config.route.v3.ScopedRouteConfiguration", "SRDS", 7, Stage.REFERRING),
-        _partial("envoy.config.route.v3.RouteConfiguration", "RDS", 8, Stage.REFERRING),
-        _partial("envoy.config.route.v3.VirtualHost", "VHDS", 9, Stage.REFERRING, delta_only=True),
+        _partial(ROUTES.removeprefix(PREFIX), "RDS", 8, Stage.REFERRING),
+        _partial(
+            "envoy.config.route.v3.VirtualHost",
+            "VHDS",
+            9,
+            Stage.REFERRING,
+            delta_only=True,
+            under=ROUTES,
+        ),
     )
 }
 """The types of Envoy and gRPC clients by type URL, in the order of a push."""

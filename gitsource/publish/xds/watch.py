@@ -89,8 +89,6 @@ class Flight:
     """The version on whose way it is."""
     wanted: Subscription
     """What the client wanted then."""
-    endpoints: frozenset[str] = NO_NAMES
-    """What its clusters need anew."""
 
 
 @dataclass(slots=True, eq=False)
@@ -140,8 +138,8 @@ class Watch:
         """Return the un-answered response with *nonce*."""
         return next((one for one in self.flights if one.nonce == nonce), None)
 
-    def sent(self, response: Response, now: float, needs: frozenset[str]) -> None:
-        """Note that *response* is being written, whose clusters need the endpoints *needs* anew."""
+    def sent(self, response: Response, now: float) -> None:
+        """Note that *response* is being written."""
         flight = Flight(
             response.nonce,
             now,
@@ -150,7 +148,6 @@ class Watch:
             response.after,
             response.target,
             self.wanted,
-            needs,
         )
         # A SotW client answers the newest alone.
         self.flights = (*self.flights, flight) if response.delta else (flight,)
