@@ -32,7 +32,7 @@ COLLECTIONS = [
     *(f"acme/v1/kind{number:02}" for number in range(46)),
 ]
 NAMES = [f"ns/name-{number:02}" for number in range(30)]
-SMALL = 3000
+SMALL = 1900
 """Bytes in one message: so little that a collection does not fit once it has grown."""
 
 
@@ -60,7 +60,7 @@ class History:
             del held[name]
         else:
             held[name] = f"v{self.steps}"
-        whole = [resource(name, version, size=60) for name, version in held.items()]
+        whole = [resource(name, version, size=200) for name, version in held.items()]
         self.built[collection] = Collection.of(collection, whole)
 
 
@@ -127,6 +127,8 @@ async def check(snapshots, sinks, seed, every):
     assert [] == [push for one in everybody for push in one.mismatches]
     assert pushes > sinks * len(COLLECTIONS)
     assert partial > 0
+    assert SMALL >= max(push.size for one in everybody if one.incremental for push in one.got)
+    assert SMALL < max(push.size for one in everybody if not one.incremental for push in one.got)
     assert sum(one.streams for one in everybody) > sinks
 
     return pushes, refused
