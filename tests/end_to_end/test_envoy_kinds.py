@@ -10,10 +10,14 @@ from envoy_proxy import get
 from envoy_resources import (
     EXTENSION,
     OVER_ADS,
+    ROUTES,
     RUNTIME,
     SCOPED_ROUTES,
+    VIRTUAL_HOST,
     Doc,
+    cluster,
     connection_manager,
+    endpoints,
     routes,
     written,
 )
@@ -103,6 +107,34 @@ def test_scopes_of_routes(tmp_path: Path, *, delta: bool) -> None:
         eventually(lambda: get(scene.web, x_tenant="blue") == (200, "b"), "the new scope")
 
         assert (200, "a") == get(scene.web, x_tenant="red")
+        assert {} == stalls(scene.envoy)
+
+
+def host(domain: str, to: str) -> Doc:
+    """Return a virtual host of the route table `hosts`, found on demand."""
+    return {
+        "@type": VIRTUAL_HOST,
+        "name": f"hosts/{domain}",
+        "domains": [domain],
+        "routes": [{"match": {"prefix": ""}, "route": {"cluster": to}}],
+    }
+
+
+def test_virtual_hosts_on_demand(tmp_path: Path) -> None:
+    """Over delta only: Envoy asks for a host when somebody asks for it, and once."""
+    table = {"@type": ROUTES, "name": "hosts", "vhds": {"config_source": OVER_ADS}}
+    on_demand = {
+        "name": "envoy.filters.http.on_demand",
+        "typed_config": {"@type": f"{HTTP}.on_demand.v3.OnDemand"},
+    }
+    manager = connection_manager("hosts", on_demand)
+    with playing(tmp_path, manager, table, host("a.test", "a"), delta=True) as scene:
+        assert (200, "a") == get(scene.web, host="a.test")
+        assert [] == scene.relay.refusals()
+
+        moved = endpoints("a", scene.ports["b"])
+        scene.commit({"clusters/a.yaml": written(cluster("a"), moved)})
+        eventually(lambda: get(scene.web, host="a.test") == (200, "b"), "the moved endpoint")
         assert {} == stalls(scene.envoy)
 
 
