@@ -4,7 +4,7 @@ Whether a schema that a user gave may be let near documents.
 Rule: judging fetches nothing, always ends, and both engines understand every word. So references
 stay inside the schema, lead somewhere, never back to where they started, and do not multiply
 without end; and patterns are of the kind that a linear engine takes (no look-around, no
-back-references), which is what makes even ``(a+)+$`` harmless.
+back-references), and that other engines finish with, too (`patterns`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from gitsource.model import shown
+from gitsource.validate.patterns import slow
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -157,7 +158,7 @@ def _unreadable(pattern: str) -> str:
         )
     except ValueError:
         return "look-around, back-references and huge repeats cannot be matched in linear time"
-    return ""
+    return slow(pattern)
 
 
 def _unbounded(edges: dict[int, list[int]], below: dict[int, list[int]]) -> tuple[int, str]:

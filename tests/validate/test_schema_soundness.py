@@ -21,7 +21,9 @@ SOUND = {
     "a property called $ref": {"properties": {"$ref": {"type": "string"}}},
     "data that looks like a reference": {"const": {"$ref": "http://acme.example"}, "enum": [{}]},
     "a pattern": {"pattern": "^[a-z]+([-][a-z]+)*$"},
-    "a pattern slow elsewhere": {"pattern": "^(a+)+$"},
+    "a pattern of parts": {"pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"},
+    "names of hosts": {"pattern": r"^[a-z]([-a-z0-9]*[a-z0-9])?(\.[a-z]([-a-z0-9]*[a-z0-9])?)*$"},
+    "alternatives that differ": {"pattern": "^(foo|far|ab*)+$"},
     "a boolean target": {"$ref": "#/$defs/no", "$defs": {"no": False}},
 }
 UNSOUND = {
@@ -40,6 +42,13 @@ UNSOUND = {
     "a dead end": ({"$ref": "#/$defs/gone"}, "leads nowhere"),
     "a dead anchor": ({"$ref": "#gone"}, "leads nowhere"),
     "a reference beside schemas": ({"$ref": "#/x", "x": {"$ref": "#/x"}}, "no schema"),
+    "a repetition repeated": ({"pattern": "^(a+)+$"}, "it repeats a repetition"),
+    "a repetition of all": ({"pattern": "(a*)*"}, "it repeats a repetition"),
+    "a separator that may lack": ({"pattern": r"(\w+\s?)*$"}, "it repeats a repetition"),
+    "a separator that is no other": ({"pattern": "(.*a){12}"}, "it repeats a repetition"),
+    "two repetitions": ({"items": {"pattern": "(x+x+)+y"}}, "/items: the pattern"),
+    "alternatives alike": ({"pattern": "(a|a)+"}, "alternatives that overlap"),
+    "one within the other": ({"patternProperties": {"(a|aa)+": {}}}, "alternatives that overlap"),
     "itself": ({"$ref": "#"}, "never ends"),
     "a circle": (
         {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
