@@ -96,9 +96,10 @@ def playing(
                 "others.yaml": written(*others),
             }
         )
-        server = Gitsource(folder / "server", upstream.url, QUIET + settings)
-        stack.enter_context(server.listen_on(free_port()))
-        relay = stack.enter_context(Relay(lambda: server.ports["mcp"]))
+        port = free_port()
+        server = Gitsource(folder / "server", upstream.url, QUIET + settings).listen_on(port)
+        stack.enter_context(server)
+        relay = stack.enter_context(Relay(port))
         eventually(lambda: server.status()["revision"], "a first snapshot")
         envoy = Envoy(folder / "envoy", relay.port, delta=delta, rtds=rtds)
         stack.enter_context(envoy)

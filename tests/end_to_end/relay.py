@@ -57,9 +57,9 @@ class Said:
 
 
 class Relay:
-    """Listens on :attr:`port` and passes on to the source that *target* names when asked."""
+    """Listens on :attr:`port` and passes on to the source on *target*, while there is one."""
 
-    def __init__(self, target: Callable[[], int]) -> None:
+    def __init__(self, target: int) -> None:
         self.port = 0
         self.delay = 0.0
         """Seconds that each answer is held up."""
@@ -105,7 +105,7 @@ class Relay:
                     yield raw
 
         options = [("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
-        with grpc.insecure_channel(f"127.0.0.1:{self._target()}", options=options) as channel:
+        with grpc.insecure_channel(f"127.0.0.1:{self._target}", options=options) as channel:
             call = channel.stream_stream(SERVICE + method)(noted())
             context.add_callback(call.cancel)
             try:

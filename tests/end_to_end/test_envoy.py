@@ -228,7 +228,7 @@ def test_an_envoy_that_dials_before_the_first_snapshot_gets_all_of_it(
     with (
         Backend("a") as backend,
         Gitsource(tmp_path / "server", empty.url, QUIET) as server,
-        Relay(lambda: server.ports["mcp"]) as relay,
+        Relay(server.ports["mcp"]) as relay,
     ):
         eventually(lambda: server.status()["last_sync"], "a first look")
         with Envoy(tmp_path / "envoy", relay.port, delta=delta) as envoy:

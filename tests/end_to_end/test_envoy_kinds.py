@@ -120,14 +120,16 @@ def host(domain: str, to: str) -> Doc:
     }
 
 
+def on_demand(**more: Doc) -> Doc:
+    """Return the filter that has a request wait until what it needs was asked for."""
+    name = "envoy.filters.http.on_demand"
+    return {"name": name, "typed_config": {"@type": f"{HTTP}.on_demand.v3.OnDemand", **more}}
+
+
 def test_virtual_hosts_on_demand(tmp_path: Path) -> None:
     """Over delta only: Envoy asks for a host when somebody asks for it, and once."""
     table = {"@type": ROUTES, "name": "hosts", "vhds": {"config_source": OVER_ADS}}
-    on_demand = {
-        "name": "envoy.filters.http.on_demand",
-        "typed_config": {"@type": f"{HTTP}.on_demand.v3.OnDemand"},
-    }
-    manager = connection_manager("hosts", on_demand)
+    manager = connection_manager("hosts", on_demand())
     with playing(tmp_path, manager, table, host("a.test", "a"), delta=True) as scene:
         assert (200, "a") == get(scene.web, host="a.test")
         assert [] == scene.relay.refusals()
@@ -138,20 +140,33 @@ def test_virtual_hosts_on_demand(tmp_path: Path) -> None:
         assert {} == stalls(scene.envoy)
 
 
+def test_a_virtual_host_that_is_not_there_is_said_to_be_missing_at_once(tmp_path: Path) -> None:
+    """Envoy holds the request for ever if a host is merely named as removed; it may come later."""
+    table = {"@type": ROUTES, "name": "hosts", "vhds": {"config_source": OVER_ADS}}
+    manager = connection_manager("hosts", on_demand())
+    with playing(tmp_path, manager, table, host("a.test", "a"), delta=True) as scene:
+        assert 404 == get(scene.web, host="b.test")[0]
+
+        scene.server.stop()
+        scene.server.start()
+        scene.settled()
+        assert 404 == get(scene.web, host="b.test")[0]
+        assert 404 == get(scene.web, host="c.test")[0]
+
+        others = written(table, host("a.test", "a"), host("b.test", "a"))
+        scene.commit({"others.yaml": others})
+        eventually(lambda: get(scene.web, host="b.test") == (200, "a"), "the new host")
+        assert [] == scene.relay.refusals()
+
+
 def test_a_cluster_on_demand_that_is_not_there_is_said_to_be_missing_at_once(
     tmp_path: Path,
 ) -> None:
     """Envoy holds the request until it is told; untold it would for 15 s."""
-    on_demand = {
-        "name": "envoy.filters.http.on_demand",
-        "typed_config": {
-            "@type": f"{HTTP}.on_demand.v3.OnDemand",
-            "odcds": {"source": OVER_ADS, "timeout": "600s"},
-        },
-    }
+    discovered = {"source": OVER_ADS, "timeout": "600s"}
     table = routes("by-header", "")
     table["virtual_hosts"][0]["routes"][0]["route"] = {"cluster_header": "x-cluster"}
-    manager = connection_manager("by-header", on_demand)
+    manager = connection_manager("by-header", on_demand(odcds=discovered))
     with playing(tmp_path, manager, table, delta=True) as scene:
         assert (200, "a") == get(scene.web, x_cluster="a")
         assert 503 == get(scene.web, x_cluster="nowhere")[0]

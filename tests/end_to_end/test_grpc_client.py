@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from envoy_proxy import free_port
 from envoy_resources import Doc, api_listener, cluster, endpoints, routes, written
 from grpc_client import Greeter, GrpcClient
 from relay import Relay
@@ -55,9 +56,10 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         endpoints("other", 1),
     )
     upstream.commit({"other.yaml": other})
+    port = free_port()
     with (
-        Gitsource(tmp_path / "server", upstream.url, QUIET) as server,
-        Relay(lambda: server.ports["mcp"]) as relay,
+        Gitsource(tmp_path / "server", upstream.url, QUIET).listen_on(port) as server,
+        Relay(port) as relay,
     ):
         eventually(lambda: server.status()["revision"], "a first snapshot")
         yield Scene(upstream, server, relay)

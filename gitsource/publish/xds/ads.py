@@ -398,6 +398,9 @@ class Ads:
 
     def _response(self, one: Due) -> Response:
         watch, after = one.watch, one.after
+        absent = NO_NAMES
+        if watch.type.under:
+            absent = frozenset(name for name in one.removed if watch.expected.get(name) is None)
         return Response(
             type=watch.type,
             requested=watch.requested,
@@ -411,6 +414,7 @@ class Ads:
             after=after,
             target=one.target,
             owed=one.owed,
+            absent=absent,
         )
 
     def sent(self, response: Response, now: float) -> None:

@@ -50,12 +50,15 @@ MESSAGE_BYTES = 16 * 1024 * 1024
 _VERSION, _RESOURCE, _TYPE, _NONCE = b"\x0a", b"\x12", b"\x22", b"\x2a"
 """Of DiscoveryResponse and DeltaDiscoveryResponse alike."""
 _SOTW_PLANE, _DELTA_PLANE, _REMOVED = b"\x32", b"\x3a", b"\x32"
-_RESOURCE_VERSION, _RESOURCE_BODY, _RESOURCE_NAME, _RESOURCE_TTL = (
+_RESOURCE_VERSION, _RESOURCE_BODY, _RESOURCE_NAME, _RESOURCE_ALIAS, _RESOURCE_TTL = (
     b"\x0a",
     b"\x12",
     b"\x1a",
+    b"\x22",
     b"\x32",
 )
+_ABSENT = b"absent"
+"""The version of a resource that there is not."""
 _ANY_TYPE, _ANY_VALUE = b"\x0a", b"\x12"
 _PLANE = b"\x0a\x09gitsource"
 """A serialized ControlPlane: its identifier."""
@@ -156,8 +159,8 @@ _NOBODY = Node()
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V", bound=Sized)
 
-_BodyKey = tuple[str, bool, str, int, tuple[str, ...]]
-"""Type URL, whether it is a delta, version, identity of the resources, removed names."""
+_BodyKey = tuple[str, bool, str, int, tuple[str, ...], frozenset[str]]
+"""Type URL, whether it is a delta, version, identity of the resources, removed and absent names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +241,7 @@ def _key(response: Response) -> _BodyKey:
         response.version,
         id(response.put),
         response.removed,
+        response.absent,
     )
 
 
@@ -252,7 +256,10 @@ def _parts(response: Response) -> Iterator[bytes]:
     yield from _field(_TYPE, response.requested.encode())
     if response.delta:
         for name in response.removed:
-            yield from _field(_REMOVED, name.encode())
+            if name in response.absent:
+                yield from _field(_RESOURCE, b"".join(_missing(name.encode())))
+            else:
+                yield from _field(_REMOVED, name.encode())
     yield from _field(_DELTA_PLANE if response.delta else _SOTW_PLANE, _PLANE)
 
 
@@ -269,6 +276,13 @@ def _named(resource: Resource, kind: Type, body: bytes) -> Iterator[bytes]:
     yield from _field(_RESOURCE_NAME, resource.name.encode())
     if kind.ttl and (duration := ttl_of(resource.wire)):
         yield from _field(_RESOURCE_TTL, duration)
+
+
+def _missing(name: bytes) -> Iterator[bytes]:
+    """Say that there is nothing of that name: no body, and the name once more as an alias."""
+    yield from _field(_RESOURCE_VERSION, _ABSENT)
+    yield from _field(_RESOURCE_NAME, name)
+    yield from _field(_RESOURCE_ALIAS, name)
 
 
 def ttl_of(wire: bytes) -> bytes:

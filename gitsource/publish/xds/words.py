@@ -77,6 +77,8 @@ class Response:
     """The version on whose way this is."""
     owed: frozenset[str] = frozenset()
     """Names that are owed to the client still."""
+    absent: frozenset[str] = frozenset()
+    """Those of `removed` that the client only asked about, where it wants to hear that as news."""
 
     @property
     def incremental(self) -> bool:

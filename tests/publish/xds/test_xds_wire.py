@@ -26,7 +26,7 @@ from gitsource.publish.xds.wire import (
 )
 from gitsource.publish.xds.words import DeltaRequest, Response, SotwRequest
 
-CDS = URLS["CDS"]
+CDS, VHDS = URLS["CDS"], URLS["VHDS"]
 
 
 def cluster(name, version="v1", annotations=None, size=0):
@@ -119,6 +119,24 @@ def test_envoy_reads_a_sotw_response():
     assert ["a", "b"] == [body.name for body in bodies]
     assert (CDS, "1", sent.version) == (message.type_url, message.nonce, message.version_info)
     assert message.control_plane.identifier == "gitsource"
+
+
+def test_a_name_that_was_only_asked_about_is_told_as_a_resource_without_a_body():
+    """So Envoy takes it as the answer about a virtual host; it refuses one without the alias."""
+    sent = replace(
+        response([], removed=("r/gone", "r/never"), delta=True, url=VHDS),
+        absent=frozenset(("r/never",)),
+    )
+    message = discovery_pb2.DeltaDiscoveryResponse.FromString(Encoder().encode(sent))
+    (one,) = message.resources
+
+    assert ("r/never", ["r/never"], False) == (
+        one.name,
+        list(one.aliases),
+        one.HasField("resource"),
+    )
+    assert one.version
+    assert ["r/gone"] == list(message.removed_resources)
 
 
 def test_envoy_reads_a_delta_response():
