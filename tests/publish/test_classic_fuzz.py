@@ -47,7 +47,7 @@ def resource_request(collection, nonce, versions, error, node, incremental):
 
 def state_request(collection, nonce, versions, error, node, incremental):
     if incremental:
-        client = {"id": node["id"], "metadata": {"fields": {"n": {"number_value": 1.5}}}}
+        client = {"id": node["id"], "metadata": {"n": 1.5, "t": "x"}}
         return mcp_pb2.ClientConfigRequest(type_url=collection, client=client)
     return mcp_pb2.MeshConfigRequest(
         type_url=collection,
