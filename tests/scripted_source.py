@@ -44,7 +44,7 @@ class ScriptedSource:
         self._pushes: asyncio.Queue[Resources | grpc.StatusCode | None] = asyncio.Queue()
         self._server: Any = None
 
-    async def start(self, address: str = "127.0.0.1:0") -> None:
+    async def start(self, address: str = "127.0.0.1:0", credentials: Any = None) -> None:
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         handler = grpc.stream_stream_rpc_method_handler(
             self._stream,
@@ -55,7 +55,10 @@ class ScriptedSource:
             "istio.mcp.v1alpha1.ResourceSource", {"EstablishResourceStream": handler}
         )
         self._server.add_generic_rpc_handlers((service,))
-        port = self._server.add_insecure_port(address)
+        if credentials is None:
+            port = self._server.add_insecure_port(address)
+        else:
+            port = self._server.add_secure_port(address, credentials)
         self.address = f"127.0.0.1:{port}"
         await self._server.start()
 
@@ -108,10 +111,10 @@ class ScriptedSource:
 
 
 @asynccontextmanager
-async def scripted_source() -> AsyncIterator[ScriptedSource]:
-    """A source that listens on a free port."""
+async def scripted_source(credentials: Any = None) -> AsyncIterator[ScriptedSource]:
+    """A source that listens on a free port, with TLS if it has *credentials*."""
     source = ScriptedSource()
-    await source.start()
+    await source.start(credentials=credentials)
     try:
         yield source
     finally:

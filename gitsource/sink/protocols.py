@@ -103,5 +103,5 @@ def asked(protocol: str, given: Sequence[str]) -> list[str]:
 def _found(table: dict[str, str], name: str, example: str) -> str:
     known = table.get(name.lower())
     if known is None and "/" not in name:
-        raise ValueError(f"a type such as {example}")
+        raise ValueError(f"expected a type such as {example}, found {name!r}")
     return known or name
