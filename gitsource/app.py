@@ -107,7 +107,7 @@ class App:
         )
         self.reconciler.listeners.append(self._looked)
         self.looks: Coalescer[Outcome] = Coalescer(lambda: self.reconciler.sync(self.looks.reasons))
-        self.refusals = Refusals(self.cache.get, self.reconciler.last_change)
+        self.refusals = Refusals(self.cache.get, self.reconciler.last_change, self._refuses)
         self.cache.listen(self.refusals.heard)
         stack.push_async_callback(self.refusals.close)
         self.operations = Operations(
@@ -185,6 +185,11 @@ class App:
             files = SecretFiles(folder, self.overlay.update, self.cache.wake)
             await files.load()  # A Secret without its file would be missing from first answers.
             self._task("secrets", files.watch)
+
+    def _refuses(self, stream: int, requested: str) -> bool:
+        """Whether the sink of *stream* still refuses what it is served of *requested*."""
+        sessions = (one for one in self._sessions() if one.stream == stream)
+        return any(one.refuses(requested) for one in sessions)
 
     def _alarms(self) -> tuple[Alarm, ...]:
         return self.overlay.alarms if self.overlay is not None else ()

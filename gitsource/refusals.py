@@ -41,7 +41,7 @@ class Refusal:
     """Name, file and line of each resource that the sink seems to mean; once traced, commit, author
     and subject of the last change to that file."""
     settled: bool = False
-    """Whether the sink accepted something for that collection since, or is gone."""
+    """Whether something else is served since, or the sink is gone."""
 
     def as_json(self) -> dict[str, Any]:
         """Return its row of the status."""
@@ -67,11 +67,17 @@ class Refusals:
         self,
         serving: Callable[[], Snapshot | None],
         changed: Callable[[str, str], Awaitable[Revision | None]],
+        stands: Callable[[int, str], bool],
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """
+        *stands* says whether the sink of a stream still refuses what is served of a collection, by
+        the name it uses; *changed* is the last change, up to a commit, of a file.
+        """
         self._serving = serving
         self._changed = changed
+        self._stands = stands
         self._clock = clock
         self._known: deque[Refusal] = deque(maxlen=KEPT)
         self._open: dict[tuple[int, str], Refusal] = {}
@@ -83,11 +89,18 @@ class Refusals:
 
     @property
     def open(self) -> int:
-        """Refusals after which the sink has accepted nothing else for that collection."""
+        """Refusals that stand: what was refused is still served."""
+        self._look()
         return len(self._open)
+
+    def _look(self) -> None:
+        """Settle what no longer stands. A sink that has nothing to answer for does not say so."""
+        for key in [key for key in self._open if not self._stands(*key)]:
+            self._settle(key)
 
     def rows(self, most: int) -> list[dict[str, Any]]:
         """Return up to *most* rows, what is open first, and the newest first among these."""
+        self._look()
         ordered = sorted(self._known, key=lambda refusal: (refusal.settled, -refusal.at))
         return [refusal.as_json() for refusal in ordered[:most]]
 
@@ -95,8 +108,6 @@ class Refusals:
         """Take in what happened on a stream; a listener of the cache."""
         if report.event == "nacked":
             self._refused(report)
-        elif report.event == "acked":
-            self._settle((report.stream, report.requested))
         elif report.event == "disconnected":
             for key in [key for key in self._open if key[0] == report.stream]:
                 self._settle(key)

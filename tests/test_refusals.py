@@ -13,6 +13,10 @@ CHANGE = Revision("a" * 40, "t", 0, "Ada \x1b[31m <ada@example.org>", "cart: mov
 CART = Resource("web/cart", "v1", b"", Origin("web/cart.yaml", 7))
 
 
+STANDS = {(1, "clusters")}
+"""What sinks still refuse; the others accepted something else, or are served something else."""
+
+
 def nack(stream=1, requested="clusters", blamed=(CART,)):
     return SinkReport(
         "nacked", stream, "edge", "peer", "envoy/clusters", requested, error="no", blamed=blamed
@@ -24,7 +28,9 @@ def refusals():
     async def changed(commit, path):
         return CHANGE if (commit, path) == (SERVED.commit, "web/cart.yaml") else None
 
-    return Refusals(lambda: Snapshot.of(SERVED, {}), changed, clock=lambda: 1_700_000_000)
+    return Refusals(
+        lambda: Snapshot.of(SERVED, {}), changed, lambda *key: key in STANDS, clock=lambda: 1e9
+    )
 
 
 async def test_a_refusal_is_traced_to_the_last_change_of_the_file(refusals):
@@ -53,31 +59,26 @@ async def test_what_names_nothing_is_told_without(refusals):
     assert [[]] == [row["resources"] for row in refusals.rows(10)]
 
 
-@pytest.mark.parametrize(
-    "report",
-    [
-        SinkReport("acked", 1, requested="clusters"),
-        SinkReport("disconnected", 1),
-        nack(blamed=()),
-    ],
-    ids=["accepted", "gone", "another"],
-)
-async def test_a_refusal_stands_until_the_sink_accepts_goes_or_refuses_anew(refusals, report):
+async def test_a_refusal_stands_as_long_as_the_sink_refuses_what_is_served(refusals):
     refusals.heard(nack(blamed=()))
-    before = refusals.open
-    refusals.heard(report)
-    expected = 1 if report.event == "nacked" else 0
+    refusals.heard(nack(stream=2, blamed=()))
+    told = [(row["settled"]) for row in refusals.rows(10)]
 
-    assert (1, expected) == (before, refusals.open)
-    assert refusals.rows(10)[-1]["settled"]
+    assert ([False, True], 1) == (told, refusals.open)
 
 
-async def test_what_others_accept_settles_nothing(refusals):
+async def test_a_later_refusal_takes_the_place_of_an_earlier_one(refusals):
     refusals.heard(nack(blamed=()))
-    refusals.heard(SinkReport("acked", 2, requested="clusters"))
-    refusals.heard(SinkReport("acked", 1, requested="listeners"))
+    refusals.heard(nack(blamed=()))
 
-    assert 1 == refusals.open
+    assert [False, True] == [row["settled"] for row in refusals.rows(10)]
+
+
+async def test_the_refusals_of_who_is_gone_are_settled(refusals):
+    refusals.heard(nack(blamed=()))
+    refusals.heard(SinkReport("disconnected", 1))
+
+    assert 0 == refusals.open
 
 
 async def test_no_more_than_a_few_are_remembered(refusals):

@@ -116,6 +116,11 @@ class Exchange:
         """Return the version that a subscription comes to once *snapshot* is accepted."""
         return snapshot.collection(collection).version
 
+    def refuses(self, snapshot: Snapshot, requested: str) -> bool:
+        """Whether the sink refused what *snapshot* has of *requested*."""
+        watch = self._watches.get(requested)
+        return watch is not None and watch.refused == snapshot.collection(watch.collection).version
+
     def retry(self) -> None:
         """Forget what was refused on this stream; `Kept` may still know better."""
         for watch in self._watches.values():

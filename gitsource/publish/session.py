@@ -240,6 +240,11 @@ class Session:
         self._machine.retry()
         self._wake.set()
 
+    def refuses(self, requested: str) -> bool:
+        """Whether the sink refused, on this stream, a part of what is served to it now."""
+        served = self._shared.snapshot(self._machine.node)
+        return served is not None and self._machine.refuses(served, requested)
+
     def holdings(self) -> Iterator[Holding]:
         """Yield what each subscription was sent and has accepted."""
         return self._machine.holdings()

@@ -68,6 +68,9 @@ class Machine(Protocol):
     def wanted(self, snapshot: Snapshot, requested: str, collection: str) -> str:
         """Return the version that a subscription comes to once *snapshot* is accepted."""
 
+    def refuses(self, snapshot: Snapshot, requested: str) -> bool:
+        """Whether the sink refused, on this stream, a part of what *snapshot* has for it."""
+
     def retry(self) -> None:
         """Forget what was refused on this stream: it may be sent again."""
 

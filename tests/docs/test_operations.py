@@ -115,7 +115,7 @@ async def test_every_status_field_is_documented():
     cache.report(SinkReport("connected", 1, "sink", "peer"))
     cache.report(SinkReport("sent", 1, "sink", "peer", collection="c", requested="c", version="v"))
     changed = Revision("a" * 40, "b" * 40, 1, "A. Author", "subject")
-    refusals = Refusals(cache.get, lambda *_: asyncio.sleep(0, changed))
+    refusals = Refusals(cache.get, lambda *_: asyncio.sleep(0, changed), lambda *_: True)
     cache.listen(refusals.heard)
     cache.set("default", Standing().condition.serving)
     resource = Resource("shop/a", "v", b"", Origin("a.yaml", 1))

@@ -118,6 +118,16 @@ class Ads:
         # A SotW client keeps what it merges, so what it has may be more, and that is no lag.
         return (watch.has if self._holds(watch, plan) else plan.whole(watch)).version
 
+    def refuses(self, snapshot: Snapshot, requested: str) -> bool:
+        """Whether the client refused a part of what *snapshot* has of *requested*."""
+        watch = self._watches.get(requested)
+        if watch is None or watch.trouble is None:
+            return False
+        whole = self._plan(snapshot, -inf).whole(watch)
+        return whole.version in watch.trouble.refused or any(
+            _has(whole, name, version) for name, version in self._bad(watch)
+        )
+
     def retry(self) -> None:
         """Forget what was refused: it may be sent again. `Kept` may still know better."""
         for watch in self._ordered:

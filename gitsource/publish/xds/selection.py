@@ -185,18 +185,27 @@ class Shelf:
             len,
         )
 
+    def versions(self, whole: Collection) -> Mapping[str, str]:
+        """Return the version of each resource of *whole* by its name."""
+        return self._once(
+            ("versions", id(whole)),
+            whole,
+            lambda: {one.name: one.version for one in whole.resources},
+            len,
+        )
+
     def stated(self, whole: Collection, versions: Mapping[str, str]) -> Collection:
         """Return what a client says it has, as far as possible in resources of *whole*."""
-        resources = []
-        for name, version in versions.items():
-            known = whole.get(name)
-            same = known is not None and known.version == version
-            resources.append(
-                known if same and known is not None else Resource(name, version, b"", _NOWHERE)
-            )
-        found = Collection.of(whole.name, resources)
-        if found.version == whole.version:
+        known = self.versions(whole)
+        if versions == known:
             return whole
+        gone = [name for name in known if name not in versions]
+        other = {
+            name: Resource(name, version, b"", _NOWHERE)
+            for name, version in versions.items()
+            if known.get(name) != version
+        }
+        found = whole.changed(gone, other)
         return self._once(("stated", whole.name, found.version), None, lambda: found, len)
 
     # ------------------------------------------------------------------ from one to another

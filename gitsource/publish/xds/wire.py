@@ -93,7 +93,7 @@ def decode_delta(data: bytes) -> DeltaRequest:
     except DecodeError as error:
         raise _unreadable("DeltaDiscoveryRequest") from error
     versions = dict(message.initial_resource_versions)
-    _names(versions)
+    _not_too_long(versions)
     return DeltaRequest(
         type_url=named(message.type_url),
         subscribe=_names(message.resource_names_subscribe),
@@ -114,9 +114,13 @@ def _unreadable(message: str) -> ExchangeError:
 
 def _names(told: Iterable[str]) -> frozenset[str]:
     names = frozenset(told)
+    _not_too_long(names)
+    return names - {""} if "" in names else names
+
+
+def _not_too_long(names: frozenset[str] | dict[str, str]) -> None:
     if names and max(map(len, names)) > NAME_CHARACTERS:
         raise ExchangeError(f"a resource's name is longer than {NAME_CHARACTERS} characters")
-    return names - {""} if "" in names else names
 
 
 def _node(told: discovery_pb2.Node) -> Node | None:
