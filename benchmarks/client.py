@@ -23,6 +23,7 @@ import selectors
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,20 +107,29 @@ class Sink:
 class Load:
     """All sinks of this process."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        make: Callable[[int, argparse.Namespace, Buffers], Any] = Sink,
+    ) -> None:
+        """*make*: a sink of its number; it is anything with the attributes of `Sink`."""
         self._options = options
+        self._make = make
         self._buffers = Buffers()
         self._selector = selectors.DefaultSelector()
-        self.sinks: list[Sink] = []
+        self.sinks: list[Any] = []
         self._lost = ""
+        self._cpu = 0.0
 
     def connect(self, expect: dict[str, int]) -> dict[str, Any]:
         """Dial once the port answers; return when every sink holds what is expected."""
         if not self._listening():
             return {"error": f"nothing listens on {self._options.address}"}
         started = time.monotonic()
+        self._cpu = time.process_time()
         for number in range(self._options.sinks):
-            sink = Sink(number, self._options, self._buffers)
+            sink = self._make(number, self._options, self._buffers)
+            self.added(sink)
             self.sinks.append(sink)
             self._selector.register(sink.call.socket, selectors.EVENT_READ, sink)
         report = self.complete()
@@ -127,6 +137,9 @@ class Load:
             if "error" not in report and sink.held != expect:
                 return {"error": f"a sink holds {sink.held}, expected {expect}"}
         return report | {"started": started}
+
+    def added(self, sink: Any) -> None:
+        """Take in that there is one more; nothing to do here."""
 
     def next_order(self) -> dict[str, Any] | None:
         """Return what is asked next; until then, answer the pings of the source. None: the end."""
@@ -141,7 +154,7 @@ class Load:
         finally:
             self._selector.unregister(sys.stdin)
 
-    def _take(self, sink: Sink) -> bool:
+    def _take(self, sink: Any) -> bool:
         try:
             return sink.take()
         except (StreamEndedError, OSError) as error:
@@ -152,6 +165,7 @@ class Load:
 
     def arm(self, pushes: int) -> None:
         """Wait for *pushes* more from now on; the ones before are over."""
+        self._cpu = time.process_time()
         for sink in self.sinks:
             sink.expected = sink.pushes + pushes
             sink.decoding = 0.0
@@ -174,6 +188,7 @@ class Load:
             "median": times[len(times) // 2],
             "last": times[-1],
             "decoding": sum(sink.decoding for sink in self.sinks),
+            "cpu": time.process_time() - self._cpu,
             "alike": all(
                 sink.last is not None
                 and last is not None
@@ -223,16 +238,20 @@ def main() -> None:
     warm_up()
     gc.collect()
     gc.freeze()
+    talk(load)
+
+
+def talk(load: Any) -> None:
+    """Do what is asked on standard input, until it ends."""
     say({"ready": os.getpid()})
     while (order := load.next_order()) is not None:
-        if order["do"] == "connect":
-            say(load.connect(order["expect"]))
-        elif order["do"] == "arm":
-            load.arm(order["pushes"])
+        what = order.pop("do")
+        if what == "arm":
+            load.arm(**order)
             say({"armed": len(load.sinks)})
             say(load.complete())
         else:
-            say(load.check(order.get("folder", "")))
+            say(getattr(load, what)(**order))
 
 
 def warm_up() -> None:

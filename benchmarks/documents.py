@@ -13,6 +13,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
+import envoy_documents
+
 GENERATOR = 3
 """Raised when the texts change, so that cached repositories are made anew."""
 
@@ -22,6 +24,7 @@ COLLECTIONS = {
     "DestinationRule": GROUP + "destinationrules",
     "ServiceEntry": GROUP + "serviceentries",
     "Gateway": GROUP + "gateways",
+    **envoy_documents.COLLECTIONS,
 }
 MIX = ("VirtualService",) * 4 + ("DestinationRule",) * 3 + ("ServiceEntry",) * 2 + ("Gateway",)
 """The kind of each document, by its number modulo ten."""
@@ -77,6 +80,8 @@ def name_of(number: int) -> str:
 def document(number: int, generation: int = 0, mix: Sequence[str] = MIX) -> str:
     """Return the text of document *number*; another *generation* is a change of its spec."""
     kind = kind_of(number, mix)
+    if kind in envoy_documents.TYPES:
+        return envoy_documents.document(kind, number, generation, mix, name_of)
     dice = random.Random(number * 7919 + 13)
     if kind == "VirtualService":
         spec = _virtual_service(dice, number, generation, mix)

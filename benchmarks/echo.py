@@ -3,7 +3,8 @@ The floor for pushes: a gRPC server that sends prepared bytes and knows nothing 
 
 Rule: one shared bytes object a payload, no messages, no nonces, no versions; requests are read and
 never looked into. The first FIRST requests of a stream are answered with the payloads in the order
-they were given, later ones are taken for ACKs. A line on standard input pushes the payload with
+they were given, later ones are taken for ACKs; if FIRST is 0, the first request is answered with
+all of them but the last, which is kept for later. A line on standard input pushes the payload with
 that number to every stream. Large payloads are written to four streams at a time, since that is
 faster than to all at once: a floor should be low.
 
@@ -24,7 +25,13 @@ from typing import Any
 import grpc
 import grpc.aio
 
-SERVICE = "istio.mcp.v1alpha1.ResourceSource"
+SERVICES = {
+    "istio.mcp.v1alpha1.ResourceSource": ("EstablishResourceStream",),
+    "envoy.service.discovery.v3.AggregatedDiscoveryService": (
+        "StreamAggregatedResources",
+        "DeltaAggregatedResources",
+    ),
+}
 LARGE = 256 * 1024
 
 
@@ -41,6 +48,9 @@ async def main(address: str, first: int, payloads: list[bytes]) -> None:
             async for _ in requests:
                 if seen < first:
                     queue.put_nowait(payloads[seen])
+                elif not first and not seen:
+                    for payload in payloads[:-1]:
+                        queue.put_nowait(payload)
                 seen += 1
 
         reading = asyncio.create_task(read())
@@ -56,7 +66,10 @@ async def main(address: str, first: int, payloads: list[bytes]) -> None:
     server = grpc.aio.server(options=(("grpc.max_send_message_length", -1),))
     handler = grpc.stream_stream_rpc_method_handler(establish)
     server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(SERVICE, {"EstablishResourceStream": handler}),)
+        tuple(
+            grpc.method_handlers_generic_handler(service, dict.fromkeys(methods, handler))
+            for service, methods in SERVICES.items()
+        )
     )
     server.add_insecure_port(address)
     await server.start()

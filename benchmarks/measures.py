@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-UNITS = {"s": (1, "s"), "ms": (1000, "ms"), "MB": (1e-6, "MB")}
+UNITS = {"s": (1, "s"), "ms": (1000, "ms"), "MB": (1e-6, "MB"), "KB": (1e-3, "KB")}
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Row:
             "name": self.name,
             "title": self.title,
             "size": self.size,
-            "unit": "bytes" if self.unit == "MB" else "seconds",
+            "unit": "bytes" if self.unit in {"MB", "KB"} else "seconds",
             "target": self.target,
             "median": self.median,
             "worst": max(self.values),

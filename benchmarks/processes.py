@@ -56,6 +56,12 @@ def free_address() -> str:
         return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
+def cpu_of(pid: int) -> float:
+    """CPU seconds of the process *pid* so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Source:
     """A `gitsource serve`, from exec to exit; its state directory outlives it."""
 
@@ -112,8 +118,15 @@ class Source:
 
     def cpu(self) -> float:
         """CPU seconds of the serving process so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_of(self.pid)
+
+    def resident(self) -> int:
+        """Resident memory of the serving process, in bytes."""
+        return _status(self.pid)["VmRSS"]
+
+    def status(self) -> dict[str, Any]:
+        """Return what it says of itself."""
+        return self._ask("GET", "/status")
 
     def settled(self) -> None:
         """Return when it has looked at the repository and is idle."""
@@ -308,6 +321,7 @@ class Sinks:
             "first": min(one["first"] for one in told),
             "started": min(one.get("started", 0.0) for one in told),
             "decoding": sum(one["decoding"] for one in told),
+            "cpu": sum(one["cpu"] for one in told),
         }
 
     def check(self, folder: Path | None = None) -> dict[str, Any]:

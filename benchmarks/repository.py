@@ -22,9 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import documents
+import envoy_documents
 
 WORK = Path(__file__).parent / ".work"
 COMMITS = 20
+_MIXES = {documents.MIX: "mixed", envoy_documents.MESH: "mesh"}
 DATE = 1_760_000_000
 """Committer time of the first commit, seconds since the epoch; the next ones follow hourly."""
 WHO = "Bench Mark <bench@example.com>"
@@ -78,7 +80,7 @@ def git(folder: Path, *arguments: str, **more: str) -> str:
 
 def make(size: int, mix: Sequence[str] = documents.MIX, work: Path = WORK) -> Made:
     """Return the repository of *size* resources, made now or by an earlier run."""
-    kinds = "mixed" if tuple(mix) == documents.MIX else "-".join(mix).lower()
+    kinds = _MIXES.get(tuple(mix)) or "-".join(mix).lower()
     folder = work / "repositories" / f"{size}-{kinds}-v{documents.GENERATOR}.git"
     made = Made(folder, size, tuple(mix))
     if folder.exists():

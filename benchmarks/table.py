@@ -27,12 +27,14 @@ from typing import Any
 import repository
 import rows
 import validating
+import xds_rows
 from measures import Row, load_of_others, machine, table
 from processes import MeasureError
 
 NAMES = (
     *("cold", "warm", "commit", "watch", "full-set", "full-change", "one-collection"),
     *("validate", "recheck", "worst"),
+    *("xds", "xds-mesh", "xds-lean", "xds-idle", "xds-storm"),
 )
 
 
@@ -96,6 +98,7 @@ def _all(options: argparse.Namespace, plan: rows.Plan, folder: Path) -> Iterator
                 size, folder / f"{size}-one", plan, ("VirtualService",), work=options.work
             )
             yield from rows.crowd_rows(alone, names, " in one collection")
+        yield from xds_rows.xds_rows(plan, size, folder / str(size), options.work, names)
     if "worst" in names:
         yield from validating.worst_row(plan)
 

@@ -20,12 +20,16 @@ from collections import defaultdict
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 END_STREAM, ACK, END_HEADERS, PADDED = 0x1, 0x1, 0x4, 0x8
 STREAM = 1
+INITIAL_WINDOW = 4
 WINDOW = 2**31 - 1
 """As much as HTTP/2 allows: the sinks of the benchmark always want more."""
 REPLENISH = 256 * 1024 * 1024
 FRAME = 1024 * 1024
 """Largest frame the server may send. grpc's own clients announce as much on a fast connection."""
 STAGE = 64 * 1024
+GRANTED = 65535
+"""Bytes that may be sent on a stream, and on a connection, before more are granted."""
+SENT_FRAME = 16384
 
 
 class StreamEndedError(Exception):
@@ -62,6 +66,9 @@ class Call:
         self._stage = memoryview(bytearray(STAGE))
         self._staged = 0  # bytes in the stage
         self._out = bytearray()
+        self._pending = bytearray()  # of messages, until more may be sent
+        self._initial = GRANTED
+        self._granted = {0: GRANTED, STREAM: GRANTED}
         self._frame_left = 0  # bytes of the current DATA frame still to come
         self._prefix = b""
         self._message: bytearray | None = None
@@ -89,7 +96,19 @@ class Call:
 
     def send(self, message: bytes) -> None:
         """Send one message."""
-        self._write(_frame(DATA, 0, STREAM, struct.pack(">BI", 0, len(message)) + message))
+        self._pending += struct.pack(">BI", 0, len(message)) + message
+        self._push()
+
+    def _push(self) -> None:
+        """Send as much of what is pending as was granted."""
+        while self._pending:
+            size = min(len(self._pending), SENT_FRAME, *self._granted.values())
+            if size <= 0:
+                return
+            self._write(_frame(DATA, 0, STREAM, bytes(self._pending[:size])))
+            del self._pending[:size]
+            for on in self._granted:
+                self._granted[on] -= size
 
     def close(self) -> None:
         """Drop the connection."""
@@ -102,6 +121,8 @@ class Call:
         Raises StreamEndedError.
         """
         done: list[bytearray] = []
+        if self._out:
+            self._write(b"")
         while not done:
             try:
                 if self._message is not None and not self._staged and self._frame_left:
@@ -144,7 +165,8 @@ class Call:
                 continue
             if end - at < 9 + length:
                 break
-            self._control(kind, flags, bytes(stage[at + 9 : at + 9 + length]))
+            stream = int.from_bytes(stage[at + 5 : at + 9], "big")
+            self._control(kind, flags, stream, bytes(stage[at + 9 : at + 9 + length]))
             at += 9 + length
         if 0 < at < end:
             stage[: end - at] = bytes(stage[at:end])
@@ -152,9 +174,17 @@ class Call:
         if self._staged == STAGE:
             raise StreamEndedError("a control frame is larger than this client reads")
 
-    def _control(self, kind: int, flags: int, payload: bytes) -> None:
+    def _control(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
         if kind == SETTINGS and not flags & ACK:
+            for name, value in struct.iter_unpack(">HI", payload):
+                if name == INITIAL_WINDOW:
+                    self._granted[STREAM] += value - self._initial
+                    self._initial = value
             self._write(_frame(SETTINGS, ACK, 0, b""))
+            self._push()
+        elif kind == WINDOW_UPDATE:
+            self._granted[stream] += int.from_bytes(payload, "big") & 0x7FFFFFFF
+            self._push()
         elif kind == PING and not flags & ACK:
             self._write(_frame(PING, ACK, 0, payload))
         elif kind == HEADERS and flags & END_STREAM:
