@@ -8,7 +8,7 @@ import pytest
 from exchange_transcript import Stage
 
 FOLDER = Path(__file__).parent.parent / "conversations"
-PAGE = Path(__file__).parent.parent.parent / "docs" / "protocol.md"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "protocol" / "classic.md"
 
 
 def conversations():

@@ -169,6 +169,17 @@ def test_a_sotw_response_that_breaks_a_rule_is_refused(data, told):
     assert update.code == (UNDECODABLE if "read" in told else REFUSED)
 
 
+def test_a_resource_without_a_body_is_one_that_is_not_there():
+    absent = discovery_pb2.Resource(name="routes/shop.example.com", aliases=["shop.example.com"])
+    update = XdsDelta(NODE).read(
+        delta(absent, url=f"{PREFIX}envoy.config.route.v3.VirtualHost"), NOW
+    )
+
+    assert ((), ("routes/shop.example.com",), "") == (
+        update.resources, update.removed, update.refused,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("data", "told"),
     [

@@ -45,9 +45,11 @@ class XdsDelta:
     def read(self, data: bytes, time: datetime) -> Update:
         """Return a response; raises DecodeError if it is none."""
         told = DeltaDiscoveryResponse.FromString(data)
-        resources = [(one.resource, one.version, one.name) for one in told.resources]
-        items, unreadable = xds.items(resources)
-        removed = tuple(told.removed_resources)
+        there = [one for one in told.resources if one.HasField("resource")]
+        items, unreadable = xds.items([(one.resource, one.version, one.name) for one in there])
+        # A resource without a body says that there is none of that name, as for virtual hosts.
+        absent = [one.name for one in told.resources if not one.HasField("resource")]
+        removed = (*told.removed_resources, *absent)
         about = told.type_url, told.system_version_info, told.nonce
         update = Update(time, *about, incremental=True, resources=items, removed=removed)
         return xds.judged(update, unreadable)
