@@ -126,6 +126,19 @@ def test_a_resource_over_sotw_has_the_version_it_came_with_and_its_own_name():
     assert ("a", "v1", EDS) == (item.name, item.version, item.type_url)
 
 
+def test_resources_of_an_unknown_type_are_told_apart_by_their_content():
+    url = f"{PREFIX}acme.ai.v1.RateLimitPolicy"
+    data = sotw(
+        Any(type_url=url, value=b"\x0a\x01a"), Any(type_url=url, value=b"\x0a\x01b"), url=url
+    )
+    update = XdsSotw(NODE).read(data, NOW)
+    first, second = (item.name for item in update.resources)
+
+    assert "" == update.refused
+    assert first.startswith("unnamed-")
+    assert first != second
+
+
 def test_a_resource_in_a_wrapper_is_taken_out_of_it():
     data = sotw(packed(named("a/b", LbEndpoint(), "r3")), url=LEDS)
     (item,) = XdsSotw(NODE).read(data, NOW).resources

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any as Whatever
 
 from google.protobuf.any_pb2 import Any
@@ -81,14 +82,18 @@ def item(body: Any, version: str, name: str = "") -> Item:
         inside = Item(_own_name(body), "", "", {}, {}, body.type_url, body.value)
     if name and inside.name and name != inside.name:
         raise ValueError(f"{name}: inside it is called {inside.name}")
-    return replace(inside, name=name or inside.name, version=version or inside.version)
+    name = name or inside.name
+    if not name and kind not in XDS and kind != _MCP:
+        name = f"unnamed-{sha256(body.value).hexdigest()[:12]}"  # a type of somebody's own
+    return replace(inside, name=name, version=version or inside.version)
 
 
 def _own_name(body: Any) -> str:
+    """Return what the message in *body* calls itself; empty if that cannot be known."""
     row = XDS.get(body.type_url.rpartition("/")[2])
-    if row is None or not row.name:
+    if row is None:
         return ""
-    found: Whatever = message(body.type_url, body.value)
+    found: Whatever = message(body.type_url, body.value) if row.name else None
     return "" if found is None else str(getattr(found, row.name))
 
 
