@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from gitsource.model import Collection
+from gitsource.observe.neutral import neutral
 from gitsource.publish.services import LazyService
 from gitsource.publish.words import Holding
 from gitsource.publish.xds.body import body_of
@@ -118,6 +119,7 @@ def _told(holding: Holding, *, bodies: bool) -> Iterator[Any]:
         elif holding.refused is not None:
             one.config_status, one.client_status = statuses.ERROR, client.NACKED
             one.error_state.version_info = shown.version
+            one.error_state.details = neutral(holding.why)
         else:
             one.config_status, one.client_status = statuses.STALE, client.REQUESTED
         if bodies:

@@ -175,3 +175,5 @@ class Holding:
     """The version it refused and has not accepted since."""
     names: tuple[str, ...] | None = None
     """The resources it asks for; None: all of the collection."""
+    why: str = ""
+    """What it said of what it refused, as far as its wire remembers."""

@@ -37,6 +37,8 @@ NAMES = 100_000
 """Names of resources that one stream may ask for, or say it has."""
 SUBSCRIPTIONS = 1000
 """Types that one stream may ask for."""
+SHOWN = 500
+"""Characters kept of what a client says of what it refuses."""
 
 
 @dataclass(slots=True)
@@ -144,7 +146,8 @@ class Ads:
             if refused is not None and not watch.flights:
                 sent = refused
             version = refused.version if refused is not None else None
-            yield Holding(watch.requested, watch.collection, sent, has, version, names)
+            why = watch.trouble.why if watch.trouble is not None and refused is not None else ""
+            yield Holding(watch.requested, watch.collection, sent, has, version, names, why)
 
     def _stands_refused(self, watch: Watch) -> Collection | None:
         """Return what the client would have, had it not refused what it still refuses."""
@@ -332,6 +335,7 @@ class Ads:
                 self._memory.grudges.trust(self.identity, watch.requested)
             return Acked(*about)
         trouble = watch.refused(flight, self._shelf, now)
+        trouble.why = error.message[:SHOWN]
         if not watch.merges:
             trouble.refused |= {flight.after.version, flight.target}
             trouble.had = flight.after

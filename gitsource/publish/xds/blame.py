@@ -69,6 +69,8 @@ class Trouble:
     """Versions that are not sent again."""
     refused_at: float | None = None
     """When it refused last, if it accepted nothing since."""
+    why: str = ""
+    """What it said then."""
     sent: Collection | None = None
     """What it would have, had it accepted what it refused last."""
     had: Collection | None = None

@@ -18,7 +18,6 @@ from envoy.service.discovery.v3 import discovery_pb2
 from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
 from gitsource.catalog import Catalog
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
-from raw_sink import PATIENCE
 
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/"
 PREFIX = "type.googleapis.com/"
@@ -30,6 +29,8 @@ VHDS = PREFIX + "envoy.config.route.v3.VirtualHost"
 LEDS = PREFIX + "envoy.config.endpoint.v3.LbEndpoint"
 SDS = PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
 COMPLETE = {CDS, LDS}
+PATIENCE = 20
+"""Seconds to wait for what has to come."""
 
 
 def body(url, name):
@@ -142,10 +143,10 @@ class RawXds:
         await self.answer(response, *names, error_detail=error, **told)
 
     async def accept(self, *names):
-        """Take the next response, apply and ACK it; *names* are asked for still, over SotW."""
+        """Take the next response, apply and ACK it; over SotW *names* are asked for still."""
         response = await self.next()
         self.apply(response)
-        await self.answer(response, *names)
+        await self.answer(response, *(() if self.delta else names))
         return response
 
     def apply(self, response):
