@@ -365,7 +365,7 @@ class Catalog:
 
     @cached_property
     def _by_path(self) -> Sequence[tuple[Callable[[str], object], Kind]]:
-        return [(_glob(kind.path).fullmatch, kind) for kind in self.kinds if kind.path]
+        return [(path_glob(kind.path).fullmatch, kind) for kind in self.kinds if kind.path]
 
     def route(self, path: str) -> Kind | None:
         """Return the collection that takes every document of the file at *path*, if one does."""
@@ -476,7 +476,7 @@ def _heirs(own: Sequence[Kind], gone: Iterable[str]) -> tuple[Kind, ...]:
     return tuple(replace(row, typed=True) if id(row) in chosen else row for row in own)
 
 
-def _glob(pattern: str) -> re.Pattern[str]:
+def path_glob(pattern: str) -> re.Pattern[str]:
     """Compile a path glob: ``*`` and ``?`` stay inside a folder, ``**`` crosses folders."""
     out, at = [], 0
     while at < len(pattern):

@@ -34,7 +34,15 @@ from gitsource.declarations import (
 from gitsource.errors import ConfigurationError
 from gitsource.model import FieldPath
 from gitsource.own_files import Read
-from gitsource.settings import CollectionRow, DialRow, FilePath, Settings, ViewRow, Words
+from gitsource.settings import (
+    CollectionRow,
+    DialRow,
+    FilePath,
+    FilePaths,
+    Settings,
+    ViewRow,
+    Words,
+)
 from gitsource.settings_checks import Fault, Found, Place, check
 
 LARGEST_FILE = 1024 * 1024
@@ -173,6 +181,9 @@ def _from_file(file: Path, faults: list[Fault]) -> dict[str, Found]:
     for key, one in found.items():
         if declared()[key].type is FilePath and one.value:
             found[key] = replace(one, value=FilePath(str(file.parent / one.value)))
+        elif declared()[key].type is FilePaths:
+            listed = tuple(str(file.parent / path) for path in one.value)
+            found[key] = replace(one, value=FilePaths(listed))
     return found
 
 

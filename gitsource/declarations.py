@@ -28,11 +28,14 @@ from gitsource.settings import (
     CollectionRow,
     DialRow,
     FilePath,
+    FilePaths,
     Globs,
+    PathSigners,
     Seconds,
     Settings,
     Severities,
     Severity,
+    Share,
     ViewRow,
     Words,
 )
@@ -85,6 +88,8 @@ TYPE_NAMES: Mapping[Any, str] = {
     Bytes: "size",
     Address: "host:port",
     FilePath: "path",
+    FilePaths: "list of paths",
+    Share: "share",
     Words: "list of texts",
     Severities: "mapping of codes",
     Globs: "mapping of globs",
@@ -109,6 +114,7 @@ LISTS: Mapping[str, type] = {
     "collections": CollectionRow,
     "views": ViewRow,
     "sinks.dial": DialRow,
+    "trust.paths": PathSigners,
 }
 """The settings that are lists, and what each entry is."""
 
@@ -123,7 +129,11 @@ def row_fields(kind: type = CollectionRow) -> Mapping[str, tuple[Any, str]]:
 
 def groups() -> tuple[str, ...]:
     """Return the names of the groups: keys whose value is a mapping of settings."""
-    return tuple(dict.fromkeys(key.partition(".")[0] for key in declared() if "." in key))
+    names: dict[str, None] = {}
+    for key in declared():
+        parts = key.split(".")
+        names |= dict.fromkeys(".".join(parts[:depth]) for depth in range(1, len(parts)))
+    return tuple(names)
 
 
 def is_setting(field: Field[Any]) -> bool:
@@ -252,6 +262,18 @@ def address(value: Any) -> Address:
     return Address(value)
 
 
+def share(value: Any) -> Share:
+    """Read a part of a whole: ``0.5`` or ``50%``."""
+    expected = "a share from 0 to 1, such as 0.5 or 50%"
+    found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)(%?)", str(value).strip())
+    if isinstance(value, bool) or found is None:
+        raise ValueError(expected)
+    number = float(found[1]) / (100 if found[2] else 1)
+    if number > 1:
+        raise ValueError(expected)
+    return Share(number)
+
+
 def boolean(value: Any) -> bool:
     """Read true or false; flags and variables may also say yes, no, on, off, 1, 0."""
     if isinstance(value, bool):
@@ -289,6 +311,14 @@ def words(value: Any) -> Words:
     ):
         raise ValueError("a list of texts")
     return Words(tuple(filter(None, parts)))
+
+
+def paths(value: Any) -> FilePaths:
+    """Read a list of paths; as one text they are separated by commas."""
+    try:
+        return FilePaths(tuple(words(value)))
+    except ValueError as error:
+        raise ValueError("a list of paths") from error
 
 
 def severities(value: Any) -> Severities:
@@ -329,6 +359,8 @@ READERS: Mapping[Any, Callable[[Any], Any]] = {
     int: integer,
     str: text,
     FilePath: text,
+    FilePaths: paths,
+    Share: share,
     Words: words,
     Severities: severities,
     Globs: globs,
@@ -353,6 +385,8 @@ def write(kind: Any, value: Any) -> str:
         return _in_units(value, {k: v for k, v in BYTES.items() if k != "B"}, "")
     if isinstance(value, bool):
         return str(value).lower()
+    if kind is Share:
+        return f"{value:g}"
     if value == ():
         return "{}" if kind is Severities else "[]"
     return str(value)

@@ -88,6 +88,19 @@ class Change:
     entry: TreeEntry | None
 
 
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What is to be thought of the signature of a commit or tag, as far as there is one."""
+
+    state: Literal["good", "bad", "none"]
+    key: str = ""
+    """Who made it, as far as that is known: a fingerprint (or an id, if the key is not known)."""
+    signers: frozenset[str] = frozenset()
+    """What a good one's signer is called in policies: fingerprints and principals."""
+    reason: str = ""
+    """Why it does not count, in our words and harmless."""
+
+
 # --------------------------------------------------------------------------- documents and findings
 
 

@@ -20,6 +20,10 @@ Address = NewType("Address", str)
 """``host:port``; an IPv6 host in brackets; port 0 takes any free one."""
 FilePath = NewType("FilePath", str)
 """A path on this machine; a relative one in the config file counts from that file's folder."""
+FilePaths = NewType("FilePaths", tuple[str, ...])
+"""A list of such paths; as one text they are separated by commas."""
+Share = NewType("Share", float)
+"""A part of a whole: ``0.5`` or ``50%``."""
 Words = NewType("Words", tuple[str, ...])
 """A list of texts; in a flag or a variable separated by commas."""
 Globs = NewType("Globs", tuple[tuple[str, str], ...])
@@ -43,6 +47,11 @@ class Repository:
     """Folder inside the repository to which gitsource keeps; empty: all of it."""
     timeout: Seconds = Seconds(120.0)
     """How long one git step may take before its process group is killed and the sync has failed."""
+    non_fast_forward: Literal["allow", "hold", "deny"] = "allow"
+    """What a ref is that was moved to a commit which does not follow from what went out last (a
+    forced push). `allow`: it is followed, and the old head is kept. `hold`: it is judged and held
+    until `gitsource allow`, or a line `Gitsource-Allow: rewind` in the new head's message, lets it
+    through. `deny`: it is an error; nothing lets it through but this setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +79,36 @@ class Webhook:
     listen: Address | None = None
     """Where deliveries are taken (`POST /webhook`). Absent: off."""
     secret_file: FilePath | None = None
-    """File with the shared secret, one a line (several while rotating). Required with `listen`."""
+    """File with the shared secret, one a line (several while rotating). Required with `listen`,
+    unless `insecure_webhook` is set. GitLab's signing token starts with `whsec_`."""
     max_body: Bytes = Bytes(3 * 1024 * 1024)
-    """Larger deliveries are refused with 413 before they are read."""
+    """Larger deliveries are refused with 413 before they are read; at most 25 MiB."""
+    host: Literal[
+        "auto",
+        "github",
+        "gitlab",
+        "gitea",
+        "forgejo",
+        "gogs",
+        "bitbucket-cloud",
+        "bitbucket-data-center",
+        "azure-devops",
+        "gitee",
+        "generic",
+    ] = "auto"
+    """Whose deliveries are taken. `auto`: each is taken for what its headers say. Better named:
+    then nothing else is understood."""
+    header: str = "X-Webhook-Secret"
+    """Header in which Azure DevOps, which signs nothing, may carry the secret; it may use basic
+    authentication as well."""
+    allow_sha1: bool = False
+    """Accept deliveries that are signed with SHA-1 alone, as very old Git hosts do."""
+    repositories: Words = Words(())
+    """Further addresses of the repository, as the Git host tells them. A delivery about any other
+    is ignored. They are compared and never fetched."""
+    rate: int = 120
+    """Accepted deliveries a minute that are looked at at once; more are looked at together, a bit
+    later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,13 +319,64 @@ class Secrets:
 
 
 @dataclass(frozen=True, slots=True)
+class PathSigners:
+    """Who may change some paths."""
+
+    path: str = ""
+    """Glob of paths in the repository (`teams/shop/**`): `*` and `?` stay inside a folder, `**`
+    crosses folders. Required. A path that several rows match has to satisfy each of them."""
+    signers: Words = Words(())
+    """Who may sign a change there: fingerprints of keys (OpenPGP: of the key or of one subkey, all
+    hex digits; SSH: `SHA256:...`) and principals of `trust.allowed_signers`. Required."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whose commits go out: by signatures that are checked here, not by the Git host."""
+
+    mode: Literal["none", "head", "since"] = "none"
+    """`none`: whoever may push is trusted. `head`: the head, or the annotated tag that is followed,
+    needs a good signature. `since`: each commit after `trust.since` needs one, merged ones too.
+    What does not satisfy is held."""
+    since: str | None = None
+    """Commit (its whole id) after which `since` asks for signatures. Required with it. Another one
+    has everything after it checked anew."""
+    gpg_keys: FilePaths = FilePaths(())
+    """Files with the armored OpenPGP public keys that may sign, revocations included. All these
+    files are read again at each look."""
+    allowed_signers: FilePath | None = None
+    """File with the SSH keys that may sign, as `ssh-keygen` and git's `gpg.ssh.allowedSignersFile`
+    have it. Times in it without a zone are UTC."""
+    revoked_keys: FilePath | None = None
+    """File with SSH keys that no longer count: a key revocation list, or public keys."""
+    paths: tuple[PathSigners, ...] = ()
+    """Who may change what, besides. Needs `mode: head` or `since`."""
+    merge_commits: Words = Words(())
+    """Signers (as in `trust.paths`) that count for merge commits alone: the key by which the Git
+    host signs its merges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removals:
+    """How much of a collection one revision may remove: it is held if both bounds are passed."""
+
+    share: Share = Share(0.5)
+    """Part of a collection's resources. `0`: the number alone counts; `1`: nothing is held."""
+    count: int = 10
+    """Number of resources. `0`: the share alone counts."""
+
+
+@dataclass(frozen=True, slots=True)
 class Guard:
     """Revisions that are sound and yet would do great harm."""
 
     empty: Literal["hold", "allow"] = "hold"
-    """A revision that leaves no Cluster or no Listener where there were some: Envoy would drop all
-    it has. `hold`: it is held, unless a commit confirms it (`Gitsource-Allow: empty
-    envoy/clusters` in its message)."""
+    """A revision that leaves no Cluster or no Listener where there were some (Envoy would drop all
+    it has), or nothing at all. `hold`: it is held, unless a commit confirms it (`Gitsource-Allow:
+    empty envoy/clusters`, or `empty all`, in its message) or an operator (`gitsource allow`)."""
+    removals: Removals = field(default_factory=Removals)
+    """How much may be removed at once, unless a commit (`Gitsource-Allow: removals COLLECTION`) or
+    an operator confirms it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +408,9 @@ class Settings:
     poll: Poll = field(default_factory=Poll)
     watch: Watch = field(default_factory=Watch)
     webhook: Webhook = field(default_factory=Webhook)
+    insecure_webhook: bool = False
+    """Take webhook deliveries without `webhook.secret_file`: whoever reaches the door can cause
+    looks at the repository. For trying things out."""
     listen: Listen = field(default_factory=Listen)
     default_namespace: str = "default"
     """Namespace of a document that names none."""
@@ -338,6 +428,7 @@ class Settings:
     sinks: Sinks = field(default_factory=Sinks)
     references: References = field(default_factory=References)
     secrets: Secrets = field(default_factory=Secrets)
+    trust: Trust = field(default_factory=Trust)
     guard: Guard = field(default_factory=Guard)
     xds: Xds = field(default_factory=Xds)
     build: Build = field(default_factory=Build)

@@ -16,15 +16,21 @@ from typing import Any, Protocol
 from gitsource.catalog import BUILTIN, Catalog
 from gitsource.declarations import declared
 from gitsource.model import FieldPath
-from gitsource.settings import Bytes, CollectionRow, DialRow, Seconds, Settings
+from gitsource.settings import Bytes, CollectionRow, DialRow, Seconds, Settings, Trust
 
-MAY_BE_ZERO = frozenset({"drain"})
+MAY_BE_ZERO = frozenset({"drain", "guard.removals.count"})
 URL = re.compile(r"(file|https?|ssh)://\S+|[^\s/:@-][^\s/:@]*@[^\s/:]+:\S+")
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 MESSAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 METADATA_KEY = re.compile(r"[a-z0-9_.-]+")
+HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,99}")
+LARGEST_DELIVERY = 25 * 1024 * 1024
+"""Bytes; no Git host sends more."""
 VERSION_KEY = "config.source.version"
 VIEW = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9._]{0,61}[A-Za-z0-9])?")
+FINGERPRINT = re.compile(r"(?:[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}|SHA256:[A-Za-z0-9+/]{43})")
+SHORT_KEY = re.compile(r"(?:0x)?[0-9A-Fa-f]{8,63}")
+OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 COLLECTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*)(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
 
@@ -89,6 +95,7 @@ def check(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
         yield from _views(settings, views)
     if dialled := found.get("sinks.dial"):
         yield from _dialled(settings.sinks.dial, dialled)
+    yield from _trust(settings.trust, found)
     if metadata := found.get("sinks.metadata"):
         yield from _metadata(metadata)
 
@@ -115,9 +122,17 @@ def _repository(found: Mapping[str, Found]) -> Iterator[Fault]:
 
 def _together(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
     listens = found.get("webhook.listen")
-    if listens and listens.value and not settings.webhook.secret_file:
+    insecure = settings.insecure_webhook
+    if listens and listens.value and not settings.webhook.secret_file and not insecure:
         text = "needs webhook.secret_file: deliveries that nobody signed are not taken"
         yield Fault(listens.place(), "webhook.listen", text)
+    largest = found.get("webhook.max_body")
+    if largest and largest.value > LARGEST_DELIVERY:
+        yield Fault(largest.place(), "webhook.max_body", "expected at most 25MiB")
+    header = found.get("webhook.header")
+    if header and not HEADER.fullmatch(header.value):
+        text = "expected the name of an HTTP header, such as X-Webhook-Secret"
+        yield Fault(header.place(), "webhook.header", text)
     addresses = {
         "listen.mcp": settings.listen.mcp,
         "listen.admin": settings.listen.admin,
@@ -131,6 +146,52 @@ def _together(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]
         if other != key:
             one = found.get(key) or found[other]
             yield Fault(one.place(), key, f"{address} is the address of {other} too")
+
+
+def _trust(trust: Trust, found: Mapping[str, Found]) -> Iterator[Fault]:
+    mode, since = found.get("trust.mode"), found.get("trust.since")
+    if since and since.value and not OBJECT_ID.fullmatch(since.value):
+        text = "expected the whole id of a commit, 40 or 64 hex digits"
+        yield Fault(since.place(), "trust.since", text)
+    if mode and trust.mode == "since" and not trust.since:
+        text = "since needs trust.since, the commit after which all have to be signed"
+        yield Fault(mode.place(), "trust.mode", text)
+    if mode and trust.mode != "none" and not (trust.gpg_keys or trust.allowed_signers):
+        text = "needs trust.gpg_keys or trust.allowed_signers: nobody could sign"
+        yield Fault(mode.place(), "trust.mode", text)
+    # A policy that nothing enforces would look like one that is in force.
+    for key in ("since", "gpg_keys", "allowed_signers", "revoked_keys", "paths", "merge_commits"):
+        one = found.get(f"trust.{key}")
+        if one and one.value and trust.mode == "none":
+            text = "nothing is checked without trust.mode: head or since"
+            yield Fault(one.place(), f"trust.{key}", text)
+    yield from _policy(trust, found)
+
+
+def _policy(trust: Trust, found: Mapping[str, Found]) -> Iterator[Fault]:
+    if rows := found.get("trust.paths"):
+        for index, row in enumerate(trust.paths):
+            here = f"trust.paths[{index}]"
+            if not row.path or row.path.startswith("/") or ".." in row.path.split("/"):
+                text = "expected path, a glob inside the repository, such as teams/shop/**"
+                yield Fault(rows.place(index), here, text)
+            if not row.signers:
+                yield Fault(rows.place(index), here, "expected signers, at least one")
+            yield from _signers(row.signers, rows.place(index), f"{here}.signers")
+    if merge := found.get("trust.merge_commits"):
+        yield from _signers(trust.merge_commits, merge.place(), "trust.merge_commits")
+
+
+def _signers(names: tuple[str, ...], place: Place, key: str) -> Iterator[Fault]:
+    for name in names:
+        if not FINGERPRINT.fullmatch(name) and (
+            SHORT_KEY.fullmatch(name) or name.startswith("SHA256:") or " " in name
+        ):
+            text = (
+                "expected the whole fingerprint of a key without spaces (40 hex digits, or SHA256: "
+                f"and 43 characters) or a principal, found {name!r}: short ids can be forged"
+            )
+            yield Fault(place, key, text)
 
 
 def _collections(rows: tuple[CollectionRow, ...], found: Found) -> Iterator[Fault]:

@@ -186,6 +186,16 @@ class Upstream:
         self.git("update-ref", ref, commit)
         return commit
 
+    def raw(self, oid: str) -> bytes:
+        """Return a commit object as it is."""
+        return run_git(self.folder, "cat-file", "commit", oid)
+
+    def put_commit(self, raw: bytes, branch: str | None = None) -> str:
+        """Make *raw* the tip of a branch, whatever it says; returns the commit id."""
+        oid = self.git("hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=raw)
+        self.git("update-ref", f"refs/heads/{branch or self.branch_name}", oid)
+        return oid
+
     # ------------------------------------------------------------------ refs
 
     def has(self, ref: str) -> bool:

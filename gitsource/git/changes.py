@@ -86,7 +86,7 @@ def text(raw: bytes) -> str:
 
 def tree_entries(chunks: Iterable[bytes], prefix: str) -> Iterator[TreeEntry]:
     """Read ``ls-tree -r -z``: the candidates under *prefix*, in git's order."""
-    for record in _split(chunks, b"\0"):
+    for record in split(chunks, b"\0"):
         meta, _, raw = record.partition(b"\t")
         # Most files of most repositories are not configuration: look before decoding.
         if not raw.lower().endswith((b".yaml", b".yml", b".json")):
@@ -124,7 +124,7 @@ def raw_change(header: bytes, path: bytes) -> RawChange:
     return RawChange(status[:1], mode, blob, text(path))
 
 
-def _split(chunks: Iterable[bytes], at: bytes) -> Iterator[bytes]:
+def split(chunks: Iterable[bytes], at: bytes) -> Iterator[bytes]:
     """Cut a stream into the records that end with *at*."""
     rest = b""
     for chunk in chunks:
@@ -204,7 +204,7 @@ def log_steps(chunks: Iterable[bytes]) -> Iterator[Step]:
     """Read ``git log --name-status -z --diff-filter=AD`` with `LOG_FORMAT`, in git's order."""
     step: Step | None = None
     status = b""
-    for record in _split(chunks, b"\0"):
+    for record in split(chunks, b"\0"):
         token = record
         if status:
             # This is the path after a status, whatever it looks like.

@@ -207,6 +207,15 @@ class Git:
             self._check(command, process)
         return os.fsdecode(out).partition("\n")[0] or None
 
+    def lines(self, command: Command) -> list[str]:
+        """Run a *command* that prints names, a line each, or ends with 1 if there are none."""
+        with self._process(command, talks=False) as process:
+            out = process.read_all(1 << 20)
+            if process.finish() == 1:
+                return []
+            self._check(command, process)
+        return os.fsdecode(out).split("\n")[:-1]
+
     def stream(self, command: Command) -> Iterator[bytes]:
         """Run *command* and yield what it prints as it comes; closing the iterator kills it."""
         with self._process(command, talks=False) as process:

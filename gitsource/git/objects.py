@@ -80,6 +80,40 @@ class Objects:
             raise GitFailed(f"commit {found.oid} is larger than {catfile.COMMIT_BYTES} bytes")
         return changes.commit(found.oid, raw)
 
+    def raw(self, name: str) -> tuple[str, str, bytes]:
+        """
+        Return id, kind and content of the commit or tag that a full ref name or an id names.
+
+        The content is what the id says. Raises RefMissing if there is none, GitFailed if it is
+        larger than `catfile.COMMIT_BYTES`.
+        """
+        found, raw = self._ask(lambda process: catfile.content(process, name))
+        if not found.found:
+            raise RefMissing(f"there is no object {name[:100]} in {self.git_dir}")
+        if raw is None:
+            raise GitFailed(f"{found.oid} is larger than {catfile.COMMIT_BYTES} bytes")
+        return found.oid, found.kind, raw
+
+    def new_commits(self, head: str, without: Sequence[str]) -> Iterator[tuple[str, ...]]:
+        """Yield the commits of *head* that none of *without* has, each with its parents."""
+        there = [one for one in without if self.has(one)]
+        chunks = self._git.stream(verbs.new_commits(self.git_dir, head, there))
+        for line in changes.split(chunks, b"\n"):
+            yield tuple(line.decode("ascii").split(" "))
+
+    def merge_bases(self, one: str, other: str) -> tuple[str, ...]:
+        """Return the commits where two histories meet last; usually one."""
+        command = verbs.merge_bases(self.git_dir, one, other)
+        return tuple(self._git.lines(command))
+
+    def tree_of(self, commit: str) -> str:
+        """Return the tree of *commit*."""
+        return self._commit(verbs.oid(commit)).revision.tree
+
+    def touched(self, old_tree: str, new_tree: str) -> frozenset[str]:
+        """Return every path that differs between two trees, whatever it can hold."""
+        return frozenset(raw.path for raw in self._diff(old_tree, new_tree, ""))
+
     def has(self, oid: str) -> bool:
         """Tell whether an object is there."""
         name = verbs.oid(oid)

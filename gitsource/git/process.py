@@ -45,7 +45,7 @@ class EndedEarlyError(Exception):
     """A long-lived process ended while an answer was awaited; *stderr* may say why."""
 
     def __init__(self, command: Command, stderr: bytes) -> None:
-        super().__init__(f"git {command.step} ended unexpectedly")
+        super().__init__(f"{command.program} {command.step} ended unexpectedly")
         self.command = command
         self.stderr = stderr
 
@@ -73,7 +73,9 @@ class Process:
             # Kept, since GitPython ends the process when this object goes.
             self._handle = start(PIPE if talks else None)
         except Exception as error:  # GitPython's own errors cannot be named before it is imported
-            raise GitFailed(f"git {command.step} could not be started: {error}") from error
+            raise GitFailed(
+                f"{command.program} {command.step} could not be started: {error}"
+            ) from error
         self._popen: Popen[bytes] = self._handle.proc
         _limit(self.pid, limits)
         self._out = b""
@@ -179,7 +181,10 @@ class Process:
     def _too_slow(self) -> MirrorError:
         self.kill()
         remote = self._command.remote
-        text = f"git {self._command.step} did not answer within {self._timeout:g} s and was killed"
+        text = (
+            f"{self._command.program} {self._command.step} did not answer within "
+            f"{self._timeout:g} s and was killed"
+        )
         if remote is None:
             return GitFailed(text, hint="the disk may be slow; raise repository.timeout")
         return RemoteUnreachable(
@@ -243,7 +248,8 @@ class Process:
             self._out, self._at = b"", 0
             if size > most:
                 self.kill()
-                raise GitFailed(f"git {self._command.step} printed more than {most} bytes")
+                who = f"{self._command.program} {self._command.step}"
+                raise GitFailed(f"{who} printed more than {most} bytes")
         return b"".join(parts)
 
     # ------------------------------------------------------------------ ending

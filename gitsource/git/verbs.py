@@ -10,6 +10,7 @@ dangerous options need not be known.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,8 @@ class Command:
     cwd: str = "/"
     remote: Address | None = None
     """Set if the command talks to it; all others are denied every transport."""
+    program: str = "git"
+    """What runs: git, or what it calls for signatures."""
     writes: bool = False
     """Whether a process left behind by a crash could still change the repository."""
 
@@ -181,6 +184,18 @@ def first_parents(git_dir: Path, head: str, since: str) -> Command:
     """List the first-parent line of *head* down to what *since* has, with parents."""
     args = ("rev-list", "--first-parent", "--parents", "--end-of-options")
     return Command("rev-list", (*args, oid(head), f"^{oid(since)}", "--"), git_dir)
+
+
+def new_commits(git_dir: Path, head: str, without: Sequence[str]) -> Command:
+    """List the commits of *head* that none of *without* has, newest first, with parents."""
+    args = ("rev-list", "--topo-order", "--parents", "--end-of-options", oid(head))
+    return Command("rev-list", (*args, *(f"^{oid(one)}" for one in without), "--"), git_dir)
+
+
+def merge_bases(git_dir: Path, one: str, other: str) -> Command:
+    """Find all the commits where two histories meet last."""
+    args = ("merge-base", "--all", "--end-of-options", oid(one), oid(other))
+    return Command("merge-base", args, git_dir)
 
 
 def last_change(git_dir: Path, head: str, path: str) -> Command:
