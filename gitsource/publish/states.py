@@ -1,7 +1,7 @@
 """
 Where one subscription of classic MCP stands, and all that can happen to it.
 
-Rule: `TRANSITIONS` is complete: what is not in it cannot happen. docs/protocol.md draws it.
+Rule: `TRANSITIONS` is complete: what is not in it cannot happen. docs/protocol/classic.md draws it.
 """
 
 from __future__ import annotations
