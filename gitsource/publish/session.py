@@ -229,8 +229,8 @@ class Session:
         views = self._shared.views(self._machine.node)
         self._shared.cache.assign(self.stream, views=views, wanted=self._wanted)
 
-    def _wanted(self, snapshot: Snapshot, requested: str, collection: str) -> str:
-        """Return the version that the sink should have of what it calls *requested*."""
+    def _wanted(self, snapshot: Snapshot, requested: str, collection: str) -> str | None:
+        """Return the version that the sink should have of what it calls *requested*, if any."""
         seen = self._shared.seen(snapshot, self._machine.node)
         return self._machine.wanted(seen, requested, collection)
 

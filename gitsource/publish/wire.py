@@ -65,8 +65,12 @@ class Machine(Protocol):
     def settled(self, snapshot: Snapshot) -> bool:
         """Whether every subscription has accepted what it is to hold of *snapshot*."""
 
-    def wanted(self, snapshot: Snapshot, requested: str, collection: str) -> str:
-        """Return the version that a subscription comes to once *snapshot* is accepted."""
+    def wanted(self, snapshot: Snapshot, requested: str, collection: str) -> str | None:
+        """
+        Return the version that a subscription comes to once *snapshot* is accepted.
+
+        None if it has it without ever having been sent anything.
+        """
 
     def refuses(self, snapshot: Snapshot, requested: str) -> bool:
         """Whether the sink refused, on this stream, a part of what *snapshot* has for it."""

@@ -261,7 +261,7 @@ class SnapshotCache:
         if snapshot is None or verdict is None:
             return
         current = sink.target(snapshot, name)
-        if current not in verdict.refused or status.nacked == current:
+        if current is None or current not in verdict.refused or status.nacked == current:
             return
         got = "got what it accepted last" if status.sent else "what it accepted last is not kept"
         row["nacked"] = current

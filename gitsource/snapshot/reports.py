@@ -24,8 +24,9 @@ IDENTITIES = 32_768
 REFUSALS = 16
 """Refused versions remembered for each of them."""
 
-Wanted: TypeAlias = Callable[[Snapshot, str, str], str]
-"""From a snapshot, the name that a sink uses and the collection: the version it should have."""
+Wanted: TypeAlias = Callable[[Snapshot, str, str], str | None]
+"""From a snapshot, the name that a sink uses and the collection: the version it should have; None
+if it needs nothing."""
 
 Event: TypeAlias = Literal[
     "connected", "subscribed", "sent", "acked", "nacked", "returned", "disconnected"
@@ -113,8 +114,8 @@ class SinkStatus:
         """What to call it among people: the node ID, or else its address."""
         return self.id or self.peer
 
-    def target(self, snapshot: Snapshot, requested: str) -> str:
-        """Return the version of what it *requested* that it should have of *snapshot*."""
+    def target(self, snapshot: Snapshot, requested: str) -> str | None:
+        """Return the version of what it *requested* that it should have of *snapshot*, if any."""
         collection = self.collections[requested].collection
         if self.wanted is not None:
             return self.wanted(snapshot, requested, collection)

@@ -111,14 +111,19 @@ class Ads:
             return watch.has.version == whole.version
         return not self._shelf.changes(watch.has, whole).put
 
-    def wanted(self, snapshot: Snapshot, requested: str, _collection: str) -> str:
-        """Return the version that *requested* comes to once *snapshot* is accepted."""
+    def wanted(self, snapshot: Snapshot, requested: str, _collection: str) -> str | None:
+        """
+        Return the version whose ACK is waited for until *requested* has all of *snapshot*.
+
+        That is the one reported last if there is nothing to wait for, None if there never was.
+        """
         watch = self._watches.get(requested)
         if watch is None:
             return self._shelf.empty(requested).version
         plan = self._plan(snapshot, -inf)
-        # A SotW client keeps what it merges, so what it has may be more, and that is no lag.
-        return (watch.has if self._holds(watch, plan) else plan.whole(watch)).version
+        # What it has may be more (a SotW client keeps what it merges), or less than it had when it
+        # accepted it (it gave up names): that is no lag.
+        return watch.told if self._holds(watch, plan) else plan.whole(watch).version
 
     def refuses(self, snapshot: Snapshot, requested: str) -> bool:
         """Whether the client refused a part of what *snapshot* has of *requested*."""
@@ -174,7 +179,7 @@ class Ads:
             return self._subscribed(request, snapshot, now)
         if isinstance(request, DeltaRequest):
             return self._delta_again(watch, request, snapshot, now)
-        return self._sotw_again(watch, request, now)
+        return self._sotw_again(watch, request, snapshot, now)
 
     def _introduced(self, node: Node | None) -> None:
         if node is None or node == self.node:
@@ -219,8 +224,11 @@ class Ads:
         self._watches[url] = watch
         insort(self._ordered, watch, key=lambda one: one.type.order)
         if snapshot is not None:
-            self._skip(watch, snapshot, now)
-        return Subscribed(url, collection, self._delta, stated)
+            plan = self._plan(snapshot, now)
+            self._skip(watch, plan)
+            if self._holds(watch, plan):
+                watch.told = watch.has.version
+        return Subscribed(url, collection, self._delta, stated, watch.told or "")
 
     def _stated(self, watch: Watch, request: DeltaRequest, snapshot: Snapshot | None) -> None:
         """Take in what a client has from an earlier stream."""
@@ -235,9 +243,8 @@ class Ads:
             needs = NO_NAMES.union(*(self._shelf.endpoints(one.put) for one in clusters.flights))
             watch.owed = frozenset(name for name in needs if watch.has.get(name))
 
-    def _skip(self, watch: Watch, snapshot: Snapshot, now: float) -> None:
+    def _skip(self, watch: Watch, plan: Plan) -> None:
         """Say nothing to a client that needs to hear nothing."""
-        plan = self._plan(snapshot, now)
         if watch.merges:
             if not watch.flights and due(watch, plan) is None:
                 watch.first, watch.owed = False, NO_NAMES
@@ -273,18 +280,20 @@ class Ads:
             before, watch.type, request.subscribe, request.unsubscribe
         )
         self._bounded(len(wanted.names) - len(before.names))
-        watch.wants(wanted, self._shelf)
+        watch.wants(wanted, self._shelf, _whole(watch, snapshot))
         watch.owed = watch.owed - request.unsubscribe | owed if owed or watch.owed else NO_NAMES
         if owed or (ALL in request.subscribe):
             watch.move(Event.SUBSCRIBE)
             watch.ready_at = now
             if snapshot is not None:
-                self._skip(watch, snapshot, now)
+                self._skip(watch, self._plan(snapshot, now))
         if flight is not None:
             return heard
         return Subscribed(watch.requested, watch.collection, incremental=True, stated=0)
 
-    def _sotw_again(self, watch: Watch, request: SotwRequest, now: float) -> Heard:
+    def _sotw_again(
+        self, watch: Watch, request: SotwRequest, snapshot: Snapshot | None, now: float
+    ) -> Heard:
         flight = watch.flying(request.nonce) if request.nonce else None
         repeats = request.nonce in {"", watch.nonce}
         if flight is None and (not repeats or request.error is not None):
@@ -298,7 +307,7 @@ class Ads:
         if wanted == before:
             return heard or self._repeated(watch, request, now)
         self._bounded(len(wanted.names) - len(before.names))
-        watch.wants(wanted, self._shelf)
+        watch.wants(wanted, self._shelf, _whole(watch, snapshot))
         watch.ready_at = now
         if watch.merges:
             watch.owed = (watch.owed & watch.wanted.names) | (wanted.names - before.names)
@@ -331,6 +340,7 @@ class Ads:
         )
         if error is None:
             watch.accepted(flight, self._shelf)
+            watch.told = flight.after.version
             if not watch.merges:
                 self._memory.grudges.trust(self.identity, watch.requested)
             return Acked(*about)
@@ -361,13 +371,19 @@ class Ads:
         """
         Return what to send now, if anything; nothing changes until it is `sent`.
 
+        But it is noted of a client that asked before there was anything that it needs nothing.
         Before the first snapshot there is nothing: requests wait.
         """
         self.next_look = None
         if snapshot is None or not self._ordered:
             return None
         plan = self._plan(snapshot, now)
-        dues = [one for watch in self._ordered if (one := due(watch, plan)) is not None]
+        dues = []
+        for watch in self._ordered:
+            if (one := due(watch, plan)) is not None:
+                dues.append(one)
+            elif watch.first and watch.state is State.ASKED:
+                self._skip(watch, plan)
         waits: list[Due] = []
         for one in in_order(dues, self._shelf):
             if one.until > now:
@@ -452,6 +468,10 @@ class Ads:
             # Some of what it refused it may have taken over all the same.
             needs |= shelf.endpoints(shelf.changes(watch.trouble.had, response.after).put)
         return needs
+
+
+def _whole(watch: Watch, snapshot: Snapshot | None) -> Collection | None:
+    return None if snapshot is None else snapshot.collection(watch.collection)
 
 
 def _has(collection: Collection, name: str, version: str) -> bool:

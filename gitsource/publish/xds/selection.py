@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from gitsource.model import BULK_CHANGE, Collection, Origin, Resource, empty_collection
 from gitsource.publish.xds.outline import Outlines
-from gitsource.publish.xds.subscription import Subscription
+from gitsource.publish.xds.subscription import Subscription, is_glob
 
 UNKNOWN = ""
 """The version of what a client may or may not have, in any version."""
@@ -33,7 +33,13 @@ RESULTS = 1024
 ENTRIES = 3_000_000
 """Resources listed in all of them."""
 
-_STRIDE = 1024
+STEP = 100
+"""From this many changed names on, a selection is made anew rather than from the one before."""
+
+FEW = 16
+"""Up to this many names are looked for in clusters one by one, rather than reading all of them."""
+
+_STRIDES = (1024, 64, 4)
 _NOWHERE = Origin("", 0)
 
 T = TypeVar("T")
@@ -99,7 +105,7 @@ class Shelf:
         names = self._names.setdefault(hash(wanted.names), wanted.names)
         if names is wanted.names or names != wanted.names:
             return wanted
-        return Subscription(names, wanted.all, named=wanted.named)
+        return replace(wanted, names=names)
 
     def empty(self, name: str) -> Collection:
         """Return the one empty collection *name*."""
@@ -117,14 +123,32 @@ class Shelf:
         if known is not None and known[0] is whole:
             self._results.move_to_end(key)
             return known[1]  # type: ignore[no-any-return]
-        selected = self._selected(whole, wanted.names, known)
-        self._keep(key, whole, selected, len(selected))
+        selected = self._selected(whole, wanted, known)
+        self._keep(key, whole, selected, len(selected) + len(wanted.names))
         return selected
 
+    def follow(self, whole: Collection, before: Subscription, wanted: Subscription) -> None:
+        """Know what is *wanted* of *whole* from what was *before*: names often come one by one."""
+        known = self._results.get(("select", whole.name, before.names))
+        plain = not (wanted.all or before.all or wanted.globs or before.globs)
+        if known is None or known[0] is not whole or not plain or not wanted.names:
+            return
+        given, dropped = wanted.names - before.names, before.names - wanted.names
+        if len(given) + len(dropped) > STEP:
+            return
+        put = {name: one for name in given if (one := whole.get(name)) is not None}
+        selected: Collection = known[1]
+        if put or dropped:
+            selected = selected.changed(dropped, put)
+        if len(selected) in {0, len(whole)}:
+            selected = whole if selected.names else self.empty(whole.name)
+        size = len(selected) + len(wanted.names)
+        self._keep(("select", whole.name, wanted.names), whole, selected, size)
+
     def _selected(
-        self, whole: Collection, names: frozenset[str], known: tuple[Any, Any, int] | None
+        self, whole: Collection, wanted: Subscription, known: tuple[Any, Any, int] | None
     ) -> Collection:
-        globs = [name for name in names if _is_glob(name)]
+        names, globs = wanted.names, wanted.globs
         if known is not None and not globs:
             changes = self.changes(known[0], whole)
             before: Collection = known[1]
@@ -154,9 +178,11 @@ class Shelf:
             return has
         if not wanted.names:
             return self.empty(has.name)
+        if not wanted.globs and wanted.names.issuperset(has.names):
+            return has
 
         def work() -> Collection:
-            gone = _outside(wanted.names, has.names)
+            gone = _outside(wanted, has.names)
             return has.changed(gone, {}) if gone else has
 
         return self._once(("narrowed", id(has), wanted.names), has, work, len)
@@ -174,13 +200,15 @@ class Shelf:
 
     def missing(self, whole: Collection, names: frozenset[str]) -> frozenset[str]:
         """Return the *names* that *whole* does not have."""
+        if len(names) < STEP and not any(map(is_glob, names)):
+            return frozenset(name for name in names if whole.get(name) is None)
         return self._once(
             ("missing", id(whole), names),
             whole,
             lambda: frozenset(
                 name
                 for name in names.difference(whole.names)
-                if not (_is_glob(name) and any(n.startswith(name[:-1]) for n in whole.names))
+                if not (is_glob(name) and any(n.startswith(name[:-1]) for n in whole.names))
             ),
             len,
         )
@@ -280,6 +308,23 @@ class Shelf:
         """Return *put* in parts that fit into a response each, if a single resource does."""
         return self._once(("chunks", id(put)), put, lambda: tuple(_chunks(put)), len)
 
+    def asked_for(self, names: frozenset[str], clusters: Collection) -> frozenset[str]:
+        """Return those of *names* under which *clusters* ask for endpoints."""
+        if len(names) > FEW:
+            return names & self.endpoints(clusters.resources)
+        key = ("asked for", id(clusters), names)
+        return self._once(key, clusters, lambda: self._found(names, clusters), len)
+
+    def _found(self, names: frozenset[str], clusters: Collection) -> frozenset[str]:
+        # Nearly always it is the cluster's own name; the others name it in plain.
+        own = (clusters.get(name) for name in names)
+        found = names & self._outlines.endpoints(one for one in own if one is not None)
+        for name in names - found:
+            raw = name.encode()
+            if name in self._outlines.endpoints(one for one in clusters if raw in one.wire):
+                found |= {name}
+        return found
+
     def endpoints(self, clusters: tuple[Resource, ...]) -> frozenset[str]:
         """Return the names under which *clusters* ask for endpoints."""
         return self._once(
@@ -290,15 +335,10 @@ class Shelf:
         )
 
 
-def _is_glob(name: str) -> bool:
-    """Say whether *name* is that of a whole list, as LEDS asks for them."""
-    return name.endswith("/*") and name.startswith("xdstp:")
-
-
-def _outside(names: frozenset[str], of: Iterable[str]) -> list[str]:
-    """Return those *of* some names that none of *names* stands for."""
-    under = tuple(name[:-1] for name in names if _is_glob(name))
-    left = [name for name in of if name not in names]
+def _outside(wanted: Subscription, of: Iterable[str]) -> list[str]:
+    """Return those *of* some names that none of the *wanted* ones stands for."""
+    under = tuple(name[:-1] for name in wanted.globs)
+    left = [name for name in of if name not in wanted.names]
     return [name for name in left if not name.startswith(under)] if under else left
 
 
@@ -320,17 +360,18 @@ def _changes(before: Collection, after: Collection) -> Changes:
 def _shared(old: tuple[bytes, ...], new: tuple[bytes, ...]) -> tuple[int, int]:
     """Return about how many lines at the beginning, and then at the end, are the same."""
     shorter = min(len(old), len(new))
-    start = 0
-    while start < shorter and old[start : start + _STRIDE] == new[start : start + _STRIDE]:
-        start += _STRIDE
-    start = min(start, shorter)
-    end = 0
-    while end < shorter - start:
-        stride = min(_STRIDE, shorter - start - end)
-        ends = len(old) - end, len(new) - end
-        if old[ends[0] - stride : ends[0]] != new[ends[1] - stride : ends[1]]:
-            break
-        end += stride
+    start = end = 0
+    for stride in _STRIDES:
+        while (
+            start + stride <= shorter and old[start : start + stride] == new[start : start + stride]
+        ):
+            start += stride
+    for stride in _STRIDES:
+        while end + stride <= shorter - start:
+            ends = len(old) - end, len(new) - end
+            if old[ends[0] - stride : ends[0]] != new[ends[1] - stride : ends[1]]:
+                break
+            end += stride
     return start, end
 
 

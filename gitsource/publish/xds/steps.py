@@ -129,7 +129,7 @@ class Plan:
             return missing
         # A cluster that is told it has no endpoints serves errors: if it is served, they may come.
         clusters = self._snapshot.collection(self._clusters())
-        return missing - self.shelf.endpoints(clusters.resources)
+        return missing - self.shelf.asked_for(missing, clusters)
 
     # ------------------------------------------------------------------ waits
 

@@ -8,7 +8,7 @@ one that was given up while all are wanted: the client dropped it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gitsource.publish.xds.types import Type
 from gitsource.publish.xds.words import ALL
@@ -25,6 +25,8 @@ class Subscription:
     all: bool = False
     named: bool = False
     """Whether it ever gave a name."""
+    globs: frozenset[str] = field(default=NO_NAMES, compare=False)
+    """Those of the names that stand for whole lists."""
 
     @property
     def nothing(self) -> bool:
@@ -40,7 +42,8 @@ class Subscription:
 def sotw(before: Subscription | None, kind: Type, names: frozenset[str]) -> Subscription:
     """Return what a SotW request with *names* asks for, after *before* (None: it is the first)."""
     if names:
-        return Subscription(names - {ALL} if ALL in names else names, ALL in names, named=True)
+        given = names - {ALL} if ALL in names else names
+        return Subscription(given, ALL in names, named=True, globs=globs(given, before))
     if before is None:
         return Subscription(all=kind.wildcard)
     return Subscription(named=True) if before.named else before
@@ -60,7 +63,8 @@ def delta(
     if before is None:
         everything = ALL in subscribe or (not subscribe and kind.wildcard)
         names = subscribe - {ALL} if ALL in subscribe else subscribe
-        return Subscription(names, everything, named=bool(subscribe)), NO_NAMES
+        wanted = Subscription(names, everything, named=bool(subscribe), globs=globs(names, None))
+        return wanted, NO_NAMES
     if not subscribe and not unsubscribe:
         return before, NO_NAMES
     dropped = unsubscribe - subscribe
@@ -68,4 +72,18 @@ def delta(
     everything = ALL in subscribe or (before.all and ALL not in dropped)
     owed = given | (before.names & dropped) if everything else given
     names = (before.names - dropped if dropped else before.names) | given
-    return Subscription(names, everything, named=True), owed
+    # Only what is new is looked at: names may come one by one, and be many.
+    lists = (before.globs - dropped) | globs(given, None) if given or dropped else before.globs
+    return Subscription(names, everything, named=True, globs=lists), owed
+
+
+def globs(names: frozenset[str], before: Subscription | None) -> frozenset[str]:
+    """Return those of *names* that stand for whole lists, as LEDS asks for them."""
+    if before is None:
+        return frozenset(name for name in names if is_glob(name))
+    return (before.globs & names) | globs(names - before.names, None)
+
+
+def is_glob(name: str) -> bool:
+    """Say whether *name* is that of a whole list."""
+    return name.endswith("/*") and name.startswith("xdstp:")

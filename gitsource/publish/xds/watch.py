@@ -119,6 +119,8 @@ class Watch:
     """Names to send whatever the client has."""
     repeated_at: float = float("-inf")
     trouble: Trouble | None = None
+    told: str | None = None
+    """The version that was last reported as accepted; what the client has may have shrunk since."""
 
     def move(self, event: Event) -> None:
         """Take *event* in."""
@@ -190,7 +192,13 @@ class Watch:
         if not left or self.state is State.ASKED:
             self.move(event)
 
-    def wants(self, wanted: Subscription, shelf: Shelf) -> None:
-        """Note that the client wants something else from now on, and drops what it does not."""
-        self.wanted = shelf.shared(wanted)
+    def wants(self, wanted: Subscription, shelf: Shelf, whole: Collection | None) -> None:
+        """
+        Note that the client wants something else from now on, and drops what it does not.
+
+        *whole* is all that is served of the type, if anything is.
+        """
+        before, self.wanted = self.wanted, shelf.shared(wanted)
+        if whole is not None:
+            shelf.follow(whole, before, self.wanted)
         self.has = shelf.narrowed(self.has, self.wanted)

@@ -15,6 +15,7 @@ they keep what the responses they ACKed come to, as their kind of stream has it,
     NAME stuck | free | close          the client stops reading, reads again, hangs up
     NAME accept                        ACKs everything that comes, until nothing does
     NAME settled                       whether it has accepted all that is served
+    NAME behind                        the types of which the status says that it is behind
     NAME retry                         what was refused may be sent again
     snapshot TYPE a@1 b@1 | TYPE …     a cluster `a@1` has its endpoints under `a`;
                                        `a@1>x` under `x`, `a@1>-` has none; `e@1+2` takes 2 MB
@@ -141,8 +142,9 @@ class Stage:
         return f"{name} {response.nonce} [{' '.join(words)}]"
 
     def report(self, client, event, about, **more):
+        more["version"] = about.version
         if isinstance(about, Acked | Nacked) or event == "sent":
-            more |= {"version": about.version, "nonce": about.nonce}
+            more["nonce"] = about.nonce
         self.cache.report(
             SinkReport(
                 event,
@@ -173,6 +175,7 @@ class Stage:
         node = Node(id=given["id"]) if "id" in given else None
         self.clients[name] = Client(stream, ads, "delta" in options, node)
         self.cache.report(SinkReport("connected", stream, stream, name))
+        self.cache.assign(stream, views=None, wanted=ads.wanted)
 
     def snapshot(self, *words):
         collections = {}
@@ -276,6 +279,15 @@ class Stage:
 
     def settled(self, client):
         return "yes" if client.ads.settled(self.cache.get()) else "no"
+
+    def behind(self, client):
+        rows = {row["stream"]: row["collections"] for row in self.cache.sinks()}
+        late = [
+            LABELS.get(url, url)
+            for url, row in rows[client.stream].items()
+            if row["behind"] is not None
+        ]
+        return "[" + " ".join(late) + "]"
 
     def retry(self, client):
         client.ads.retry()

@@ -66,12 +66,12 @@ class Clients(RuleBasedStateMachine):
         )
         client.wanted, client.last, client.pending, client.nonces = {}, {}, {}, set()
         self.cache.report(SinkReport("connected", client.stream, client.stream, "peer"))
+        self.cache.assign(client.stream, views=None, wanted=client.ads.wanted)
 
     def hear(self, client, request):
         heard = client.ads.receive(request, self.cache.get(), self.now)
         if not isinstance(heard, Stale):
             event = {Acked: "acked", Nacked: "nacked"}.get(type(heard), "subscribed")
-            about = {} if event == "subscribed" else {"version": heard.version}
             self.cache.report(
                 SinkReport(
                     event,
@@ -79,7 +79,7 @@ class Clients(RuleBasedStateMachine):
                     client.ads.identity,
                     collection=heard.collection,
                     requested=heard.requested,
-                    **about,
+                    version=heard.version,
                 )
             )
         return heard
@@ -231,8 +231,10 @@ class Clients(RuleBasedStateMachine):
 
         assert not self.written(client)
 
+        (row,) = [row for row in self.cache.sinks() if row["stream"] == client.stream]
         for url, wanted in client.wanted.items():
             self.complete(client, url, wanted)
+            self.told(client, url, row["collections"][url])
 
     def complete(self, client, url, wanted):
         served = self.cache.get().collection(collection_name(url))
@@ -248,6 +250,12 @@ class Clients(RuleBasedStateMachine):
 
         if client.delta:
             assert set(held) <= set(target)
+
+    def told(self, client, url, row):
+        """The status says that it is behind if and only if something is refused."""
+        served = self.cache.get().collection(collection_name(url))
+        if all(one.version != "bad" for one in served):
+            assert row["behind"] is None, (url, row)
 
 
 TestClients = Clients.TestCase

@@ -13,7 +13,8 @@ from gitsource.model import Collection, Origin, Resource
 from gitsource.publish.xds.body import body_of, field_of, value_of
 from gitsource.publish.xds.outline import Outlines
 from gitsource.publish.xds.selection import CHUNK, UNKNOWN, Shelf
-from gitsource.publish.xds.subscription import Subscription
+from gitsource.publish.xds.subscription import Subscription, delta, sotw
+from gitsource.publish.xds.types import type_of
 
 CDS, EDS = URLS["CDS"], URLS["EDS"]
 CONTENT = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from("12"))
@@ -36,6 +37,46 @@ def test_a_selection_is_that_of_the_names_whatever_was_selected_before(before, a
 
     assert expected.version == found.version
     assert expected.names == found.names
+
+
+@given(CONTENT, st.lists(st.frozensets(st.sampled_from("abcdex")), min_size=1, max_size=6))
+def test_a_selection_that_follows_another_is_the_same_as_one_made_anew(content, steps):
+    shelf, whole = Shelf(), collection(content)
+    before = named("a")
+    shelf.select(whole, before)
+    for names in steps:
+        wanted = named(*names)
+        shelf.follow(whole, before, wanted)
+        found, expected = shelf.select(whole, wanted), Shelf().select(whole, wanted)
+
+        assert (expected.version, expected.names) == (found.version, found.names)
+
+        before = wanted
+
+
+def test_names_that_come_one_by_one_are_not_selected_anew_each_time():
+    whole = collection({f"n{number:04}": "1" for number in range(3000)})
+    shelf, before = Shelf(), named(*(f"n{number:04}" for number in range(2000)))
+    wanted = named("n2500", *before.names)
+    first = shelf.select(whole, before)
+    shelf.follow(whole, before, wanted)
+    known = repr(shelf)
+    found = shelf.select(whole, wanted)
+
+    assert (*first.names, "n2500") == found.names
+    assert known == repr(shelf)
+
+
+@given(st.frozensets(st.sampled_from(["a", "b", "xdstp://a/*", "xdstp://b/*"])))
+def test_names_of_whole_lists_are_known_as_such_however_they_come(names):
+    kind, wanted = type_of(URLS["LEDS"], 0), None
+    for name in sorted(names):
+        wanted, _ = delta(wanted, kind, frozenset({name}), frozenset())
+        wanted, _ = delta(wanted, kind, frozenset(), frozenset({"c"}))
+    told = sotw(sotw(None, kind, frozenset({"xdstp://b/*"})), kind, names)
+
+    assert {name for name in names if "*" in name} == (wanted.globs if wanted else set())
+    assert not names or told.globs == wanted.globs
 
 
 @given(CONTENT, CONTENT)
@@ -119,6 +160,17 @@ def test_clusters_ask_for_endpoints_by_their_service_or_their_own_name():
     words = ("a@1", "b@1>eb", "c@1>-")
 
     assert {"a", "eb"} == Outlines().endpoints(stored(CDS, word) for word in words)
+
+
+@pytest.mark.parametrize("more", [0, 100])
+def test_names_that_clusters_ask_for_are_found_one_by_one_or_together(more):
+    words = ["own@1", "other@1>service", "none@1>-", *(f"n{number}@1" for number in range(50))]
+    clusters = Collection.of("CDS", [stored(CDS, word) for word in words])
+    names = frozenset({"own", "service", "other", "none", "no", *(f"x{n}" for n in range(more))})
+    shelf = Shelf()
+
+    assert {"own", "service"} == shelf.asked_for(names, clusters)
+    assert shelf.asked_for(names, clusters) == names & shelf.endpoints(clusters.resources)
 
 
 def test_a_cluster_that_cannot_be_read_asks_for_nothing():
