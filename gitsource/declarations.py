@@ -26,6 +26,7 @@ from gitsource.settings import (
     Address,
     Bytes,
     CollectionRow,
+    CredentialRow,
     DialRow,
     FilePath,
     FilePaths,
@@ -111,6 +112,7 @@ def declared() -> Mapping[str, Row]:
 
 
 LISTS: Mapping[str, type] = {
+    "credentials": CredentialRow,
     "collections": CollectionRow,
     "views": ViewRow,
     "sinks.dial": DialRow,

@@ -55,6 +55,60 @@ class Repository:
 
 
 @dataclass(frozen=True, slots=True)
+class GitHubApp:
+    """A GitHub App that may read the repository: its key gets it tokens of an hour."""
+
+    app_id: int = 0
+    """Number of the App."""
+    installation_id: int = 0
+    """Number of its installation at the organisation or user that has the repository."""
+    private_key_file: FilePath | None = None
+    """File with the App's private key (PEM, RSA)."""
+    api_url: str = "https://api.github.com"
+    """GitHub's API; `https://HOST/api/v3` for a GitHub Enterprise Server."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRow:
+    """How gitsource signs in where addresses start with a prefix, and how it gets there."""
+
+    prefix: str = ""
+    """Start of addresses, up to a slash: `https://git.example.com/acme` or `ssh://git.example.com`.
+    The longest one that fits an address is used, alone. Required."""
+    username: str | None = None
+    """User for `password_file` or `password_env`; many Git hosts take any with a token."""
+    password_file: FilePath | None = None
+    """File with a password or token, sent as HTTP basic. All files of a row are read again at each
+    fetch."""
+    password_env: str | None = None
+    """Instead: the environment variable that has it."""
+    token_file: FilePath | None = None
+    """File with a bearer token."""
+    token_env: str | None = None
+    """Instead: the environment variable that has it."""
+    github_app: GitHubApp = field(default_factory=GitHubApp)
+    """Instead: a GitHub App."""
+    ssh_key: FilePath | None = None
+    """File with the private key for ssh. Absent: the agent's keys."""
+    ssh_passphrase_file: FilePath | None = None
+    """File with the passphrase of `ssh_key`."""
+    known_hosts: FilePath | None = None
+    """File with the keys of hosts, as ssh has it. Required for ssh; no other file counts, and no
+    key is ever added."""
+    client_cert: FilePath | None = None
+    """File with the certificate (PEM) that is shown to the Git host over TLS."""
+    client_key: FilePath | None = None
+    """File with its private key; absent: it is in `client_cert`."""
+    ca: FilePath | None = None
+    """File with the certificates that may vouch for the Git host; absent: those of this machine."""
+    proxy: str | None = None
+    """Way to an HTTP(S) Git host: `http://`, `https://`, `socks5://` or `socks5h://host:port` (with
+    `h` the proxy looks names up). Then no proxy of the environment counts."""
+    proxy_credentials_file: FilePath | None = None
+    """File with `user:password` for the proxy."""
+
+
+@dataclass(frozen=True, slots=True)
 class Poll:
     """The safety net under all other triggers."""
 
@@ -402,6 +456,9 @@ class Settings:
     """All settings of one gitsource."""
 
     repository: Repository = field(default_factory=Repository)
+    credentials: tuple[CredentialRow, ...] = ()
+    """How to sign in to Git hosts, by the start of addresses. Secrets are in files or variables
+    that the rows name."""
     state_dir: FilePath = FilePath("/var/lib/gitsource")
     """Mirror, last good snapshot, history and pins. One gitsource a directory; made with mode
     0700."""

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
 from gitsource.catalog import BUILTIN, Catalog
+from gitsource.credential_rows import credential_faults
 from gitsource.declarations import declared
 from gitsource.model import FieldPath
 from gitsource.settings import Bytes, CollectionRow, DialRow, Seconds, Settings, Trust
@@ -95,6 +96,10 @@ def check(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
         yield from _views(settings, views)
     if dialled := found.get("sinks.dial"):
         yield from _dialled(settings.sinks.dial, dialled)
+    if rows := found.get("credentials"):
+        for index, key, text in credential_faults(settings.credentials):
+            here = f"credentials[{index}]{f'.{key}' if key else ''}"
+            yield Fault(rows.place(index, *([key] if key else [])), here, text)
     yield from _trust(settings.trust, found)
     if metadata := found.get("sinks.metadata"):
         yield from _metadata(metadata)
