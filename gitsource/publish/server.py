@@ -78,6 +78,10 @@ def server_options(limits: Limits, keepalive: float) -> list[tuple[str, int]]:
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_receive_message_length", limits.request_bytes),
+        # Calls that nobody has looked at yet: above a thousand gRPC cancels some of them at random,
+        # and so many sinks may well dial in the moment in which a server comes up.
+        ("grpc.server.max_pending_requests", limits.streams + SPARE_STREAMS),
+        ("grpc.server.max_pending_requests_hard_limit", limits.streams + SPARE_STREAMS),
         # With it a second gitsource would share the port in silence and get half of the sinks.
         ("grpc.so_reuseport", 0),
     ]
