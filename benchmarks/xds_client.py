@@ -125,6 +125,7 @@ class Client:
         self._wants = sum(map(len, asked.names.values())), len(asked.names)
         self._counts: dict[str, int] = {}
         self._probing = False
+        self._waits = True
         self.dial()
 
     def expect(self, counts: dict[str, int]) -> None:
@@ -141,25 +142,28 @@ class Client:
                 continue
             self.call.send(self._asked.first(url, node, self.versions[url] if again else ""))
             node = None
-        self._probing = again
+        self._probing, self._waits = again, True
         if again:
             self.call.send(self._asked.probe())
+
+    def wait(self, pushes: int) -> None:
+        """Wait for *pushes* more."""
+        self.expected, self.decoding, self._waits = self.pushes + pushes, 0.0, True
 
     def take(self) -> bool:
         """Read what is there; True if that was what it waits for."""
         for raw in self.call.readable():
             url = self._take(raw)
-            if self._probing:
-                done = url == PROBE
-                self._probing = not done
-            elif self.expected:
-                done = self.pushes == self.expected
-            else:
-                done = self.held == self._counts
-            if done:
+            if self._waits and self._done(url):
+                self._probing = self._waits = False
                 self.complete_at = time.monotonic()
                 return True
         return False
+
+    def _done(self, url: str) -> bool:
+        if self._probing:
+            return url == PROBE
+        return self.pushes == self.expected if self.expected else self.held == self._counts
 
     def _take(self, raw: bytearray) -> str:
         started = time.perf_counter()
@@ -223,6 +227,12 @@ class XdsLoad(Load):
         """Tell a new client what to wait for."""
         sink.expect(self.expect)
 
+    def arm(self, pushes: int) -> None:
+        """Wait for *pushes* more from now on."""
+        self._cpu = time.process_time()
+        for one in self.sinks:
+            one.wait(pushes)
+
     def storm(self) -> dict[str, Any]:
         """Hang up on all streams at once, dial again, and return when everyone was heard."""
         self.check("")
@@ -230,7 +240,7 @@ class XdsLoad(Load):
             self._selector.unregister(one.call.socket)
             one.call.close()
             one.resent = 0
-        started = time.monotonic()
+        started, self._cpu = time.monotonic(), time.process_time()
         for one in self.sinks:
             one.dial(again=True)
             self._selector.register(one.call.socket, selectors.EVENT_READ, one)

@@ -132,6 +132,7 @@ def stream_rows(site: Site, tag: str, count: int, *, delta: bool) -> Iterator[Ro
                 full.values.append(report["last"] - report["started"])
                 full.notes.setdefault("source_cpu", []).append(source.cpu() - before)
                 full.notes.setdefault("decoding", []).append(report["decoding"])
+                full.notes.setdefault("clients_cpu", []).append(report["cpu"])
                 for _ in range(3):
                     _one_update(site, source, sinks, (commit, update), delta=delta)
                     commit.floors[0].values.append(mirror.fetch())
@@ -140,8 +141,9 @@ def stream_rows(site: Site, tag: str, count: int, *, delta: bool) -> Iterator[Ro
         _echoed(site, payloads, count, (full, update), delta=delta)
         plan.say(
             f"{name} {run + 1}: full {full.values[-1]:.3f} s "
-            f"(CPU {full.notes['source_cpu'][-1]:.2f}, decoding {report['decoding']:.2f}, "
-            f"echo {full.floors[0].values[-1]:.3f}), update {update.median * 1000:.1f} ms "
+            f"(CPU {full.notes['source_cpu'][-1]:.2f}, of clients {report['cpu']:.2f}, "
+            f"echo {full.floors[0].values[-1]:.3f}, its CPU {full.notes['echo_cpu'][-1]:.2f}, "
+            f"{full.notes['payload'] / 1e6:.1f} MB a set), update {update.median * 1000:.1f} ms "
             f"(CPU {1000 * update.notes['source_cpu'][-1]:.0f}, "
             f"echo {update.floors[0].values[-1] * 1000:.1f}), "
             f"{memory.values[-1] / 1e6:.0f} MB"
@@ -203,8 +205,12 @@ def _echoed(site: Site, payloads: Path, count: int, rows: tuple[Row, Row], *, de
     with processes.echo([*full, last], 0) as (address, server):
         os.sched_setaffinity(server.process.pid, SERVER)
         with XdsSinks(address, site, count, delta=delta) as sinks:
+            before = processes.cpu_of(server.process.pid)
             sinks.dial(counts_of(site))
             report = sinks.report()
+            after = processes.cpu_of(server.process.pid)
+            rows[0].notes.setdefault("echo_cpu", []).append(after - before)
+            rows[0].notes.setdefault("echo_clients_cpu", []).append(report["cpu"])
             rows[0].floors[0].values.append(report["last"] - report["started"])
             for _ in range(3):
                 time.sleep(0.2)
