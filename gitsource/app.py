@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitsource.catalog import Catalog
 from gitsource.configuration import catalog_for
+from gitsource.deliveries import Deliveries
 from gitsource.errors import ConfigurationError, GitsourceError, StateError
 from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
@@ -40,9 +41,12 @@ from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import History
 from gitsource.snapshot.reports import SinkReport
+from gitsource.triggers.announced import Announcements
 from gitsource.triggers.coalesce import Coalescer
+from gitsource.triggers.ledger import Ledger
 
 if TYPE_CHECKING:
+    from gitsource.listener import Listener
     from gitsource.publish.dialout import Dialler
     from gitsource.publish.secrets import Alarm, Overlay
     from gitsource.publish.session import Session
@@ -52,7 +56,7 @@ log = logging.getLogger("gitsource.app")
 
 SINKS_FIRST = 0.1
 """Seconds after a restart that belong to sinks that come back: Git and HTTP wait for that long."""
-FIXED = ("state_dir", "listen", "webhook", "sinks", "secrets", "xds")
+FIXED = ("state_dir", "listen", "webhook", "insecure_webhook", "sinks", "secrets", "xds")
 """Settings that only a restart changes; a reload says so."""
 
 
@@ -107,6 +111,9 @@ class App:
         )
         self.reconciler.listeners.append(self._looked)
         self.looks: Coalescer[Outcome] = Coalescer(lambda: self.reconciler.sync(self.looks.reasons))
+        self.announced = Announcements(self.looks.poke, self.reconciler.contains)
+        stack.push_async_callback(self.announced.close)
+        self.ledger = Ledger(state / "webhooks.json")
         self.refusals = Refusals(self.cache.get, self.reconciler.last_change, self._refuses)
         self.cache.listen(self.refusals.heard)
         stack.push_async_callback(self.refusals.close)
@@ -116,6 +123,7 @@ class App:
             self.looks.request,
             lambda: self.catalog,
             Sinks(self.cache, self._sessions, self.refusals, self._alarms),
+            Deliveries(self.ledger, self.announced),
         )
         stack.push_async_callback(self.reconciler.close)
         # Schemas may live in a repository that nobody has looked at yet; names are known already.
@@ -227,15 +235,7 @@ class App:
                     extra={"port": admin.port, "door": "admin"},
                 )
                 if self._settings.webhook.listen:
-                    from gitsource.triggers.webhook import serve_webhook
-
-                    hook = await serve_webhook(
-                        self._settings.webhook,
-                        self._settings.repository.ref,
-                        self.looks.poke,
-                        self.telemetry.delivered,
-                    )
-                    stack.push_async_callback(hook.close)
+                    hook = await self._serve_webhook(stack)
                     log.info(
                         "listening for webhooks on %s",
                         hook.address,
@@ -246,6 +246,23 @@ class App:
                 self._stop.set()
                 raise
             await asyncio.Event().wait()
+
+    async def _serve_webhook(self, stack: contextlib.AsyncExitStack) -> Listener:
+        from gitsource.triggers.webhook import Behind, followed_by, serve_webhook
+
+        settings = self._settings
+        await asyncio.to_thread(self.ledger.load)
+        behind = Behind(
+            lambda: followed_by(self._settings.repository, settings.webhook),
+            self.announced.heard,
+            self.telemetry.delivered,
+            self.ledger,
+        )
+        insecure = settings.insecure_webhook
+        hook = await serve_webhook(settings.webhook, behind, insecure=insecure)
+        stack.push_async_callback(self.ledger.close)
+        stack.push_async_callback(hook.close)
+        return hook
 
     _failure: GitsourceError | None = None
 
@@ -353,7 +370,10 @@ class App:
 
     def _looked(self, outcome: Outcome) -> None:
         if outcome.result == "suspended":
+            self.announced.given_up()
             return  # nobody looked
+        failed = outcome.result == "failed"
+        self.announced.looked(outcome.revision.commit if outcome.revision and not failed else "")
         self.telemetry.synced(outcome.result, outcome.seconds, failed=outcome.result == "failed")
 
     def _count(self, report: SinkReport) -> None:

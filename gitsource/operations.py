@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from gitsource.catalog import Catalog
+from gitsource.deliveries import Deliveries
 from gitsource.errors import ConfigurationError
 from gitsource.model import Collection
 from gitsource.observe.telemetry import Gauges
@@ -40,9 +41,11 @@ class Operations:
         look: Callable[[str], Awaitable[Outcome]],
         catalog: Callable[[], Catalog],
         sinks: Sinks,
+        deliveries: Deliveries,
     ) -> None:
         self._reconciler = reconciler
         self._sinks = sinks
+        self._deliveries = deliveries
         self._cache = cache
         self._look = look
         self._catalog = catalog
@@ -103,6 +106,7 @@ class Operations:
                 "path": settings.repository.path,
             },
             **machine.findings(now.findings[:MOST_FINDINGS]),
+            "announced": self._deliveries.announced(),
             "collections": {
                 content.name: {"version": content.version, "count": len(content)}
                 for content in self._collections()
@@ -153,6 +157,7 @@ class Operations:
         """
         Return when the connected sinks (at least *sinks* of them) have accepted *revision*.
 
+            announced_missing=self._deliveries.missing,
         The answer's ``outcome`` is ``accepted``, ``held`` or ``timeout``; a revision that a later
         one contains counts as accepted with that one. Raises ConfigurationError for what is no
         revision.
@@ -230,6 +235,16 @@ class Operations:
 
     async def pin(self, revision: str, reason: str, who: str) -> dict[str, Any]:
         """Serve *revision* (empty: the one before) until `unpin`."""
+    # ------------------------------------------------------------------ webhooks
+
+    async def webhooks(self) -> dict[str, Any]:
+        """Return the webhook deliveries of late."""
+        return self._deliveries.rows()
+
+    async def webhook(self, name: str) -> dict[str, Any]:
+        """Return the delivery with the number or the sender's ID *name*."""
+        return self._deliveries.show(name)
+
         _reasoned(reason)
         spec = revision or await self._reconciler.previous()
         snapshot = await self._reconciler.pin(spec, reason, who)

@@ -98,6 +98,18 @@ def read_sink(query: Mapping[str, str]) -> tuple[str, bool]:
 
 
 def _text(key: str, value: Any) -> str:
+def read_webhook(query: Mapping[str, str]) -> str:
+    """Return which delivery ``GET /webhook`` asks for."""
+    hint = "GET /webhook?id=NUMBER"
+    unknown = sorted(set(query) - {"id"})
+    if unknown:
+        raise ConfigurationError(f"{unknown[0]!r} is no parameter of webhook", hint=hint)
+    name = _text("id", query.get("id"))
+    if not name:
+        raise ConfigurationError("which delivery? id is missing", hint=hint)
+    return name
+
+
     if value is None:
         return ""
     if not isinstance(value, str):

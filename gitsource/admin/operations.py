@@ -25,6 +25,12 @@ class Operations(Protocol):
     async def sink(self, name: str, *, bodies: bool) -> dict[str, Any]:
         """Return what one sink was sent and has accepted."""
 
+    async def webhooks(self) -> dict[str, Any]:
+        """Return the webhook deliveries of late."""
+
+    async def webhook(self, name: str) -> dict[str, Any]:
+        """Return one webhook delivery."""
+
     async def retry(self, sink: str, reason: str, who: str) -> dict[str, Any]:
         """Send a sink again what it refused."""
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from gitsource.admin import page
-from gitsource.admin.commands import COMMANDS, read_command, read_sink, read_wait
+from gitsource.admin.commands import COMMANDS, read_command, read_sink, read_wait, read_webhook
 from gitsource.admin.operations import Metrics, Operations
 from gitsource.admin.readiness import readiness
 from gitsource.errors import (
@@ -89,6 +89,8 @@ def application(
     app.router.add_get("/status", routes.status)
     app.router.add_get("/sinks", routes.sinks)
     app.router.add_get("/sink", routes.sink)
+    app.router.add_get("/webhooks", routes.webhooks)
+    app.router.add_get("/webhook", routes.webhook)
     app.router.add_get("/wait", routes.wait, allow_head=False)
     for name in COMMANDS:
         app.router.add_post(f"/{name}", routes.command)
@@ -179,6 +181,14 @@ class _Routes:
         """What one sink was sent and has accepted."""
         name, bodies = read_sink(request.query)
         return _answer(await self._operations.sink(name, bodies=bodies))
+
+    async def webhooks(self, _request: web.Request) -> web.Response:
+        """The webhook deliveries of late."""
+        return _answer(await self._operations.webhooks())
+
+    async def webhook(self, request: web.Request) -> web.Response:
+        """One webhook delivery."""
+        return _answer(await self._operations.webhook(read_webhook(request.query)))
 
     async def wait(self, request: web.Request) -> web.Response:
         """Answer when a revision has been accepted, or cannot be, or the time is up."""

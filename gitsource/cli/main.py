@@ -63,6 +63,11 @@ COMMANDS: Mapping[str, Entry] = {
     "snapshot": Entry(
         "gitsource.cli.snapshot",
         "snapshot",
+    "webhook": Entry(
+        "gitsource.cli.webhook",
+        "webhook",
+        "Show what Git hosts delivered of late, and what became of it.",
+    ),
         "Look at snapshots without a server: what was published, what a revision holds, what "
         "differs.",
     ),

@@ -40,8 +40,20 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, flags=flags, **kwargs)
 
     for name, row in reversed(rows.items()):
-        click.option(row.flag, name, metavar=_metavar(row), help=_help(row))(gathered)
+        # A setting that is true or false may be given by its flag alone, which means true.
+        alone: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if row.type is bool else {}
+        click.option(row.flag, name, metavar=_metavar(row), help=_help(row), **alone)(gathered)
     return config_option(gathered)
+
+
+class ListFirst(click.Group):
+    """A group that is `list` when no command is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put ``list`` before options that are not the group's own."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
 
 
 def pairs(_ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
@@ -55,10 +67,18 @@ def pairs(_ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
     return found
 
 
+LONGEST_METAVAR = 40
+"""Characters; more choices than that are listed in the words instead."""
+
+
 def _metavar(row: Row) -> str:
+    if len(row.type_text) > LONGEST_METAVAR:
+        return "NAME"
     return row.type_text.replace(" | ", "|") if "|" in row.type_text else row.type_text.upper()
 
 
 def _help(row: Row) -> str:
     words = row.doc.replace("`", "")
+    if _metavar(row) == "NAME":
+        words = f"{words} One of: {row.type_text.replace(' |', ',')}."
     return f"{words}  [default: {row.default_text}]" if row.default_text else words

@@ -15,20 +15,11 @@ from typing import Any
 import click
 
 from gitsource.cli.operate import Ask, asking, by, why
+from gitsource.cli.options import ListFirst
 from gitsource.observe.neutral import neutral
 
 
-class _ListFirst(click.Group):
-    """A group that is `list` when no command is named."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put ``list`` before options that are not the group's own."""
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group("sinks", cls=_ListFirst)
+@click.group("sinks", cls=ListFirst)
 def sinks() -> None:
     """
     Show who is served, and what each sink has.

@@ -98,6 +98,12 @@ METRICS: tuple[Row, ...] = (
         ("verdict",),
         "Webhook deliveries, by what became of them.",
     ),
+    Row(
+        "gitsource_announced_missing",
+        "gauge",
+        (),
+        "1 while the commit that a webhook announced last cannot be found.",
+    ),
     Row("gitsource_resources", "gauge", ("collection",), "Resources served."),
     Row("gitsource_findings", "gauge", ("severity",), "Findings about the revision last judged."),
     Row("gitsource_ignored_documents", "gauge", (), "Documents of kinds that no collection takes."),
@@ -154,6 +160,7 @@ class Gauges:
     findings: Mapping[str, int] = field(default_factory=dict)
     """Severity to count."""
     ignored: int = 0
+    announced_missing: bool = False
 
 
 class Telemetry:
@@ -282,6 +289,7 @@ class Telemetry:
         yield "gitsource_last_sync_error_timestamp_seconds", _one(self._last_error)
         yield "gitsource_last_sync_success_timestamp_seconds", _one(self._last_success)
         yield "gitsource_webhook_deliveries_total", _each(self._deliveries)
+        yield "gitsource_announced_missing", _one(now.announced_missing)
         yield "gitsource_resources", _each(now.resources)
         findings = {"error": 0, "warning": 0, "suppressed": 0, **now.findings}
         yield "gitsource_findings", _each(findings)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gitsource.admin.routes import application
 from gitsource.catalog import Catalog
+from gitsource.deliveries import Deliveries
 from gitsource.model import Collection, Finding, Origin, Resource, Revision, Snapshot
 from gitsource.observe.telemetry import METRICS
 from gitsource.operations import Operations
@@ -22,7 +23,9 @@ from gitsource.sinks import Sinks
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import Control, Pin, Suspension
 from gitsource.snapshot.reports import SinkReport
+from gitsource.triggers.announced import Announcements
 from gitsource.triggers.delivery import Verdict
+from gitsource.triggers.ledger import Ledger
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -123,10 +126,14 @@ async def test_every_status_field_is_documented():
     cache.report(SinkReport("nacked", 1, "sink", "peer", **about, error="e", blamed=(resource,)))
     await asyncio.sleep(0.01)
     sinks = Sinks(cache, tuple, refusals, lambda: [Alarm("web", "a.key", "is empty", served=True)])
-    status = await Operations(Standing(), cache, None, Catalog, sinks).status()
+    announced = Announcements(lambda _reason: None, lambda *_: asyncio.sleep(0, False))
+    announced.heard("refs/heads/main", "a" * 40)
+    deliveries = Deliveries(Ledger(), announced)
+    status = await Operations(Standing(), cache, None, Catalog, sinks, deliveries).status()
+    await announced.close()
     documented = set(first_cells("Status"))
     groups = {"held", "pin", "suspended", "last_sync", "findings", "sinks", "refusals", "secrets"}
-    groups |= {"refusals[].resources"}
+    groups |= {"refusals[].resources", "announced"}
 
     assert leaves(status) == documented - groups
     assert groups <= documented

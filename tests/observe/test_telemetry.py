@@ -45,6 +45,7 @@ def busy() -> Telemetry:
         resources={VS: 7},
         findings={"error": 5},
         ignored=6,
+        announced_missing=True,
     )
     telemetry = Telemetry(lambda: gauges, version="1.2.3", clock=lambda: 1060.0)
     telemetry.pushed(VS)
@@ -89,6 +90,7 @@ def test_everything_that_happened_is_exported():
         "gitsource_last_sync_error_timestamp_seconds": 1060,
         "gitsource_last_sync_success_timestamp_seconds": 1060,
         "gitsource_webhook_deliveries_total{verdict=accepted}": 1,
+        "gitsource_announced_missing": 1,
         f"gitsource_resources{{collection={VS}}}": 7,
         "gitsource_findings{severity=error}": 5,
         "gitsource_findings{severity=warning}": 0,
