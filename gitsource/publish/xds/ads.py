@@ -23,7 +23,7 @@ from gitsource.publish.exchange import PATIENCE, SETTLE
 from gitsource.publish.words import Acked, Error, Heard, Holding, Nacked, Node, Stale, Subscribed
 from gitsource.publish.xds import subscription
 from gitsource.publish.xds.blame import Grudges, judge
-from gitsource.publish.xds.due import Due, due, in_order
+from gitsource.publish.xds.due import Due, beat, due, in_order
 from gitsource.publish.xds.selection import Shelf
 from gitsource.publish.xds.steps import Plan
 from gitsource.publish.xds.subscription import NO_NAMES
@@ -378,20 +378,28 @@ class Ads:
         if snapshot is None or not self._ordered:
             return None
         plan = self._plan(snapshot, now)
+        waits: list[Due] = []
+        for one in in_order(self._dues(plan), self._shelf):
+            if one.until > now:
+                waits.append(one)
+            elif not any(other.holds_up(one) for other in waits):
+                return self._response(one)
+        beats = [beat(watch, self._shelf, now) for watch in self._ordered] if self._delta else []
+        for heartbeat in [one for one in beats if one is not None]:
+            if heartbeat.until <= now:
+                return self._response(heartbeat)
+            waits.append(heartbeat)
+        self.next_look = min((one.until for one in waits if one.until < inf), default=None)
+        return None
+
+    def _dues(self, plan: Plan) -> list[Due]:
         dues = []
         for watch in self._ordered:
             if (one := due(watch, plan)) is not None:
                 dues.append(one)
             elif watch.first and watch.state is State.ASKED:
                 self._skip(watch, plan)
-        waits: list[Due] = []
-        for one in in_order(dues, self._shelf):
-            if one.until > now:
-                waits.append(one)
-            elif not any(other.holds_up(one) for other in waits):
-                return self._response(one)
-        self.next_look = min((one.until for one in waits if one.until < inf), default=None)
-        return None
+        return dues
 
     def _plan(self, snapshot: Snapshot, now: float) -> Plan:
         return Plan(
@@ -445,11 +453,18 @@ class Ads:
             target=one.target,
             owed=one.owed,
             absent=absent,
+            heartbeat=one.heartbeat,
+            note="" if self._delta else watch.type.unfit,
         )
 
     def sent(self, response: Response, now: float) -> None:
         """Note that *response*, the last one offered, is being written."""
         watch = self._watches[response.requested]
+        if response.heartbeat:
+            # Nothing is booked: its ACK is that of no flight.
+            self._nonces += 1
+            watch.kept_alive_at = now
+            return
         endpoints = self._watches.get(ENDPOINTS)
         if response.requested == CLUSTER and endpoints is not None and not endpoints.first:
             has = endpoints.expected

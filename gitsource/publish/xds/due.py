@@ -20,6 +20,8 @@ from gitsource.publish.xds.watch import State, Watch
 
 AT_ONCE = 8
 """Un-answered responses of one type, over delta: a further answer waits for an ACK."""
+HEARTBEAT = 0.25
+"""Seconds at least between two heartbeats of one type; a TTL of less than that runs out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Due:
     target: str = ""
     owed: frozenset[str] = NO_NAMES
     """Names that are owed still when this has gone."""
+    heartbeat: bool = False
+    """Whether nothing changes, but what the client has is not to run out."""
     removes: bool = False
     """Whether nothing is added or changed."""
 
@@ -50,6 +54,21 @@ class Due:
 def due(watch: Watch, plan: Plan) -> Due | None:
     """Return what *watch* is to be sent, now or later."""
     return _part(watch, plan) if watch.merges else _whole(watch, plan)
+
+
+def beat(watch: Watch, shelf: Shelf, now: float) -> Due | None:
+    """Return what keeps alive what a delta client has that runs out, now or later."""
+    if not watch.type.ttl or watch.first:
+        return None
+    lasting, expected = shelf.lasting(watch.has), watch.expected
+    at = watch.kept_alive_at + max(lasting.seconds / 3, HEARTBEAT)
+    put = lasting.put
+    if at <= now and watch.flights:
+        # Told of what it has not, a client would take it for a resource without a body.
+        put = tuple(one for one in put if _version(expected, one.name) == one.version)
+    if not put:
+        return None
+    return Due(watch, at, expected, put, target=expected.version, heartbeat=True)
 
 
 def _whole(watch: Watch, plan: Plan) -> Due | None:
@@ -108,7 +127,7 @@ def _part(watch: Watch, plan: Plan) -> Due | None:
     chunk = _first_chunk(watch, plan.shelf, put)
     entire = chunk is changes.put
     after = step if entire else plan.shelf.merged(has, chunk, removed)
-    left = watch.owed.difference(one.name for one in chunk) if watch.owed else NO_NAMES
+    left = _named(watch, plan).difference(one.name for one in chunk) if watch.owed else NO_NAMES
     at = watch.ready_at if asked else 0.0
     return Due(watch, at, after, chunk, removed, plan.whole(watch).version, left)
 
@@ -116,7 +135,8 @@ def _part(watch: Watch, plan: Plan) -> Due | None:
 def _owed(watch: Watch, plan: Plan) -> Due | None:
     """Return the answer about names, whatever the client has of them."""
     shelf, has, target = plan.shelf, watch.expected, plan.target(watch)
-    put = shelf.part(target, watch.owed).resources
+    owed = _named(watch, plan)
+    put = shelf.part(target, owed).resources
     removed: tuple[str, ...] = ()
     if plan.delta and len(put) < len(watch.owed):
         removed = tuple(sorted(plan.gone(watch, watch.owed)))
@@ -127,7 +147,7 @@ def _owed(watch: Watch, plan: Plan) -> Due | None:
         put = tuple(one for one in put if one.wire)
     if not watch.flights and not removed and watch.trouble is None and put:
         news = shelf.changes(has, plan.step(watch)[0]).put
-        if len(news) >= len(put) and watch.owed <= {one.name for one in news}:
+        if len(news) >= len(put) and owed <= {one.name for one in news}:
             return None  # They are among the news.
     if not put and not removed and (plan.delta or watch.state is not State.ASKED):
         return None
@@ -138,6 +158,13 @@ def _owed(watch: Watch, plan: Plan) -> Due | None:
     at = watch.ready_at if watch.state is State.ASKED else 0.0
     after = shelf.merged(has, chunk, removed)
     return Due(watch, at, after, chunk, removed, plan.whole(watch).version, left)
+
+
+def _named(watch: Watch, plan: Plan) -> frozenset[str]:
+    """Return what is owed by the names that the resources have themselves."""
+    if not watch.wanted.aliased:
+        return watch.owed
+    return plan.shelf.resolved(plan.whole(watch), watch.owed)
 
 
 def _version(has: Collection, name: str) -> str | None:

@@ -13,10 +13,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from gitsource.model import BULK_CHANGE, Collection, Origin, Resource, empty_collection
+from gitsource.publish.xds.annotations import aliases_of, ttl_of
 from gitsource.publish.xds.outline import Outlines
 from gitsource.publish.xds.subscription import Subscription, is_glob
 
@@ -57,6 +59,18 @@ class Changes:
 
     def __len__(self) -> int:
         return len(self.put) + len(self.removed)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lasting:
+    """The resources of a collection that run out unless a client is told that they go on."""
+
+    put: tuple[Resource, ...] = field(repr=False)
+    seconds: float
+    """Until the first of them runs out."""
+
+    def __len__(self) -> int:
+        return len(self.put)
 
 
 NONE = Changes((), ())
@@ -117,6 +131,9 @@ class Shelf:
             return self.empty(whole.name)
         if wanted.all:
             return whole
+        if wanted.aliased:
+            names = self.resolved(whole, wanted.names)
+            wanted = Subscription(names, named=True, globs=wanted.globs)
         # The last selection by these names is a good place to start: mostly nothing of it changed.
         key = ("select", whole.name, wanted.names)
         known = self._results.get(key)
@@ -130,7 +147,7 @@ class Shelf:
     def follow(self, whole: Collection, before: Subscription, wanted: Subscription) -> None:
         """Know what is *wanted* of *whole* from what was *before*: names often come one by one."""
         known = self._results.get(("select", whole.name, before.names))
-        plain = not (wanted.all or before.all or wanted.globs or before.globs)
+        plain = not (wanted.all or before.all or wanted.globs or before.globs or wanted.aliased)
         if known is None or known[0] is not whole or not plain or not wanted.names:
             return
         given, dropped = wanted.names - before.names, before.names - wanted.names
@@ -178,6 +195,9 @@ class Shelf:
             return has
         if not wanted.names:
             return self.empty(has.name)
+        if wanted.aliased:
+            names = self.resolved(has, wanted.names)
+            wanted = Subscription(names, named=True, globs=wanted.globs)
         if not wanted.globs and wanted.names.issuperset(has.names):
             return has
 
@@ -186,6 +206,33 @@ class Shelf:
             return has.changed(gone, {}) if gone else has
 
         return self._once(("narrowed", id(has), wanted.names), has, work, len)
+
+    def resolved(self, whole: Collection, names: frozenset[str]) -> frozenset[str]:
+        """Return *names* with the name of a resource of *whole* in place of its other names."""
+        aliases = self.aliases(whole)
+        if aliases.keys().isdisjoint(names):
+            return names
+        return frozenset(aliases.get(name, name) for name in names)
+
+    def aliases(self, whole: Collection) -> Mapping[str, str]:
+        """Return the name of a resource by each of its other names, which are those of no other."""
+
+        def work() -> Mapping[str, str]:
+            told = ((alias, one.name) for one in whole for alias in aliases_of(one.wire))
+            return {alias: name for alias, name in told if whole.get(alias) is None}
+
+        return self._once(("aliases", id(whole)), whole, work, len)
+
+    def lasting(self, has: Collection) -> Lasting:
+        """Return the resources of *has* that run out."""
+
+        def work() -> Lasting:
+            told = [(one, ttl_of(one.wire)) for one in has]
+            found = [(one, seconds + nanos / 1e9) for one, (seconds, nanos) in told]
+            put = tuple(one for one, seconds in found if seconds)
+            return Lasting(put, min((seconds for _, seconds in found if seconds), default=inf))
+
+        return self._once(("lasting", id(has)), has, work, len)
 
     def part(self, whole: Collection, names: frozenset[str]) -> Collection:
         """Return the resources of *whole* called as in *names*."""

@@ -124,6 +124,8 @@ class Plan:
 
     def gone(self, watch: Watch, names: frozenset[str]) -> frozenset[str]:
         """Return those of *names* of which a delta client is to be told that they do not exist."""
+        if watch.wanted.aliased:
+            names = names - self.shelf.aliases(self.whole(watch)).keys()
         missing = self.shelf.missing(self.whole(watch), names)
         if not missing or not watch.type.patient:
             return missing

@@ -8,7 +8,7 @@ one that was given up while all are wanted: the client dropped it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gitsource.publish.xds.types import Type
 from gitsource.publish.xds.words import ALL
@@ -27,6 +27,8 @@ class Subscription:
     """Whether it ever gave a name."""
     globs: frozenset[str] = field(default=NO_NAMES, compare=False)
     """Those of the names that stand for whole lists."""
+    aliased: bool = field(default=False, compare=False)
+    """Whether resources may be asked for by other names than their own."""
 
     @property
     def nothing(self) -> bool:
@@ -43,7 +45,8 @@ def sotw(before: Subscription | None, kind: Type, names: frozenset[str]) -> Subs
     """Return what a SotW request with *names* asks for, after *before* (None: it is the first)."""
     if names:
         given = names - {ALL} if ALL in names else names
-        return Subscription(given, ALL in names, named=True, globs=globs(given, before))
+        lists = globs(given, before)
+        return Subscription(given, ALL in names, named=True, globs=lists, aliased=bool(kind.under))
     if before is None:
         return Subscription(all=kind.wildcard)
     return Subscription(named=True) if before.named else before
@@ -63,7 +66,9 @@ def delta(
     if before is None:
         everything = ALL in subscribe or (not subscribe and kind.wildcard)
         names = subscribe - {ALL} if ALL in subscribe else subscribe
-        wanted = Subscription(names, everything, named=bool(subscribe), globs=globs(names, None))
+        wanted = Subscription(
+            names, everything, bool(subscribe), globs(names, None), bool(kind.under)
+        )
         return wanted, NO_NAMES
     if not subscribe and not unsubscribe:
         return before, NO_NAMES
@@ -74,7 +79,7 @@ def delta(
     names = (before.names - dropped if dropped else before.names) | given
     # Only what is new is looked at: names may come one by one, and be many.
     lists = (before.globs - dropped) | globs(given, None) if given or dropped else before.globs
-    return Subscription(names, everything, named=True, globs=lists), owed
+    return replace(before, names=names, all=everything, named=True, globs=lists), owed
 
 
 def globs(names: frozenset[str], before: Subscription | None) -> frozenset[str]:

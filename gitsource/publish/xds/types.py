@@ -66,6 +66,16 @@ class Type:
     """Whether there never is anything of it."""
 
     @property
+    def unfit(self) -> str:
+        """What an operator should know of a SotW client that asks for it; empty: nothing."""
+        if not self.delta_only:
+            return ""
+        return (
+            f"{self.label} works over delta alone, so there is nothing of it for this client: "
+            "let it ask for configuration with api_type DELTA_GRPC"
+        )
+
+    @property
     def divisible(self) -> bool:
         """Whether what is sent may be spread over several responses."""
         return not self.complete

@@ -119,6 +119,8 @@ class Watch:
     """Names to send whatever the client has."""
     repeated_at: float = float("-inf")
     trouble: Trouble | None = None
+    kept_alive_at: float = float("-inf")
+    """When the client was told last of all it has that runs out."""
     told: str | None = None
     """The version that was last reported as accepted; what the client has may have shrunk since."""
 
@@ -153,6 +155,8 @@ class Watch:
         )
         # A SotW client answers the newest alone.
         self.flights = (*self.flights, flight) if response.delta else (flight,)
+        if not self.has.names:
+            self.kept_alive_at = now
         self.nonce, self.first, self.owed = response.nonce, False, response.owed
         self.move(Event.RESPONSE)
 

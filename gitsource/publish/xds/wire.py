@@ -9,7 +9,6 @@ of the stored bytes. Of a node only what views and the status ask for is kept: E
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Sized
 from dataclasses import dataclass, field
@@ -18,12 +17,12 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError
 
 from gitsource._proto.gitsource.xds.v1 import discovery_pb2
-from gitsource._proto.istio.mcp.v1alpha1 import metadata_pb2
 from gitsource.errors import ExchangeError
 from gitsource.model import Collection, Resource
 from gitsource.publish.mcp import named, node_id, refusal
 from gitsource.publish.words import Node
-from gitsource.publish.xds.body import body_of, field_of
+from gitsource.publish.xds.annotations import aliases_of, ttl_of
+from gitsource.publish.xds.body import body_of
 from gitsource.publish.xds.types import PREFIX, Type
 from gitsource.publish.xds.words import DeltaRequest, Response, SotwRequest
 
@@ -33,9 +32,6 @@ FACTS = 64
 """Values of a node's metadata that are kept."""
 FACT_CHARACTERS = 256
 """A longer value of a node, or a key of its metadata, is left out."""
-
-TTL = "gitsource.dev/ttl"
-"""The annotation by which a resource runs out: seconds, such as ``30s`` or ``1.5s``."""
 
 BODIES = 256
 """Bodies kept besides those of whole collections that are served."""
@@ -63,8 +59,6 @@ _ANY_TYPE, _ANY_VALUE = b"\x0a", b"\x12"
 _PLANE = b"\x0a\x09gitsource"
 """A serialized ControlPlane: its identifier."""
 _WRAPPED = PREFIX.encode() + b"istio.mcp.v1alpha1.Resource"
-
-_SECONDS = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?s?")
 
 
 # --------------------------------------------------------------------------- from the client
@@ -163,8 +157,9 @@ _NOBODY = Node()
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V", bound=Sized)
 
-_BodyKey = tuple[str, bool, str, int, tuple[str, ...], frozenset[str]]
-"""Type URL, whether it is a delta, version, identity of the resources, removed and absent names."""
+_BodyKey = tuple[str, bool, str, int, tuple[str, ...], frozenset[str], bool]
+"""Type URL, whether it is a delta, version, identity of the resources, removed and absent names,
+whether it is a heartbeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +241,7 @@ def _key(response: Response) -> _BodyKey:
         id(response.put),
         response.removed,
         response.absent,
+        response.heartbeat,
     )
 
 
@@ -253,7 +249,7 @@ def _parts(response: Response) -> Iterator[bytes]:
     yield from _field(_VERSION, response.version.encode())
     kind = response.type
     for resource in response.put:
-        body = _any(resource, kind)
+        body = b"" if response.heartbeat else _any(resource, kind)
         if response.delta:
             body = b"".join(_named(resource, kind, body))
         yield from _field(_RESOURCE, body)
@@ -276,9 +272,13 @@ def _any(resource: Resource, kind: Type) -> bytes:
 
 def _named(resource: Resource, kind: Type, body: bytes) -> Iterator[bytes]:
     yield from _field(_RESOURCE_VERSION, resource.version.encode())
-    yield from _field(_RESOURCE_BODY, body)
+    if body:
+        yield from _field(_RESOURCE_BODY, body)
     yield from _field(_RESOURCE_NAME, resource.name.encode())
-    if kind.ttl and (duration := ttl_of(resource.wire)):
+    if kind.under:
+        for alias in aliases_of(resource.wire):
+            yield from _field(_RESOURCE_ALIAS, alias.encode())
+    if kind.ttl and (duration := _duration(*ttl_of(resource.wire))):
         yield from _field(_RESOURCE_TTL, duration)
 
 
@@ -289,21 +289,11 @@ def _missing(name: bytes) -> Iterator[bytes]:
     yield from _field(_RESOURCE_ALIAS, name)
 
 
-def ttl_of(wire: bytes) -> bytes:
-    """Return after how long the resource *wire* runs out, as a serialized Duration; else empty."""
-    if _TTL_BYTES not in wire:
-        return b""
-    metadata = metadata_pb2.Metadata.FromString(field_of(wire, 1))
-    found = _SECONDS.fullmatch(metadata.annotations.get(TTL, ""))
-    if found is None:
-        return b""
-    seconds, nanos = int(found[1]), int((found[2] or "0").ljust(9, "0"))
+def _duration(seconds: int, nanos: int) -> bytes:
+    """Return a serialized google.protobuf.Duration; empty if it is none."""
     return b"".join(
         tag + _varint(number) for tag, number in ((b"\x08", seconds), (b"\x10", nanos)) if number
     )
-
-
-_TTL_BYTES = TTL.encode()
 
 
 def _field(tag: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:

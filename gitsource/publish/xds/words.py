@@ -80,6 +80,11 @@ class Response:
     absent: frozenset[str] = frozenset()
     """Those of `removed` that the client only asked about, where it wants to hear that as news."""
 
+    heartbeat: bool = False
+    """Whether it says no more than that `put`, which the client has, goes on living."""
+    note: str = ""
+    """What an operator should know about it."""
+
     @property
     def incremental(self) -> bool:
         """Whether the client has to merge it."""

@@ -18,10 +18,12 @@ they keep what the responses they ACKed come to, as their kind of stream has it,
     NAME behind                        the types of which the status says that it is behind
     NAME retry                         what was refused may be sent again
     snapshot TYPE a@1 b@1 | TYPE …     a cluster `a@1` has its endpoints under `a`;
-                                       `a@1>x` under `x`, `a@1>-` has none; `e@1+2` takes 2 MB
+                                       `a@1>x` under `x`, `a@1>-` has none; `e@1+2` takes 2 MB;
+                                       `a@1~30` runs out after 30 s; `v@1&x&y` is also `x` and `y`
     wait SECONDS
 
-A response is written ``TYPE nonce [resources -removed]``, with ``=VERSION`` before the brackets
+A response is written ``TYPE nonce [resources -removed]`` (``~`` before a resource without a body,
+which goes on living), with ``=VERSION`` before the brackets
 where a selection's version is of interest (``ask … version=same`` states the one that is served).
 """
 
@@ -53,10 +55,16 @@ BODY = {row.url: row.url for row in TYPES.values()}
 def stored(url, word):
     """Return the resource that *word* stands for."""
     name, _, rest = word.partition("@")
+    rest, _, aliases = rest.partition("&")
+    rest, _, ttl = rest.partition("~")
     rest, _, megabytes = rest.partition("+")
     version, _, service = rest.partition(">")
     resource = resource_pb2.Resource()
     resource.metadata.name = name
+    if ttl:
+        resource.metadata.annotations["gitsource.dev/ttl"] = f"{ttl}s"
+    if aliases:
+        resource.metadata.annotations["gitsource.dev/aliases"] = aliases.replace("&", " ")
     resource.body.type_url = url
     if LABELS.get(url) == "CDS" and service != "-":
         cluster = discovery_pb2.Cluster(name=name, type=3)
@@ -122,7 +130,8 @@ class Stage:
                 return
             self.checked(client, response)
             client.ads.sent(response, self.now)
-            client.unanswered[response.nonce] = response
+            if not response.heartbeat:
+                client.unanswered[response.nonce] = response
             self.report(client, "sent", response)
             yield self.written(response)
 
@@ -137,7 +146,8 @@ class Stage:
 
     def written(self, response):
         name = LABELS.get(response.requested, response.requested)
-        words = [f"{one.name}@{one.version}" for one in response.put]
+        sign = "~" if response.heartbeat else ""
+        words = [f"{sign}{one.name}@{one.version}" for one in response.put]
         words += [f"-{name}" for name in response.removed]
         return f"{name} {response.nonce} [{' '.join(words)}]"
 

@@ -234,7 +234,7 @@ class Clients(RuleBasedStateMachine):
         (row,) = [row for row in self.cache.sinks() if row["stream"] == client.stream]
         for url, wanted in client.wanted.items():
             self.complete(client, url, wanted)
-            self.told(client, url, row["collections"][url])
+            self.told(url, row["collections"][url])
 
     def complete(self, client, url, wanted):
         served = self.cache.get().collection(collection_name(url))
@@ -251,8 +251,8 @@ class Clients(RuleBasedStateMachine):
         if client.delta:
             assert set(held) <= set(target)
 
-    def told(self, client, url, row):
-        """The status says that it is behind if and only if something is refused."""
+    def told(self, url, row):
+        """Where nothing is refused, the status does not say that it is behind."""
         served = self.cache.get().collection(collection_name(url))
         if all(one.version != "bad" for one in served):
             assert row["behind"] is None, (url, row)

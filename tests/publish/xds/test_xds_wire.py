@@ -13,6 +13,7 @@ from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
 from gitsource.errors import ExchangeError
 from gitsource.model import Collection, Origin, Resource
 from gitsource.publish.words import Error, Node
+from gitsource.publish.xds.annotations import ttl_of
 from gitsource.publish.xds.types import type_of
 from gitsource.publish.xds.wire import (
     BODIES,
@@ -22,7 +23,6 @@ from gitsource.publish.xds.wire import (
     Encoder,
     decode_delta,
     decode_sotw,
-    ttl_of,
 )
 from gitsource.publish.xds.words import DeltaRequest, Response, SotwRequest
 
@@ -187,7 +187,40 @@ def test_a_cluster_with_a_time_to_live_runs_out_over_delta_alone(text, seconds, 
 
 @pytest.mark.parametrize("text", ["", "s", "-1s", "1e3s", "soon", "1.0000000001s"])
 def test_a_time_to_live_that_is_none_is_left_out(text):
-    assert ttl_of(cluster("a", annotations={"gitsource.dev/ttl": text}).wire) == b""
+    one = cluster("a", annotations={"gitsource.dev/ttl": text})
+    encoded = Encoder().encode(response([one], delta=True))
+    (told,) = discovery_pb2.DeltaDiscoveryResponse.FromString(encoded).resources
+
+    assert (0, 0) == ttl_of(one.wire)
+    assert not told.HasField("ttl")
+
+
+def test_a_heartbeat_tells_name_version_and_time_to_live_and_no_body():
+    encoder, one = Encoder(), cluster("a", "v7", annotations={"gitsource.dev/ttl": "30s"})
+    news = response([one], delta=True)
+    encoder.encode(news)
+    encoded = encoder.encode(replace(news, nonce="2", heartbeat=True))
+    (told,) = discovery_pb2.DeltaDiscoveryResponse.FromString(encoded).resources
+
+    assert ("a", "v7", 30, False) == (
+        told.name,
+        told.version,
+        told.ttl.seconds,
+        told.HasField("resource"),
+    )
+
+
+def test_a_virtual_host_is_sent_with_its_other_names_and_a_cluster_without():
+    annotations = {"gitsource.dev/aliases": "r/bar.com  r/baz.com"}
+    found = []
+    for url in (VHDS, CDS):
+        encoded = Encoder().encode(
+            response([cluster("r/v", annotations=annotations)], delta=True, url=url)
+        )
+        (told,) = discovery_pb2.DeltaDiscoveryResponse.FromString(encoded).resources
+        found.append(list(told.aliases))
+
+    assert [["r/bar.com", "r/baz.com"], []] == found
 
 
 def test_what_two_streams_get_alike_is_encoded_once():
