@@ -273,6 +273,15 @@ ROWS = table(
         "make the name around the resource the same as the one inside",
     ),
     Code(
+        "GS345",
+        "error",
+        "value that Envoy refuses",
+        "change the value to what the message asks for, or add what it says is missing",
+        note="the rules that Envoy's messages declare for their fields, the deprecated fields that "
+        "Envoy 1.40 refuses, and a few fields that do not go together. In a typed_config it is a "
+        "warning where Envoy was not seen to apply the rules of that message",
+    ),
+    Code(
         "GS350",
         "error",
         "key material in Git",

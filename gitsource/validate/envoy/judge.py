@@ -16,6 +16,7 @@ from gitsource.envoy_types import XdsType
 from gitsource.messages import known
 from gitsource.model import FieldPath, Problem, shown
 from gitsource.validate.envoy import secrets
+from gitsource.validate.envoy.rules import walk as rules
 from gitsource.validate.envoy.wrapper import INNER, Wrapper
 from gitsource.validate.metadata import ENVOY_NAME, ENVOY_NAME_LENGTH, Identity
 
@@ -144,6 +145,8 @@ def problems(
     if kind.body not in _WITHOUT:
         for each in secrets.problems(message, inline=inline):
             yield replace(each, path=(*root, *each.path))
+    for each in rules.problems(message) if xds is not None else ():
+        yield replace(each, path=(*root, *each.path))
 
 
 def inside(found: Problem) -> Problem:

@@ -46,11 +46,24 @@ def resource(document: Any) -> Resource:
     return Resource.FromString(frame(document.name, 0, document.metadata, document.body))
 
 
+ROUTER = {"@type": f"{URL}envoy.extensions.filters.http.router.v3.Router"}
 NAMED = {
     "envoy.config.endpoint.v3.ClusterLoadAssignment": {"cluster_name": "a"},
     "envoy.config.endpoint.v3.LbEndpoint": None,
-    "envoy.config.route.v3.VirtualHost": {"name": "a/b"},
+    "envoy.config.route.v3.VirtualHost": {"name": "a/b", "domains": ["*"]},
+    "envoy.config.route.v3.ScopedRouteConfiguration": {
+        "name": "a",
+        "route_configuration_name": "a",
+        "key": {"fragments": [{"string_key": "a"}]},
+    },
+    "envoy.config.core.v3.TypedExtensionConfig": {"name": "a", "typed_config": ROUTER},
+    "envoy.config.listener.v3.Listener": {
+        "name": "a",
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": 80}},
+        "default_filter_chain": {},
+    },
 }
+"""The least of each type that an Envoy takes; None: it has no name inside."""
 
 
 @pytest.mark.parametrize("kind", ENVOY, ids=lambda kind: kind.collection)
@@ -124,14 +137,14 @@ def test_a_ttl_is_a_duration_above_zero(ttl):
     "row", [row for row in XDS.values() if row.name], ids=lambda row: row.label
 )
 def test_only_a_cluster_or_a_listener_has_a_ttl(row):
-    inner = {"@type": f"{URL}{row.body}", row.name: "a"}
+    inner = {"@type": f"{URL}{row.body}", row.name: "a", **(NAMED.get(row.body) or {})}
     found = told(judged({"@type": WRAPPER, "ttl": "3s", "resource": inner}))
 
     assert found == ([] if row.label in {"Cluster", "Listener"} else ["GS340"])
 
 
 def test_aliases_are_an_annotation_of_a_virtual_host():
-    host = {"@type": f"{URL}envoy.config.route.v3.VirtualHost", "name": "b"}
+    host = {"@type": f"{URL}envoy.config.route.v3.VirtualHost", "name": "b", "domains": ["*"]}
     wrapper = {"@type": WRAPPER, "name": "r/b", "aliases": ["r/d", "r/c", "r/d"], "resource": host}
     (found,) = judged(wrapper).documents
 

@@ -97,7 +97,8 @@ PUBLIC = {
 
 @pytest.mark.parametrize("value", PUBLIC.values(), ids=PUBLIC.keys())
 def test_what_is_public_or_elsewhere_may_stand_there(value):
-    assert [] == told(judged(value))
+    """A DataSource without anything is refused all the same, but not on account of a key."""
+    assert [] == [code for code in told(judged(value)) if code != "GS345"]
 
 
 BROKEN = {
