@@ -89,6 +89,14 @@ class Operations:
                 "who": control.suspension.who,
                 "at": rfc3339(control.suspension.at),
             },
+            "allowed": None
+            if control.allowance is None
+            else {
+                "revision": control.allowance.revision,
+                "reason": control.allowance.reason,
+                "who": control.allowance.who,
+                "at": rfc3339(control.allowance.at),
+            },
             "last_sync": None
             if now.last is None
             else {
@@ -98,6 +106,7 @@ class Operations:
                 "hint": now.last.hint or None,
                 "fault": now.last.fault or None,
             },
+            "announced": self._deliveries.announced(),
             "unsaved": now.unsaved or None,
             "ignored": {"documents": now.ignored},
             "repository": {
@@ -106,7 +115,6 @@ class Operations:
                 "path": settings.repository.path,
             },
             **machine.findings(now.findings[:MOST_FINDINGS]),
-            "announced": self._deliveries.announced(),
             "collections": {
                 content.name: {"version": content.version, "count": len(content)}
                 for content in self._collections()
@@ -149,6 +157,7 @@ class Operations:
             resources={content.name: len(content) for content in self._collections()},
             findings=findings,
             ignored=now.ignored,
+            announced_missing=self._deliveries.missing,
         )
 
     # ------------------------------------------------------------------ waiting
@@ -157,7 +166,6 @@ class Operations:
         """
         Return when the connected sinks (at least *sinks* of them) have accepted *revision*.
 
-            announced_missing=self._deliveries.missing,
         The answer's ``outcome`` is ``accepted``, ``held`` or ``timeout``; a revision that a later
         one contains counts as accepted with that one. Raises ConfigurationError for what is no
         revision.
@@ -227,14 +235,6 @@ class Operations:
         streams = self._sinks.retry(sink)
         return {"sink": sink, "streams": streams, "reason": reason, "who": who}
 
-    # ------------------------------------------------------------------ commands
-
-    async def sync(self, reason: str) -> dict[str, Any]:
-        """Look now; return what that came to once the head is published or held."""
-        return _told(await self._look(reason))
-
-    async def pin(self, revision: str, reason: str, who: str) -> dict[str, Any]:
-        """Serve *revision* (empty: the one before) until `unpin`."""
     # ------------------------------------------------------------------ webhooks
 
     async def webhooks(self) -> dict[str, Any]:
@@ -245,6 +245,14 @@ class Operations:
         """Return the delivery with the number or the sender's ID *name*."""
         return self._deliveries.show(name)
 
+    # ------------------------------------------------------------------ commands
+
+    async def sync(self, reason: str) -> dict[str, Any]:
+        """Look now; return what that came to once the head is published or held."""
+        return _told(await self._look(reason))
+
+    async def pin(self, revision: str, reason: str, who: str) -> dict[str, Any]:
+        """Serve *revision* (empty: the one before) until `unpin`."""
         _reasoned(reason)
         spec = revision or await self._reconciler.previous()
         snapshot = await self._reconciler.pin(spec, reason, who)
@@ -263,6 +271,14 @@ class Operations:
         """Release the pin and look at the head."""
         await self._reconciler.unpin(reason, who)
         return _told(await self._look("unpin"))
+
+    async def allow(self, revision: str, reason: str, who: str) -> dict[str, Any]:
+        """Let the held *revision* out, whatever was to be confirmed of it, and look at the head."""
+        _reasoned(reason)
+        if not revision:
+            raise ConfigurationError("which revision? `held` of the status names the one")
+        commit = await self._reconciler.allow(revision, reason, who)
+        return {"allowed": commit, **_told(await self._look("allow"))}
 
     async def suspend(self, reason: str, who: str) -> dict[str, Any]:
         """Look for no new revisions until `resume`."""

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "pin": ("revision", "reason", "who"),
     "rollback": ("revision", "reason", "who"),
     "unpin": ("reason", "who"),
+    "allow": ("revision", "reason", "who"),
     "suspend": ("reason", "who"),
     "resume": ("reason", "who"),
     "retry": ("sink", "reason", "who"),
@@ -97,7 +98,6 @@ def read_sink(query: Mapping[str, str]) -> tuple[str, bool]:
     return name, query.get("bodies", "") not in ("", "0", "false")
 
 
-def _text(key: str, value: Any) -> str:
 def read_webhook(query: Mapping[str, str]) -> str:
     """Return which delivery ``GET /webhook`` asks for."""
     hint = "GET /webhook?id=NUMBER"
@@ -110,6 +110,7 @@ def read_webhook(query: Mapping[str, str]) -> str:
     return name
 
 
+def _text(key: str, value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):

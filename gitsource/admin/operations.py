@@ -46,6 +46,9 @@ class Operations(Protocol):
     async def unpin(self, reason: str, who: str) -> dict[str, Any]:
         """Release the pin."""
 
+    async def allow(self, revision: str, reason: str, who: str) -> dict[str, Any]:
+        """Let a held revision out that only wants a confirmation."""
+
     async def suspend(self, reason: str, who: str) -> dict[str, Any]:
         """Look for no new revisions."""
 

@@ -58,16 +58,19 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "pin": Entry("gitsource.cli.operate", "pin", "Serve this revision until it is unpinned."),
     "unpin": Entry("gitsource.cli.operate", "unpin", "Release the pin and follow the ref again."),
+    "allow": Entry(
+        "gitsource.cli.operate", "allow", "Let out a held revision that needs a confirmation."
+    ),
     "suspend": Entry("gitsource.cli.operate", "suspend", "Look for no new revisions."),
     "resume": Entry("gitsource.cli.operate", "resume", "Look for new revisions again."),
-    "snapshot": Entry(
-        "gitsource.cli.snapshot",
-        "snapshot",
     "webhook": Entry(
         "gitsource.cli.webhook",
         "webhook",
         "Show what Git hosts delivered of late, and what became of it.",
     ),
+    "snapshot": Entry(
+        "gitsource.cli.snapshot",
+        "snapshot",
         "Look at snapshots without a server: what was published, what a revision holds, what "
         "differs.",
     ),

@@ -1,5 +1,5 @@
 """
-The commands that talk to a running gitsource: status, sync, wait, rollback, pin, suspend, resume.
+The commands that talk to a running gitsource: how it stands, looking, waiting, and orders.
 
 Rule: translation only. Each asks the admin HTTP once and prints the answer; ``--output json`` is
 the server's own JSON, unchanged. Exit codes: 0 it came about, 1 it did not, 2 usage or environment.
@@ -188,6 +188,24 @@ def unpin(ask: Ask, output: str, reason: str, who: str) -> None:
     """
     told = ask("POST", "/unpin", {"reason": reason, "who": who}).value
     _tell_look(told, output, "unpinned")
+
+
+@click.command("allow")
+@click.argument("revision")
+@_reason
+@by
+@asking
+def allow(ask: Ask, output: str, revision: str, reason: str, who: str) -> None:
+    """
+    Let out a held revision that needs a confirmation.
+
+    For what the guard holds: much removed at once, nothing left, history rewritten. REVISION is the
+    one that `gitsource status` shows as held; the order is kept across restarts and is for that
+    revision alone. Signatures that are missing, and mistakes, it does not pass over.
+    """
+    told = ask("POST", "/allow", {"revision": revision, "reason": reason, "who": who}).value
+    _tell_look(told, output, f"allowed {neutral(str(told.get('allowed')))}")
+    raise SystemExit(0 if told.get("outcome") in {"published", "unchanged"} else 1)
 
 
 @click.command("suspend")

@@ -71,7 +71,10 @@ def _orders(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
     if held:
         since = _when(held.get("since"), now)
         yield from _entry("held", f"{held['revision']}\nsince {since}: {held.get('reason')}")
-    for name, order in (("pinned", pin), ("suspended", suspended)):
+    allowed = told.get("allowed")
+    if allowed and allowed.get("revision") != told.get("head"):
+        allowed = None  # it was for a revision of before
+    for name, order in (("pinned", pin), ("suspended", suspended), ("allowed", allowed)):
         if order:
             what = f"{order['revision']}\n" if "revision" in order else ""
             by = f"by {order.get('who')}, {_when(order.get('at'), now)}: {order.get('reason')}"

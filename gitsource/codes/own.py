@@ -128,10 +128,68 @@ ROWS = table(
         "GS206",
         "error",
         "collection emptied",
-        "confirm it with a line Gitsource-Allow: empty COLLECTION in the message of a commit, which "
-        "may be an empty one, or set guard.empty to allow",
+        "confirm it with a line Gitsource-Allow: empty COLLECTION in the message of a commit, "
+        "which may be an empty one, or with gitsource allow, or set guard.empty to allow",
         note="of Clusters and Listeners, where there were some in what was published before: an "
         "Envoy that gets none drops all it has",
+    ),
+    Code(
+        "GS207",
+        "error",
+        "much removed at once",
+        "confirm it with a line Gitsource-Allow: removals COLLECTION in the message of a commit, "
+        "which may be an empty one, or with gitsource allow, or set guard.removals",
+        note="more than guard.removals.count resources of a collection, and more than "
+        "guard.removals.share of it, compared with what was published before",
+    ),
+    Code(
+        "GS208",
+        "error",
+        "history rewritten",
+        "confirm it with a line Gitsource-Allow: rewind in the message of the new head, which may "
+        "be an empty commit, or with gitsource allow, or set repository.non_fast_forward to allow",
+    ),
+    Code(
+        "GS209",
+        "error",
+        "nothing left",
+        "confirm it with a line Gitsource-Allow: empty all in the message of a commit, which may "
+        "be an empty one, or with gitsource allow, or set guard.empty to allow",
+        note="where there was something in what was published before",
+    ),
+    Code(
+        "GS210",
+        "error",
+        "history rewritten, which is denied",
+        "move the ref back to where it was, or set repository.non_fast_forward to hold or allow",
+    ),
+    Code(
+        "GS211",
+        "error",
+        "not signed",
+        "have the commit signed by a key of trust.gpg_keys or trust.allowed_signers",
+        note="trust.mode says which commits have to be signed; gitsource allow does not help",
+    ),
+    Code(
+        "GS212",
+        "error",
+        "signature that does not count",
+        "have the commit signed anew by a key that counts, or add its key if it is to be trusted",
+        note="over something else, of an unknown or revoked key, made after its key expired, "
+        "expired itself, over a broken digest, or not the only one",
+    ),
+    Code(
+        "GS213",
+        "error",
+        "signer who may not",
+        "have one of the signers sign the change that trust.paths leaves it to",
+        note="also a key of trust.merge_commits on a commit that is no merge",
+    ),
+    Code(
+        "GS214",
+        "error",
+        "trust.since not in the history",
+        "set trust.since to a commit that the head follows from, or move the ref back",
     ),
     # ------------------------------------------------------------------- documents
     Code(

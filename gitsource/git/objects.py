@@ -137,13 +137,13 @@ class Objects:
         told = self._git.run(verbs.last_change(self.git_dir, head, path)).strip()
         return self.revision(told.decode("ascii")) if told else None
 
-    def confirmations(self, since: str, head: str) -> str:
+    def confirmations(self, since: str | None, head: str) -> str:
         """
         Return what the commits after *since* up to *head* confirm, as they have it in messages.
 
-        If *since* is no longer there, *head* is asked alone.
+        If *since* is None, or no longer there, *head* is asked alone.
         """
-        span = since if self.has(since) else None
+        span = since if since is not None and self.has(since) else None
         told = self._git.run(verbs.confirmations(self.git_dir, head, span), most=4 << 20)
         return told.decode("utf-8", "replace").replace("\0", "\n")
 

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from gitsource import rollout
 from gitsource.build import Builder, join
 from gitsource.git.changes import safe_path
 from gitsource.git.objects import Objects
 from gitsource.model import Finding, Revision, Snapshot, TreeEntry
 from gitsource.references.index import Index
 from gitsource.relate import load, related
+from gitsource.rollout.guard import confirmed, guarded
 from gitsource.settings import Settings
 from gitsource.snapshot.build import FileState, Proposal, Standing, nothing, propose
 
@@ -107,11 +107,11 @@ def _guarded(
     """Return *proposal* with what has to be confirmed and is not, if it is sound otherwise."""
     kinds = builder.catalog.kinds
     vital = [kind.collection for kind in kinds if kind.xds is not None and kind.xds.vital]
-    names = rollout.emptied(before, proposal.snapshot, vital)
-    if not names or settings.guard.empty == "allow" or not proposal.acceptable:
+    bounds, after = settings.guard, proposal.snapshot
+    if not (proposal.acceptable and any(guarded(before, after, vital, bounds, frozenset()))):
         return proposal
-    told = objects.confirmations(before.revision.commit, proposal.snapshot.revision.commit)
-    found = rollout.unconfirmed(names, before, rollout.confirmed(told))
+    told = objects.confirmations(before.revision.commit, after.revision.commit)
+    found = guarded(before, after, vital, bounds, confirmed(told))
     return replace(proposal, findings=tuple(sorted((*proposal.findings, *found))))
 
 

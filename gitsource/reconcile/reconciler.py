@@ -22,7 +22,6 @@ from functools import partial
 from threading import Event
 from typing import Protocol, TypeVar
 
-from gitsource import rollout
 from gitsource.catalog import Catalog
 from gitsource.errors import (
     ConfigurationError,
@@ -36,10 +35,12 @@ from gitsource.git.objects import Objects
 from gitsource.model import Finding, Revision, Snapshot
 from gitsource.reconcile.journal import tell
 from gitsource.reconcile.outcomes import Condition, Held, Outcome
+from gitsource.reconcile.trusting import Trusting
+from gitsource.rollout.decide import GUARDED, Hold, decide, reason
 from gitsource.settings import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.build import Proposal, Standing, accept, nothing
-from gitsource.snapshot.history import Control, History, Loaded, Pin, Suspension
+from gitsource.snapshot.history import Allowance, Control, History, Loaded, Pin, Suspension
 
 log = logging.getLogger("gitsource.reconcile")
 
@@ -113,6 +114,7 @@ class Reconciler:
         self._judged: tuple[str, str] | None = None
         self._opened = False
         self._stopping = Event()
+        self._trusting = Trusting(history, self._stopping)
         self._flush: Callable[[], None] = _nothing
         self._prepare: Callable[[], None] = _nothing
         self.listeners: list[Callable[[Outcome], None]] = []
@@ -145,6 +147,7 @@ class Reconciler:
         self.stop()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._mirror.close)
         await asyncio.get_running_loop().run_in_executor(self._thread, self._blobs.close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._trusting.close)
         self._thread.shutdown()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -218,6 +221,14 @@ class Reconciler:
     def _judge_head(self) -> _Look:
         revision = self._mirror.head()
         objects = self._mirror.objects
+        distrust = self._trusting.head(self._mirror, revision, self.settings)
+        if distrust:
+            self._judged = None
+            why = reason("is not trusted", distrust)
+            return _Look(Outcome("held", revision, why, findings=distrust))
+        return self._judge_trusted(revision, objects)
+
+    def _judge_trusted(self, revision: Revision, objects: Objects) -> _Look:
         try:
             catalog = self._catalog_at(self.settings, objects, revision)
         except ConfigurationError as error:
@@ -248,10 +259,13 @@ class Reconciler:
                 "the last good revision is no longer in the mirror, starting over: %s", error
             )
             proposal = evaluate(objects, None, revision, builder, self.settings, self._last_good())
-        decision = rollout.decide(proposal, self.condition.control)
+        aside = self._trusting.rewound(self._mirror, revision, self.settings)
+        if aside:
+            proposal = replace(proposal, findings=tuple(sorted((*proposal.findings, *aside))))
+        decision = decide(proposal, self.condition.control)
         self._judged = (revision.commit, recipe)
-        findings = proposal.findings
-        if isinstance(decision, rollout.Hold):
+        findings = decision.proposal.findings
+        if isinstance(decision, Hold):
             return _Look(Outcome("held", revision, decision.reason, findings=findings))
         unsaved = self._keep(decision.proposal, recipe)
         outcome = Outcome("published", revision, findings=findings)
@@ -263,8 +277,9 @@ class Reconciler:
         """Find that the head is the last good revision: after a restart, or once a pin is gone."""
         self._judged = (good.revision.commit, recipe)
         known = Proposal(good, {}, good.findings, full=False)
-        decision = rollout.decide(known, self.condition.control)
-        if isinstance(decision, rollout.Hold):
+        self._went_out(good.revision)
+        decision = decide(known, self.condition.control)
+        if isinstance(decision, Hold):
             return _Look(Outcome("held", good.revision, decision.reason, findings=good.findings))
         return _Look(Outcome("unchanged", good.revision, findings=good.findings))
 
@@ -293,7 +308,14 @@ class Reconciler:
             log.error("published, but not kept on disk: %s", error)
         accept(standing, proposal)
         self._standing, self._loaded, self._recipe = standing, None, recipe
+        self._went_out(proposal.snapshot.revision)
         return unsaved
+
+    def _went_out(self, revision: Revision) -> None:
+        try:
+            self._trusting.published(self._mirror, revision, self.settings)
+        except StateError as error:
+            log.error("what went out cannot be kept in mind: %s", error)
 
     def _note(self, outcome: Outcome, look: _Look) -> None:
         """Take the outcome of a look into the condition, the log and the listeners."""
@@ -376,6 +398,12 @@ class Reconciler:
         if found is not None:
             return found.snapshot
         objects = self._mirror.objects
+        distrust = self._trusting.earlier(self._mirror, revision, self.settings)
+        if distrust:
+            raise ConfigurationError(
+                f"revision {revision.short} {reason('is not trusted', distrust)}",
+                hint="what was published before can be pinned without being asked again",
+            )
         catalog = self._catalog_at(self.settings, objects, revision)
         from gitsource.build import Builder
         from gitsource.reconcile.judging import evaluate
@@ -446,6 +474,37 @@ class Reconciler:
         await self._in_thread(self._forget_judgement)
         if self.condition.control.suspension is not None:
             self._serve_last_good()
+
+    async def allow(self, spec: str, reason: str, who: str) -> str:
+        """
+        Let the held revision *spec* out at the next look, whatever was to be confirmed of it.
+
+        Kept across restarts, for that revision alone; returns its commit. Raises ConfigurationError
+        if it is not held, or held for what no word of an operator mends, StateError if the order
+        cannot be kept on disk.
+        """
+        held, commit = self.condition.held, await self.known(spec)
+        if held is None or commit != held.revision.commit:
+            head = f"{held.revision.short} is" if held is not None else "nothing is"
+            raise ConfigurationError(
+                f"revision {spec[:64]} is not held: {head}", hint="`gitsource status` shows what is"
+            )
+        others = [
+            each.code
+            for each in held.findings
+            if each.severity == "error" and each.code not in GUARDED
+        ]
+        if others:
+            raise ConfigurationError(
+                f"revision {held.revision.short} cannot be let through: {others[0]} is not a "
+                "matter of confirmation",
+                hint=f"`gitsource explain rule {others[0]}` says what to do",
+            )
+        allowance = Allowance(commit, reason, who, self._clock())
+        await self._control(replace(self.condition.control, allowance=allowance), None)
+        log.warning("allowed %s: %s (%s)", held.revision.short, reason, who)
+        await self._in_thread(self._forget_judgement)
+        return commit
 
     def _serve_last_good(self) -> None:
         """Serve the last good revision if something else is served without a pin."""

@@ -8,7 +8,8 @@ ever overwritten in place. After a crash at any moment the newest complete recor
       00000001.log   a segment: frames, the first a full record, the rest what each revision changed
       00000002.log   the newest segment; appended to
       pinned.log     the snapshot an operator pinned, so that it outlives the segments
-      control.json   pin and suspension
+      control.json   pin, suspension and allowance
+      followed.json  up to which commit the followed ref is known to be good
 
 A frame is magic, lengths, SHA-256, head and record; heads are small, so listing reads no bodies. A
 torn frame at the end of the newest segment is what a crash in `append` leaves: it is cut off. New
@@ -66,11 +67,38 @@ class Suspension:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """An operator's word that one held revision may go out, and no other."""
+
+    revision: str
+    reason: str
+    who: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """What operators asked for, kept across restarts."""
 
     pin: Pin | None = None
     suspension: Suspension | None = None
+    allowance: Allowance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How far the followed ref is known to be good; kept beside the history, not in the mirror."""
+
+    follows: str = ""
+    """Tells which repository and ref."""
+    ref: str = ""
+    """The ref that was chosen, where several can be: only of one and the same is `head` asked."""
+    head: str = ""
+    """The commit that went out last; what comes next has to follow from it."""
+    verified: str = ""
+    """The commit up to which signatures were found good."""
+    since: str = ""
+    """From which commit on; empty if only heads were looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,15 +258,18 @@ class History:
         try:
             told = json.loads(path.read_bytes())
             pin, suspension = told.get("pin"), told.get("suspension")
+            allowance = told.get("allowance")
             return Control(
-                Pin(**pin) if pin else None, Suspension(**suspension) if suspension else None
+                Pin(**pin) if pin else None,
+                Suspension(**suspension) if suspension else None,
+                Allowance(**allowance) if allowance else None,
             )
         except FileNotFoundError:
             return Control()
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise StateError(
                 f"{path} cannot be read: {error}",
-                hint="it holds pin and suspension: mend it, or delete it to release both",
+                hint="it holds pin, suspension and allowance: mend it, or delete it to drop them",
             ) from error
 
     def set_control(self, control: Control, pinned: Snapshot | None = None) -> None:
@@ -257,6 +288,31 @@ class History:
                 f"{self._folder} cannot be written: {error.strerror}",
                 hint="the command was not carried out: free space, then give it again",
             ) from error
+
+    # ------------------------------------------------------------------ what is known to be good
+
+    def followed(self, follows: str) -> Followed:
+        """Return how far the ref is known to be good that *follows* tells."""
+        path = self._folder / "followed.json"
+        try:
+            found = Followed(**json.loads(path.read_bytes()))
+        except FileNotFoundError:
+            return Followed(follows)
+        except (OSError, ValueError, TypeError) as error:
+            raise StateError(
+                f"{path} cannot be read: {error}",
+                hint="it tells which commits are known: without it, all are looked at anew",
+            ) from error
+        return found if found.follows == follows else Followed(follows)
+
+    def set_followed(self, followed: Followed) -> None:
+        """Keep *followed*."""
+        path = self._folder / "followed.json"
+        try:
+            with _beside(path) as file:
+                file.write(json.dumps(asdict(followed), indent=1).encode())
+        except OSError as error:
+            raise StateError(f"{path} cannot be written: {error.strerror}") from error
 
 
 # --------------------------------------------------------------------------- files
