@@ -26,6 +26,8 @@ from gitsource.catalog import Catalog
 from gitsource.configuration import catalog_for
 from gitsource.deliveries import Deliveries
 from gitsource.errors import ConfigurationError, GitsourceError, StateError
+from gitsource.git.command import Git
+from gitsource.git.credentials import for_settings
 from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
 from gitsource.model import Revision
@@ -343,7 +345,9 @@ class App:
     # ------------------------------------------------------------------ wiring
 
     def _mirror(self, settings: Settings) -> Mirror:
-        return Mirror(Path(settings.state_dir) / "mirror.git", settings.repository)
+        credentials = for_settings(settings.credentials, settings.folder)
+        git = Git(timeout=settings.repository.timeout, credentials=credentials)
+        return Mirror(Path(settings.state_dir) / "mirror.git", settings.repository, git)
 
     def _catalog_at(
         self, settings: Settings, objects: Objects | None, revision: Revision | None

@@ -6,6 +6,7 @@ Everything gitsource raises on purpose, and whose fault each branch is.
     ├── StateError             the operator's machine: the state directory cannot be read or written
     ├── MirrorError            the repository could not be read; the last good snapshot stays up
     │   ├── RemoteUnreachable  the network or the Git host: nothing was learned about the repository
+    │   │   └── AccessRefused  the operator: a key, token, certificate or host key that does not fit
     │   ├── RefMissing         the repository answers, but the ref that is followed is not in it
     │   └── GitFailed          git itself refused or died
     ├── RevisionRejected       the repository: a revision was read and is not fit to publish
@@ -53,9 +54,25 @@ class MirrorError(GitsourceError):
 
 
 class RemoteUnreachable(MirrorError):
-    """The Git host did not answer in time, or not at all."""
+    """
+    The Git host did not answer in time, or not at all.
+
+    *kind* tells the causes apart for programs: ``dns``, ``refused``, ``proxy``, ``redirect``,
+    ``repository``, ``authentication``, ``permission``, ``tls``, ``host-key``, ``credentials``;
+    empty: another.
+    """
 
     fault = "network"
+
+    def __init__(self, message: str, *, hint: str = "", kind: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.kind = kind
+
+
+class AccessRefused(RemoteUnreachable):
+    """One side does not trust the other: credentials, certificates or host keys do not fit."""
+
+    fault = "operator"
 
 
 class RefMissing(MirrorError):

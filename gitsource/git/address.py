@@ -8,7 +8,6 @@ behind ``--end-of-options`` all the same. Pure: nothing here touches the disk or
 
 from __future__ import annotations
 
-import base64
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,8 +41,34 @@ class Address:
     """``file``, ``http``, ``https`` or ``ssh``."""
     local: Path | None = None
     """The folder of a ``file`` address."""
-    authorization: str = field(default="", repr=False)
-    """The ``Authorization`` header of an http(s) address with credentials; a secret."""
+    username: str = field(default="", repr=False)
+    """The user of an http(s) address with credentials; often a token, so a secret too."""
+    password: str = field(default="", repr=False)
+    """The password of such an address; a secret."""
+
+    @property
+    def host(self) -> str:
+        """Host of a network address, without brackets; empty for a ``file`` address."""
+        return self._host_and_port()[0]
+
+    @property
+    def port(self) -> int:
+        """Port of a network address, given or usual; 0 for a ``file`` address."""
+        return self._host_and_port()[1]
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of an http(s) address, the port only if it is given."""
+        return "/".join(self.url.split("/", 3)[:3])
+
+    def _host_and_port(self) -> tuple[str, int]:
+        if self.local is not None:
+            return "", 0
+        found = _URL.fullmatch(self.url) or _SCP.fullmatch(self.url)
+        if found is None:
+            return "", 0
+        port = found.groupdict().get("port") or {"http": 80, "https": 443}.get(self.scheme, 22)
+        return found["host"].strip("[]"), int(port)
 
 
 def address(text: str) -> Address:
@@ -91,11 +116,8 @@ def _remote(found: re.Match[str]) -> Address:
             raise _refused(found[0])
         return Address(found[0], scheme)
     host = found["host"] + (f":{found['port']}" if found["port"] else "")
-    header = ""
-    if user is not None:
-        pair = f"{unquote(user)}:{unquote(password or '')}".encode()
-        header = f"Authorization: Basic {base64.b64encode(pair).decode()}"
-    return Address(f"{scheme}://{host}{found['path'] or '/'}", scheme, None, header)
+    url = f"{scheme}://{host}{found['path'] or '/'}"
+    return Address(url, scheme, None, unquote(user or ""), unquote(password or ""))
 
 
 # --------------------------------------------------------------------------- refs and revisions

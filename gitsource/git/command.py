@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -23,8 +22,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gitsource.errors import ConfigurationError
-from gitsource.git import verbs
+from gitsource.errors import AccessRefused, ConfigurationError, MirrorError
+from gitsource.git import hostkeys, verbs
+from gitsource.git.access import Access
+from gitsource.git.address import Address
+from gitsource.git.credentials import Credentials
 from gitsource.git.orphans import held
 from gitsource.git.process import Limits, Process
 from gitsource.git.reasons import failure, passed_over
@@ -93,10 +95,8 @@ _CONFIG: Mapping[str, str] = {
     "core.deltaBaseCacheLimit": "16m",
 }
 
-_SSH_OPTIONS = (
-    *("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ControlMaster=no"),
-    *("-o", "ControlPath=none", "-o", "PermitLocalCommand=no", "-o", "ClearAllForwardings=yes"),
-)
+
+_NO_ACCESS = Access()
 
 
 def find_git(path: str) -> str:
@@ -157,6 +157,8 @@ class Git:
     limits: Limits = field(default_factory=Limits)
     mark: Path | None = None
     """A file that exists while a process that changes a repository runs, and that it holds open."""
+    credentials: Credentials = field(default_factory=Credentials)
+    """How steps that talk to a remote sign in there."""
 
     @property
     def program(self) -> str:
@@ -182,12 +184,13 @@ class Git:
 
         Raises RemoteUnreachable, RefMissing or GitFailed, saying which step failed and why.
         """
-        with self._process(command, talks=bool(stdin)) as process:
-            process.send(stdin)
-            process.end_input()
-            out = process.read_all(most)
-            self._check(command, process)
-        return out
+        with self._accessed(command) as access:
+            with self._process(command, talks=bool(stdin), access=access) as process:
+                process.send(stdin)
+                process.end_input()
+                out = process.read_all(most)
+                self._check(command, process, access)
+            return out
 
     def succeeds(self, command: Command) -> bool:
         """Run a *command* that answers by its exit code: 0 is yes, 1 is no."""
@@ -227,21 +230,50 @@ class Git:
         return self._start(command, talks=True)
 
     @contextmanager
-    def _process(self, command: Command, *, talks: bool) -> Iterator[Process]:
+    def _accessed(self, command: Command) -> Iterator[Access]:
+        """Give what *command* needs to reach its remote; what it was refused is explained."""
+        if command.remote is None:
+            yield Access()
+            return
+        with self.credentials.access(command.remote, self.timeout) as access:
+            try:
+                yield access
+            except AccessRefused as error:
+                if error.kind in {"authentication", "permission"}:
+                    self.credentials.forget(command.remote)
+                raise
+
+    @contextmanager
+    def _process(
+        self, command: Command, *, talks: bool, access: Access = _NO_ACCESS
+    ) -> Iterator[Process]:
         marked = nullcontext() if self.mark is None or not command.writes else held(self.mark)
         with marked as mark:
-            process = self._start(command, talks=talks, inherited=() if mark is None else (mark,))
+            inherited = () if mark is None else (mark,)
+            process = self._start(command, talks=talks, inherited=inherited, access=access)
             try:
                 yield process
             finally:
                 process.close()
 
-    def _start(self, command: Command, *, talks: bool, inherited: Sequence[int] = ()) -> Process:
+    def _start(
+        self,
+        command: Command,
+        *,
+        talks: bool,
+        inherited: Sequence[int] = (),
+        access: Access = _NO_ACCESS,
+        words: Sequence[str] = (),
+    ) -> Process:
+        """Start *command*, or the program and arguments *words* in its place."""
         program = self.program
-        env = environment(command, os.environ)
+        env = environment(command, os.environ, access)
         unwanted = [name for name in os.environ if name not in env and _plain(name)]
         drop = [word for name in unwanted for word in ("-u", name)]
-        argv = [*(["/usr/bin/env", *drop] if drop else []), program, *command.argv]
+        argv = [
+            *(["/usr/bin/env", *drop] if drop else []),
+            *(words or [program, *command.argv]),
+        ]
         if any("\0" in word for word in argv):
             raise ConfigurationError(f"{command.step}: an argument has a NUL in it")
         return Process(
@@ -252,21 +284,63 @@ class Git:
             talks=talks,
         )
 
-    @staticmethod
-    def _check(command: Command, process: Process) -> None:
+    def _check(self, command: Command, process: Process, access: Access = _NO_ACCESS) -> None:
         code = process.finish()
-        if code or passed_over(command, process.stderr):
-            raise failure(command, code, process.stderr)
+        stderr = access.without_secrets(process.stderr)
+        if code or passed_over(command, stderr):
+            error = failure(command, code, stderr, proxy=access.proxy)
+            if isinstance(error, AccessRefused) and error.kind == "host-key":
+                raise self._host_key(command, access, stderr) or error
+            raise error
+
+    def _host_key(self, command: Command, access: Access, stderr: bytes) -> AccessRefused | None:
+        """Return why ssh did not trust the host; None if that cannot be told."""
+        file, remote = access.known_hosts, command.remote
+        if file is None or remote is None:
+            return None
+        host = hostkeys.host_name(remote.host, remote.port)
+        try:
+            with file.open(encoding="utf-8", errors="replace") as stream:
+                known = list(hostkeys.read(stream.read(hostkeys.LARGEST)))
+        except OSError:
+            known = []
+        told = stderr.decode("utf-8", "replace")
+        offered = [] if hostkeys.tells_key(told) else self._offered(remote)
+        return hostkeys.explained(host, file, known, told, offered)
+
+    def _offered(self, remote: Address) -> list[hostkeys.Known]:
+        """Ask a host for its keys, in order to say which ones it has; they are not trusted."""
+        program = shutil.which("ssh-keyscan", path=absolute_only(os.environ.get("PATH", "")))
+        if program is None:
+            return []
+        words = [program, "-T", "5", "-p", str(remote.port), "--", remote.host]
+        asking = Command("host keys", (), remote=remote, program="ssh-keyscan")
+        process = self._start(asking, talks=False, words=words)
+        try:
+            out = process.read_all(1 << 20).decode("utf-8", "replace")
+        except MirrorError:
+            return []
+        finally:
+            process.close()
+        keys = {one.kind: one for one in hostkeys.read(out)}
+        preferred = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa")
+        return [keys[kind] for kind in preferred if kind in keys]
 
 
 def _plain(name: str) -> bool:
     return re.fullmatch(r"[^=\0-]+[^=\0]*", name) is not None
 
 
-def environment(command: Command, ours: Mapping[str, str]) -> dict[str, str]:
+def environment(
+    command: Command, ours: Mapping[str, str], access: Access = _NO_ACCESS
+) -> dict[str, str]:
     """Return the whole environment of *command*; *ours* is what gitsource itself was given."""
     env = dict(_ENVIRONMENT)
-    env |= {name: value for name, value in ours.items() if _PASSED.fullmatch(name)}
+    env |= {
+        name: value
+        for name, value in ours.items()
+        if _PASSED.fullmatch(name) and name not in access.dropped
+    }
     env["PATH"] = absolute_only(ours.get("PATH", os.defpath)) or os.defpath
     config = dict(_CONFIG)
     remote = command.remote
@@ -277,12 +351,10 @@ def environment(command: Command, ours: Mapping[str, str]) -> dict[str, str]:
         config["safe.directory"] = "*"
     else:
         env["GIT_ALLOW_PROTOCOL"] = remote.scheme
-        if remote.scheme == "ssh":
-            env["GIT_SSH_COMMAND"] = ssh_command(ours.get("HOME", ""))
         if remote.scheme == "http":
             env["GIT_ALLOW_PROTOCOL"] = "http:https"  # a redirect to https is welcome
-        if remote.authorization:
-            config[f"http.{remote.url}.extraHeader"] = remote.authorization
+        config |= access.config
+        env |= access.environ
         if remote.scheme == "file" and command.git_dir is not None:
             env["GIT_CONFIG_GLOBAL"] = str(command.git_dir / SERVED_CONFIG)
     env["GIT_CONFIG_COUNT"] = str(len(config))
@@ -306,31 +378,3 @@ def served(folder: Path) -> str:
              ("", "/.git", ".git", ".git/.git")}  # fmt: skip
     quoted = (name.replace("\\", "\\\\").replace('"', '\\"') for name in sorted(names))
     return "[safe]\n" + "".join(f'\tdirectory = "{name}"\n' for name in quoted)
-
-
-def ssh_command(home: str) -> str:
-    """
-    Return how ssh is called: no questions, and only hosts whose keys are known.
-
-    ssh looks for its files where the password database says. If HOME says otherwise (in a container
-    with a mounted secret, say) its files are named one by one.
-    """
-    words = ["ssh", *_SSH_OPTIONS]
-    folder = Path(home or "~").expanduser() / ".ssh"
-    if home and folder != Path(f"~{_user()}").expanduser() / ".ssh":
-        config = folder / "config"
-        words += ["-F", str(config) if config.is_file() else "none"]
-        words += ["-o", f'UserKnownHostsFile="{folder / "known_hosts"}"']
-        for key in ("id_ed25519", "id_ecdsa", "id_rsa"):
-            if (folder / key).is_file():
-                words += ["-o", f'IdentityFile="{folder / key}"']
-    return shlex.join(words)
-
-
-def _user() -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return ""

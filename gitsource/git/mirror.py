@@ -22,6 +22,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from gitsource.errors import ConfigurationError, GitFailed, MirrorError, RefMissing, StateError
@@ -62,7 +63,7 @@ class Mirror:
         if wrong is not None:
             raise ConfigurationError(f"repository.path: {wrong}: {repository.path[:200]!r}")
         base = git or Git(timeout=repository.timeout)
-        self._git = Git(base.executable, base.timeout, base.limits, self._beside("running"))
+        self._git = replace(base, mark=self._beside("running"))
         self._objects: Objects | None = None
 
     def __repr__(self) -> str:

@@ -9,28 +9,55 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Callable
 
-from gitsource.errors import GitFailed, MirrorError, RefMissing, RemoteUnreachable
+from gitsource.errors import AccessRefused, GitFailed, MirrorError, RefMissing, RemoteUnreachable
 from gitsource.git.verbs import Command
 from gitsource.observe.neutral import neutral, without_credentials
 
 _LONGEST = 600
 _TELLING = ("fatal:", "error:", "ssh:", "!", "warning: rejected")
-_HOST_KEY = re.compile(r"(?i)host key verification failed|remote host identification has changed")
+_HOST_KEY = re.compile(
+    r"(?i)host key verification failed|remote host identification has changed|"
+    r"revoked host key detected|no matching host key type"
+)
 _SIGN_IN = re.compile(
-    r"(?i)authentication failed|could not read (?:username|password)|permission denied|"
-    r"terminal prompts disabled|returned error: 40[13]|access denied"
+    r"(?i)authentication failed|could not read (?:username|password)|terminal prompts disabled|"
+    r"returned error: 401|permission denied \([a-z,-]+\)|too many authentication failures|"
+    r"no supported authentication methods"
+)
+_PERMISSION = re.compile(r"(?i)returned error: 403|access denied|permission denied|not authorized")
+_PROXY = re.compile(
+    r"(?i)\bproxy\b|connect tunnel failed|socks|http code [0-9]+ from proxy|returned error: 407"
+)
+_PROXY_SIGN_IN = re.compile(r"(?i)\b407\b|authenticat|rejected by the socks|login")
+_TLS = re.compile(
+    r"(?i)certificate|gnutls|ssl_connect|ssl_read|ssl_error|\bssl:|\btls\b|openssl/|"
+    r"unable to set private key file|wrong version number"
+)
+_REDIRECT = re.compile(r"(?i)returned error: 30[1278]|unable to update url base from redirect")
+_NAME = re.compile(
+    r"(?i)could(?:n't| not) resolve|name or service not known|unable to look up|"
+    r"temporary failure in name resolution|no address associated"
+)
+_REFUSED = re.compile(
+    r"(?i)connection refused|failed to connect|could(?:n't| not) connect|unable to connect"
+)
+_NOT_THERE = re.compile(
+    r"(?i)repository .*not found|does not appear to be a git repository|returned error: 404"
 )
 _NO_REF = re.compile(r"(?i)could(?:n't| not) find remote ref")
 _SHALLOW = re.compile(r"(?im)^warning: rejected .* because shallow|shallow update not allowed")
 _FSCK = re.compile(r"(?i)fsck error|invalid [a-z]+ object|error in packed object")
 _AWAY = re.compile(
-    r"(?i)could(?:n't| not) resolve|unable to access|connection (?:refused|timed out|reset)|"
-    r"could not read from remote|does not appear to be a git repository|hung up|early eof|"
-    r"unexpected disconnect|rpc failed|repository .*not found|no route to host|expected flush|"
-    r"network is unreachable|unable to connect|operation timed out|unable to look up"
+    r"(?i)unable to access|connection (?:timed out|reset|closed)|could not read from remote|"
+    r"hung up|early eof|unexpected disconnect|rpc failed|no route to host|expected flush|"
+    r"network is unreachable|operation timed out"
 )
-_FULL = re.compile(r"(?i)no space left on device|disk quota exceeded|read-only file system")
+_FULL = re.compile(
+    r"(?i)no space left on device|disk quota exceeded|read-only file system|"
+    r"insufficient permission for adding|unable to create (?:temporary file|')"
+)
 _DIVERGED = re.compile(r"\[rejected\].*\(non-fast-forward\)")
 _MISSING = re.compile(
     r"(?i)promisor remote|missing (?:blob|tree|commit)|could not read|bad object|unable to read"
@@ -42,6 +69,12 @@ class DivergedError(GitFailed):
 
 
 HALF = "objects are missing: fetch the whole history (not --depth or --filter)"
+
+
+# A commit that was asked for by its id: it is not there, or the host gives none by id.
+_NOT_GIVEN = re.compile(
+    r"(?i)upload-pack: not our ref|does not allow request for unadvertised object"
+)
 
 
 def hint_for(stderr: bytes) -> str:
@@ -69,43 +102,122 @@ def passed_over(command: Command, stderr: bytes) -> bool:
     return command.remote is not None and found is not None
 
 
-def failure(command: Command, code: int, stderr: bytes) -> MirrorError:
-    """Return the error for a *command* that ended with exit *code* (negative: by a signal)."""
-    text = stderr.decode("utf-8", "replace")
+def failure(command: Command, code: int, stderr: bytes, *, proxy: str = "") -> MirrorError:
+    """
+    Return the error for a *command* that ended with exit *code* (negative: by a signal).
+
+    *proxy* is the ``host:port`` of the proxy that it was to use, if any.
+    """
     why = quoted(stderr) or _signal(code)
     if command.remote is None:
         return GitFailed(f"git {command.step} failed: {why}", hint=hint_for(stderr))
     where = command.remote.url
     if code == -signal.SIGXFSZ:
         return GitFailed(f"git {command.step}: {where} sent more than one file may hold")
-    if _NO_REF.search(text):
+    # What the other side says about itself decides nothing.
+    text = "\n".join(
+        line
+        for line in stderr.decode("utf-8", "replace").replace("\r", "\n").split("\n")
+        if not line.startswith("remote:")
+    )
+    # Nor do names that the operator chose: a repository may be called `proxy`.
+    text = text.replace(where, "").replace(where.rstrip("/") + "/", "")
+    if _NO_REF.search(text) or _NOT_GIVEN.search(text):
         return RefMissing(f"the followed ref is not in {where}")
-    for pattern, kind, hint in _KINDS:
+    told = f"git {command.step} of {where} failed: {why}"
+    if proxy and (_REFUSED.search(text) or _NAME.search(text)) and _names(text, proxy):
+        return RemoteUnreachable(told, hint=f"the proxy {proxy} is not reached", kind="proxy")
+    for pattern, make in _KINDS:
         if pattern.search(text):
-            return kind(f"git {command.step} of {where} failed: {why}", hint=hint)
-    return GitFailed(f"git {command.step} of {where} failed: {why}")
+            return make(told, text)
+    return GitFailed(told)
 
 
-_KINDS: tuple[tuple[re.Pattern[str], type[MirrorError], str], ...] = (
+def _names(text: str, proxy: str) -> bool:
+    host, _, port = proxy.rpartition(":")
+    host = host.strip("[]")
+    return f"{host} port {port}" in text or f"resolve host: {host}" in text
+
+
+def _failed(hint: str) -> Callable[[str, str], MirrorError]:
+    return lambda told, _: GitFailed(told, hint=hint)
+
+
+def _away(kind: str, hint: str) -> Callable[[str, str], MirrorError]:
+    return lambda told, _: RemoteUnreachable(told, hint=hint, kind=kind)
+
+
+def _refused(kind: str, hint: str) -> Callable[[str, str], MirrorError]:
+    return lambda told, _: AccessRefused(told, hint=hint, kind=kind)
+
+
+def _by_proxy(told: str, text: str) -> MirrorError:
+    if _PROXY_SIGN_IN.search(text):
+        hint = "the proxy refuses: check proxy_credentials_file of the row in credentials"
+        return AccessRefused(told, hint=hint, kind="proxy")
+    hint = "the proxy failed, or may not connect there: check proxy of the row in credentials"
+    return RemoteUnreachable(told, hint=hint, kind="proxy")
+
+
+_KINDS: tuple[tuple[re.Pattern[str], Callable[[str, str], MirrorError]], ...] = (
     (
         _HOST_KEY,
-        RemoteUnreachable,
-        "the host's key is not the one in known_hosts: check it out of band, then add it there",
+        _refused(
+            "host-key",
+            "the host's key is not the one in known_hosts: check it out of band, then add it there",
+        ),
     ),
+    (_FULL, _failed("the mirror cannot be written: check state_dir, its owner and the space left")),
+    (_PROXY, _by_proxy),
     (
         _SIGN_IN,
-        RemoteUnreachable,
-        "the Git host refuses: check the user, token or key, and that it may read this repository",
+        _refused(
+            "authentication",
+            "the Git host does not know us: check the user, token or key in credentials",
+        ),
     ),
-    (_FULL, GitFailed, "the mirror cannot be written: check the space left in state_dir"),
-    (_DIVERGED, DivergedError, ""),
-    (_SHALLOW, GitFailed, "the upstream's history is cut off (shallow): give it all of it"),
+    (
+        _PERMISSION,
+        _refused(
+            "permission",
+            "the Git host refuses: the user, token or key may not read this repository",
+        ),
+    ),
+    (
+        _TLS,
+        _refused(
+            "tls",
+            "the two sides do not trust each other's certificates: check ca, client_cert and "
+            "client_key in credentials, and what the host serves",
+        ),
+    ),
+    (
+        _REDIRECT,
+        _away(
+            "redirect",
+            "the host sends elsewhere, and a token or client certificate is not taken along: set "
+            "repository.url to where it leads",
+        ),
+    ),
+    (_DIVERGED, lambda told, _: DivergedError(told)),
+    (_SHALLOW, _failed("the upstream's history is cut off (shallow): give it all of it")),
     (
         _FSCK,
-        GitFailed,
-        "git refuses an object of the repository: `git fsck` there says which commit has it",
+        _failed("git refuses an object of the repository: `git fsck` there says which commit"),
     ),
-    (_AWAY, RemoteUnreachable, "check the address, the network and the Git host"),
+    (_NAME, _away("dns", "the host's name is not found: check the address, DNS and the network")),
+    (
+        _REFUSED,
+        _away("refused", "nothing listens there: check host and port, the network, a firewall"),
+    ),
+    (
+        _NOT_THERE,
+        _away(
+            "repository",
+            "check the path; many hosts say so too of what the user, token or key may not read",
+        ),
+    ),
+    (_AWAY, _away("", "check the address, the network and the Git host")),
 )
 
 

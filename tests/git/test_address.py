@@ -71,12 +71,29 @@ def test_credentials_leave_the_url():
     """An argv can be read by every user of the machine, so no secret may get into one."""
     taken = address("https://ada:p%40ss@example.org/x.git")
 
-    assert (taken.url, taken.authorization, "p@ss" in repr(taken), "YWRh" in repr(taken)) == (
+    assert (taken.url, taken.username, taken.password) == (
         "https://example.org/x.git",
-        "Authorization: Basic YWRhOnBAc3M=",
-        False,
-        False,
+        "ada",
+        "p@ss",
     )
+    assert ("p@ss" in repr(taken), "ada" in repr(taken)) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port", "origin"),
+    [
+        ("https://ada:x@example.org/x.git", "example.org", 443, "https://example.org"),
+        ("http://[::1]:8080/x.git", "::1", 8080, "http://[::1]:8080"),
+        ("ssh://git@example.org:2222/x", "example.org", 2222, "ssh://git@example.org:2222"),
+        ("git@example.org:x", "example.org", 22, "git@example.org:x"),
+        ("/srv/x", "", 0, "file://"),
+    ],
+)
+def test_an_address_knows_whom_it_leads_to(text, host, port, origin):
+    """What a secret is tied to, and what known_hosts has a key for."""
+    taken = address(text)
+
+    assert (taken.host, taken.port, taken.origin) == (host, port, origin)
 
 
 def test_a_refused_address_does_not_show_its_password():

@@ -15,7 +15,8 @@ import pytest
 from gitsource.errors import ConfigurationError, GitFailed, RemoteUnreachable
 from gitsource.git import verbs
 from gitsource.git.address import address
-from gitsource.git.command import Git, environment, find_git, served, ssh_command
+from gitsource.git.command import Git, environment, find_git, served
+from gitsource.git.credentials import Credentials
 from gitsource.git.process import Limits, _limit
 from gitsource.git.verbs import Command
 from repositories import Upstream
@@ -128,35 +129,18 @@ def test_a_remote_is_reached_by_its_own_transport_only(url, allowed):
     assert environment(command, {})["GIT_ALLOW_PROTOCOL"] == allowed
 
 
-def test_credentials_travel_in_the_environment_for_one_url(tmp_path):
-    """No argv of ours, and so no process list, ever shows them."""
+def test_what_a_step_is_given_travels_in_the_environment(tmp_path):
+    """No argv of ours, and so no process list, ever shows it."""
     remote = address("https://ada:hunter2@example.org/x")
     command = verbs.fetch(tmp_path, remote, "HEAD", force=False)
-    env = environment(command, {})
-    keys = [env[k.replace("VALUE", "KEY")] for k, v in env.items() if "Basic " in v]
+    with Credentials().access(remote) as access:
+        env = environment(command, {}, access)
+    keys = [env[k.replace("VALUE", "KEY")] for k, v in env.items() if "GITSOURCE_PASSWORD" in v]
 
-    assert (keys, any("hunter2" in word for word in command.argv)) == (
-        ["http.https://example.org/x.extraHeader"],
-        False,
-    )
-
-
-def test_ssh_never_asks_and_never_trusts_a_new_host():
-    """Of all Git mirrors' faults, accepting any host key is the most common."""
-    words = ssh_command("")
-
-    assert "BatchMode=yes" in words
-    assert "StrictHostKeyChecking=yes" in words
-
-
-def test_ssh_files_are_named_where_home_differs_from_the_password_database(tmp_path):
-    """In a container with a mounted secret ssh itself would look elsewhere."""
-    (tmp_path / ".ssh").mkdir()
-    (tmp_path / ".ssh" / "id_rsa").touch()
-    words = ssh_command(str(tmp_path))
-
-    assert f'UserKnownHostsFile="{tmp_path}/.ssh/known_hosts"' in words
-    assert f'IdentityFile="{tmp_path}/.ssh/id_rsa"' in words
+    assert (env["GITSOURCE_USERNAME"], env["GITSOURCE_PASSWORD"]) == ("ada", "hunter2")
+    assert keys == ["credential.https://example.org.helper"]
+    assert [word for word in command.argv if "hunter2" in word] == []
+    assert "hunter2" not in repr(access)
 
 
 def test_serving_is_allowed_for_one_repository():

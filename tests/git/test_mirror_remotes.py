@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -85,27 +87,28 @@ def test_a_mirror_follows_a_branch_over_http(upstream, mirror_of):
 def test_credentials_are_sent_and_seen_nowhere(upstream, mirror_of, tmp_path):
     """They travel in a header; neither an argv nor the mirror on disk holds them."""
     commit = upstream.commit({"a.yaml": "1"})
-    seen = []
     with HttpGit(upstream.folder.parent, credentials=("ada", "hunter2")) as host:
         mirror = mirror_of(f"http://ada:hunter2@{host.netloc}/mesh.git")
         mirror.fetch()
         found = mirror.head().commit
         host.manner = Manner.SILENT
-        slow = Git(timeout=1.0).converse(_fetch_of(mirror))
-        time.sleep(0.5)
-        seen = git_processes()
-        slow.close()
+        fetching = threading.Thread(target=_failing, args=(mirror,))
+        fetching.start()
+        until, seen = time.monotonic() + 10, []
+        while not (host.held.is_set() and seen) and time.monotonic() < until:
+            seen = git_processes()
+        host.stopping.set()
+        fetching.join()
     on_disk = [p for p in (tmp_path / "mirror.git").rglob("*") if p.is_file()]
 
-    assert (found, bool(seen)) == (commit, True)
+    assert (found, bool(seen), host.held.is_set()) == (commit, True, True)
     assert [line for line in seen if "hunter2" in line or "aHVudGVyMg" in line] == []
     assert [p for p in on_disk if b"hunter2" in p.read_bytes()] == []
 
 
-def _fetch_of(mirror: Mirror):
-    from gitsource.git import verbs
-
-    return verbs.fetch(mirror.folder, mirror._address, "refs/heads/main", force=False)
+def _failing(mirror: Mirror) -> None:
+    with suppress(MirrorError):
+        mirror.fetch()
 
 
 @pytest.mark.parametrize("given", ["", "ada:wrong@"])
@@ -227,7 +230,8 @@ def test_a_host_whose_key_is_not_known_is_not_trusted(
         with pytest.raises(RemoteUnreachable) as caught:
             mirror.fetch()
 
-    assert "known_hosts" in caught.value.hint
+    assert (caught.value.kind, caught.value.fault) == ("host-key", "operator")
+    assert "known_hosts" in f"{caught.value} {caught.value.hint}"
     assert host.commands == []
     assert (tmp_path / "home" / ".ssh" / "known_hosts").read_text() == line
 

@@ -45,6 +45,10 @@ class HttpGit:
         self.redirect: str | None = None
         """If set: where every request is sent instead."""
         self.stopping = threading.Event()
+        self.held = threading.Event()
+        """Set once a request is held that never gets an answer."""
+        self.old = False
+        """Whether it speaks the protocol of old, which gives no commits but the tips of refs."""
         self.requests: list[str] = []
         """Every request line that came in."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -111,6 +115,7 @@ def _handler(host: HttpGit) -> type[BaseHTTPRequestHandler]:  # noqa: C901  # on
                 self.send_header("Content-Length", "0")
                 self.end_headers()
             elif host.manner is Manner.SILENT:
+                host.held.set()
                 host.stopping.wait(60)
             elif host.manner is Manner.ENDLESS_REFS and listing:
                 self._pour(
@@ -161,7 +166,7 @@ def _handler(host: HttpGit) -> type[BaseHTTPRequestHandler]:  # noqa: C901  # on
                 "CONTENT_TYPE": self.headers.get("Content-Type", ""),
                 "CONTENT_LENGTH": str(len(body)),
                 "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+                "GIT_PROTOCOL": "" if host.old else self.headers.get("Git-Protocol", ""),
                 "REMOTE_ADDR": "127.0.0.1",
             }
             done = subprocess.run(
