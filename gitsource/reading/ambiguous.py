@@ -33,10 +33,9 @@ _LONGEST = 64
 
 def doubt(text: str) -> str:
     """Say how other readers read the plain scalar *text*; empty if all read it as we do."""
-    if not text or len(text) > _LONGEST:
+    # What begins as no number and is none of the words is text to all of them.
+    if not 0 < len(text) <= _LONGEST or (text[0] not in _STARTS and text not in _WORDS):
         return ""
-    if text[0] not in _STARTS and text not in _WORDS:
-        return ""  # a word to all of them
     try:
         ours = resolve(text)
     except Misfit:
