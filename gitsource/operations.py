@@ -121,6 +121,7 @@ class Operations:
             },
             "sinks": self._cache.sinks(),
             "refusals": self._sinks.refusals.rows(MOST_REFUSALS),
+            "ended": self._cache.endings.rows(),
             "secrets": [alarm.as_json() for alarm in self._sinks.alarms()],
         }
 

@@ -266,13 +266,14 @@ class McpServer:
     async def _serve(
         self, wire: Wire, _: object, context: grpc.aio.ServicerContext[bytes, bytes]
     ) -> None:
-        limits = self._shared.limits
+        limits, peer = self._shared.limits, unquote(context.peer())
         if self._draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, GOING_AWAY)
         if len(self._sessions) >= limits.streams:
             text = f"{limits.streams} sink streams are open (limits.streams)"
+            if self._shared.cache.turned_away(peer, wire.protocol, text):
+                log.warning("%s: one more is not taken, from %s", text, peer)
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
-        peer = unquote(context.peer())
         session = Session(self._shared, wire, peer, _reader(context), _writer(context))
         task = asyncio.current_task()
         if task is None:

@@ -53,6 +53,10 @@ class End(Enum):
     FAULT = "a fault in gitsource"
 
 
+OURS = frozenset((End.PROTOCOL, End.LIMIT, End.STALLED, End.FAULT))
+"""What gitsource ends a stream for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a stream ended."""
@@ -166,7 +170,10 @@ class Session:
             unwatch()
             reader.cancel()
             why = ending.text or ending.end.value
-            self._tell(self._report("disconnected", error=why), f"sink disconnected: {why}")
+            ours = ending.end in OURS
+            report = self._report("disconnected", error=_shown(why), ours=ours)
+            level = logging.WARNING if ours else logging.INFO
+            self._tell(report, f"sink disconnected: {why}", level)
         with suppress(asyncio.CancelledError):
             await reader
         return ending

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from gitsource.model import Collection, Snapshot
 from gitsource.snapshot.build import CollectionDelta
+from gitsource.snapshot.endings import Endings
 from gitsource.snapshot.reports import (
     CollectionStatus,
     Identity,
@@ -69,6 +70,8 @@ class SnapshotCache:
         self._sinks: dict[int, SinkStatus] = {}
         self._changed: dict[str, float] = {}
         """When each collection came to what is served of it, in seconds since the epoch."""
+        self.endings = Endings()
+        """Streams that were ended for what their sinks did, or not taken at all."""
         self._keys = count()
         self._streams = count(1)
 
@@ -153,6 +156,9 @@ class SnapshotCache:
                 report.stream, report.peer, protocol, self._clock(), report.sink
             )
         elif report.event == "disconnected":
+            if report.ours:
+                sink = report.sink if isinstance(report.sink, str) else ""
+                self.turned_away(report.peer, protocol, report.error, sink=sink)
             self._gone(report.stream)
         else:
             self._noted(report)
@@ -182,6 +188,10 @@ class SnapshotCache:
         elif report.event == "nacked":
             status.nacked, status.error = report.version, report.error
             self._verdicts.refuse(report.sink, report.collection, report.version, report.error)
+
+    def turned_away(self, peer: str, protocol: str, why: str, *, sink: str = "") -> bool:
+        """Note a stream that was not taken, or ended; returns whether that is news."""
+        return self.endings.note(self._clock(), sink, peer, protocol, why)
 
     def assign(self, stream: int, *, views: tuple[str, ...] | None, wanted: Wanted) -> None:
         """Say which *views* take the sink of an open *stream*, and what it should have."""

@@ -67,6 +67,8 @@ class SinkReport:
     """acked: it was a part of the way to what is served, which no later stream goes back to."""
     note: str = ""
     """sent: what an operator should know about it."""
+    ours: bool = False
+    """disconnected: whether gitsource ended it, for what the sink did."""
 
 
 @dataclass(slots=True)

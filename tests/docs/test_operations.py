@@ -124,6 +124,7 @@ async def test_every_status_field_is_documented():
     resource = Resource("shop/a", "v", b"", Origin("a.yaml", 1))
     about = {"collection": "c", "requested": "c", "version": "v"}
     cache.report(SinkReport("nacked", 1, "sink", "peer", **about, error="e", blamed=(resource,)))
+    cache.turned_away("peer", "xds", "too many")
     await asyncio.sleep(0.01)
     sinks = Sinks(cache, tuple, refusals, lambda: [Alarm("web", "a.key", "is empty", served=True)])
     announced = Announcements(lambda _reason: None, lambda *_: asyncio.sleep(0, False))
@@ -133,7 +134,7 @@ async def test_every_status_field_is_documented():
     await announced.close()
     documented = set(first_cells("Status"))
     groups = {"held", "pin", "suspended", "last_sync", "findings", "sinks", "refusals", "secrets"}
-    groups |= {"refusals[].resources", "announced"}
+    groups |= {"refusals[].resources", "announced", "ended"}
 
     assert leaves(status) == documented - groups
     assert groups <= documented

@@ -190,6 +190,9 @@ async def test_a_hundred_thousand_names_and_one_more_end_the_stream(delta, caplo
         await sees_changes(cache, witness)
 
     assert f"sink disconnected: {expected}" in caplog.text
+    assert [("greedy", 1, expected)] == [
+        (row["sink"], row["count"], row["why"]) for row in cache.endings.rows()
+    ]
 
 
 @both
@@ -388,6 +391,7 @@ async def test_a_client_that_takes_nothing_for_too_long_is_hung_up_on(delta, cap
             assert grpc.StatusCode.UNAVAILABLE == code
 
         assert "limits.stalled" in caplog.text
+        assert ["stuck"] == [row["sink"] for row in cache.endings.rows()]
 
         await sees_changes(cache, witness)
 
@@ -518,16 +522,18 @@ async def test_five_hundred_sotw_clients_that_come_back_at_once_get_nothing_they
             await connection.close()
 
 
-async def test_one_stream_too_many_is_refused():
+async def test_one_stream_too_many_is_refused_and_that_is_said_once(caplog):
     async with with_witness(streams=2) as (cache, _, connection, witness):
         second = RawXds(connection)
         await second.ask(CDS)
         await second.accept()
-        third = RawXds(connection)
+        text = "2 sink streams are open (limits.streams)"
+        for _ in range(2):
+            assert ("RESOURCE_EXHAUSTED", text) == await RawXds(connection).ended()
+        (row,) = cache.endings.rows()
 
-        assert ("RESOURCE_EXHAUSTED", "2 sink streams are open (limits.streams)") == (
-            await third.ended()
-        )
+        assert (2, "xds", text) == (row["count"], row["protocol"], row["why"])
+        assert 1 == caplog.text.count(text)
 
         await sees_changes(cache, witness)
 
