@@ -21,6 +21,7 @@ from gitsource.report import text as report
 WIDTH = 80
 MOST_FINDINGS = 20
 MOST_SINKS = 40
+MOST_ENDED = 5
 
 
 def status(told: Mapping[str, Any], now: datetime) -> str:
@@ -28,6 +29,10 @@ def status(told: Mapping[str, Any], now: datetime) -> str:
     lines = [*_standing(told, now), "", *_collections(told), "", *_sinks(told)]
     for alarm in told.get("secrets") or ():
         lines += _entry("secret", f"{alarm['resource']}: {alarm['file']} {alarm['reason']}")
+    for row in (told.get("ended") or ())[:MOST_ENDED]:
+        often = f"{row['count']} times, last {_when(row['at'], now)}"
+        who = row["sink"] or row["peer"]
+        lines += _entry("ended", f"{who} ({row['protocol']}): {row['why']}\n{often}")
     lines += ["", *refusals(told.get("refusals") or ())]
     return "\n".join(line.rstrip() for line in lines).rstrip("\n") + "\n"
 

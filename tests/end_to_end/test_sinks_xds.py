@@ -172,3 +172,24 @@ async def test_a_key_reaches_its_client_and_no_page_or_log(
         assert [True] == [row["body"]["redacted"] for row in held["resources"]]
         assert PLANTED not in shown.stdout + str(pages) + server.log.read_text()
         assert [] == [path for path in kept if PLANTED.encode() in path.read_bytes()]
+
+
+@both
+async def test_a_stream_that_a_limit_ended_is_told_of(
+    tmp_path: Path, upstream: Upstream, *, delta: bool
+) -> None:
+    settings = f"{QUIET}limits: {{names: 10}}\n"
+    with Gitsource(tmp_path / "gitsource-small", upstream.url, settings) as server:
+        await asyncio.to_thread(eventually, lambda: server.status()["revision"], "a snapshot")
+        for _ in range(2):
+            async with client_of(server, "greedy", delta=delta) as client:
+                await client.ask(EDS, *(f"service-{number}" for number in range(11)))
+                code, text = await client.ended()
+
+                assert ("RESOURCE_EXHAUSTED", True) == (code, "limits.names" in text)
+
+        (row,) = (await asyncio.to_thread(server.status))["ended"]
+        page = await asyncio.to_thread(server.cli, "status")
+
+        assert ("greedy", 2, text) == (row["sink"], row["count"], row["why"])
+        assert f"greedy ({row['protocol']}): {text}" in " ".join(page.stdout.split())
