@@ -243,7 +243,8 @@ def test_what_is_wrong_with_an_envoy_resource_is_told_at_its_place(envoy, old, n
 
 def test_an_envoy_resource_may_be_chosen_by_its_path(envoy):
     route = envoy.route("listeners/a.yaml")
-    text = b"name: web\naddress: {socket_address: {address: 0.0.0.0, port_value: 80}}\n"
+    address = b"{socket_address: {address: 0.0.0.0, port_value: 80}}"
+    text = b"name: web\ndefault_filter_chain: {}\naddress: " + address
     judged = judge(text, route, envoy, bounds(envoy), json=False).documents[0]
 
     assert ("envoy/listeners", "web", []) == (
