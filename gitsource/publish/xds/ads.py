@@ -21,7 +21,7 @@ from gitsource.model import Collection, Snapshot
 from gitsource.publish.content import Identity, Kept
 from gitsource.publish.exchange import PATIENCE, SETTLE
 from gitsource.publish.words import Acked, Error, Heard, Holding, Nacked, Node, Stale, Subscribed
-from gitsource.publish.xds import subscription
+from gitsource.publish.xds import standing, subscription
 from gitsource.publish.xds.blame import Grudges, judge
 from gitsource.publish.xds.due import Due, beat, due, in_order
 from gitsource.publish.xds.selection import Shelf
@@ -101,15 +101,7 @@ class Ads:
     def settled(self, snapshot: Snapshot) -> bool:
         """Whether every subscription has accepted what it is to hold of *snapshot*."""
         plan = self._plan(snapshot, -inf)
-        return all(self._holds(watch, plan) for watch in self._ordered)
-
-    def _holds(self, watch: Watch, plan: Plan) -> bool:
-        if watch.flights or watch.first or not (watch.merges or watch.sure):
-            return False
-        whole = plan.whole(watch)
-        if self._delta or not watch.merges:
-            return watch.has.version == whole.version
-        return not self._shelf.changes(watch.has, whole).put
+        return all(standing.holds(watch, plan) for watch in self._ordered)
 
     def wanted(self, snapshot: Snapshot, requested: str, _collection: str) -> str | None:
         """
@@ -120,20 +112,14 @@ class Ads:
         watch = self._watches.get(requested)
         if watch is None:
             return self._shelf.empty(requested).version
-        plan = self._plan(snapshot, -inf)
-        # What it has may be more (a SotW client keeps what it merges), or less than it had when it
-        # accepted it (it gave up names): that is no lag.
-        return watch.told if self._holds(watch, plan) else plan.whole(watch).version
+        return standing.wanted(watch, self._plan(snapshot, -inf))
 
     def refuses(self, snapshot: Snapshot, requested: str) -> bool:
         """Whether the client refused a part of what *snapshot* has of *requested*."""
         watch = self._watches.get(requested)
-        if watch is None or watch.trouble is None:
+        if watch is None:
             return False
-        whole = self._plan(snapshot, -inf).whole(watch)
-        return whole.version in watch.trouble.refused or any(
-            _has(whole, name, version) for name, version in self._bad(watch)
-        )
+        return standing.refuses(watch, self._plan(snapshot, -inf), self._bad(watch))
 
     def retry(self) -> None:
         """Forget what was refused: it may be sent again. `Kept` may still know better."""
@@ -144,26 +130,7 @@ class Ads:
     def holdings(self) -> Iterator[Holding]:
         """Yield what each subscription was sent last and has accepted."""
         for watch in self._ordered:
-            names = None if watch.wanted.all else tuple(sorted(watch.wanted.names))
-            has = None if watch.first else watch.has
-            sent = watch.expected
-            refused = self._stands_refused(watch)
-            if refused is not None and not watch.flights:
-                sent = refused
-            version = refused.version if refused is not None else None
-            why = watch.trouble.why if watch.trouble is not None and refused is not None else ""
-            yield Holding(watch.requested, watch.collection, sent, has, version, names, why)
-
-    def _stands_refused(self, watch: Watch) -> Collection | None:
-        """Return what the client would have, had it not refused what it still refuses."""
-        if watch.trouble is None or watch.trouble.sent is None:
-            return None
-        sent = watch.trouble.sent
-        bad = [sent.get(name) for name, version in self._bad(watch) if _has(sent, name, version)]
-        put = tuple(one for one in bad if one is not None)
-        if put and watch.merges:
-            return watch.expected.changed((), {one.name: one for one in put})
-        return sent if watch.refused_at is not None else None
+            yield standing.holding(watch, self._bad(watch))
 
     # ------------------------------------------------------------------ hearing
 
@@ -226,7 +193,7 @@ class Ads:
         if snapshot is not None:
             plan = self._plan(snapshot, now)
             self._skip(watch, plan)
-            if self._holds(watch, plan):
+            if standing.holds(watch, plan):
                 watch.told = watch.has.version
         return Subscribed(url, collection, self._delta, stated, watch.told or "")
 
@@ -487,8 +454,3 @@ class Ads:
 
 def _whole(watch: Watch, snapshot: Snapshot | None) -> Collection | None:
     return None if snapshot is None else snapshot.collection(watch.collection)
-
-
-def _has(collection: Collection, name: str, version: str) -> bool:
-    found = collection.get(name)
-    return found is not None and found.version == version
