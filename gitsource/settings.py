@@ -42,7 +42,23 @@ class Repository:
     """The repository: `file://`, `https://`, `http://`, `ssh://` or `user@host:path`. Required by
     `serve`. Whoever may push to it decides what the mesh does."""
     ref: str = "main"
-    """The ref that is followed: a branch or a full ref name."""
+    """The ref that is followed: a branch or a full ref name. What follows says it more exactly; of
+    several that are given `commit` counts, then `name`, `semver`, `tag`, `branch`, and `ref`
+    last."""
+    branch: str | None = None
+    """A branch, in place of `ref`."""
+    tag: str | None = None
+    """A tag, annotated or not. It is looked at again and again: one that was moved is followed, and
+    told."""
+    semver: str | None = None
+    """The highest of the tags in this range of versions (`>=1.2 <2`, `~1.4`, `^1.0`, `1.x`), with
+    or without a `v`. Pre-releases only where the range names one of the same version
+    (`>=2.0.0-rc.1`)."""
+    name: str | None = None
+    """Any ref by its full name: `refs/pull/7/head`, `refs/heads/main`."""
+    commit: str | None = None
+    """One commit, by its whole id, for good. It is asked for by that id, or looked for on `branch`
+    (or `ref`) where the Git host gives none by id."""
     path: str = ""
     """Folder inside the repository to which gitsource keeps; empty: all of it."""
     timeout: Seconds = Seconds(120.0)

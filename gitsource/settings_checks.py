@@ -120,9 +120,31 @@ def _repository(found: Mapping[str, Found]) -> Iterator[Fault]:
     if ref and not re.fullmatch(r"[^\s-]\S*", ref.value):
         text = "expected a branch or a full ref name, such as main or refs/heads/main"
         yield Fault(ref.place(), "repository.ref", text)
+    yield from _followed(found)
     if path and (path.value.startswith("/") or ".." in path.value.split("/")):
         text = "expected a folder inside the repository, such as mesh/config"
         yield Fault(path.place(), "repository.path", text)
+
+
+def _followed(found: Mapping[str, Found]) -> Iterator[Fault]:
+    commit, name, tag, branch, ref = (
+        found.get(f"repository.{key}") for key in ("commit", "name", "tag", "branch", "ref")
+    )
+    if commit and commit.value and not OBJECT_ID.fullmatch(commit.value.lower()):
+        text = "expected the whole id of a commit, 40 or 64 hex digits"
+        yield Fault(commit.place(), "repository.commit", text)
+    if name and name.value and not re.fullmatch(r"HEAD|refs/\S+", name.value):
+        text = "expected the full name of a ref, such as refs/pull/7/head"
+        yield Fault(name.place(), "repository.name", text)
+    for key, one in (("tag", tag), ("branch", branch)):
+        if one and one.value and not re.fullmatch(r"(?!refs/)[^\s-]\S*", one.value):
+            text = f"expected the name of a {key} without refs/; repository.name takes full names"
+            yield Fault(one.place(), f"repository.{key}", text)
+    if branch and branch.value and ref:
+        said = ref.value.removeprefix("refs/heads/")
+        if said != branch.value:
+            text = f"repository.ref says {said}: give one of them"
+            yield Fault(branch.place(), "repository.branch", text)
 
 
 def _together(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:

@@ -17,28 +17,36 @@ one left behind are ended first (`orphans`).
 from __future__ import annotations
 
 import hashlib
-import json
+import logging
 import os
-import shutil
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from gitsource.errors import ConfigurationError, GitFailed, MirrorError, RefMissing, StateError
-from gitsource.git import orphans, verbs
-from gitsource.git.address import address, full_ref
+from gitsource.errors import (
+    ConfigurationError,
+    GitFailed,
+    MirrorError,
+    RefMissing,
+    RemoteUnreachable,
+    StateError,
+)
+from gitsource.git import orphans, refs, verbs
+from gitsource.git.address import address
 from gitsource.git.address import spec as checked_spec
 from gitsource.git.changes import safe_path
 from gitsource.git.command import SERVED_CONFIG, Git, served
+from gitsource.git.mirror_files import clear, discard, mark, marker, rewrite, sync
 from gitsource.git.objects import Objects
 from gitsource.git.reasons import DivergedError
-from gitsource.git.verbs import HEAD_REF, KEEP_REFS
+from gitsource.git.refs import TAGS, Chosen, Fixed, Highest, Named
+from gitsource.git.remote import Remote
+from gitsource.git.verbs import HEAD_REF, KEEP_REFS, VIA_REF
 from gitsource.model import Revision
 from gitsource.settings import Repository
 
-MARKER = "gitsource-mirror"
-_VERSION = 1
+log = logging.getLogger("gitsource.git")
 
 LOOSE = 2000
 """Objects outside of packs from which on `Mirror.maintenance` packs them."""
@@ -58,16 +66,19 @@ class Mirror:
     def __init__(self, folder: Path, repository: Repository, git: Git | None = None) -> None:
         self.folder = folder.absolute()
         self._address = address(repository.url)
-        self._ref = full_ref(repository.ref)
+        self._wanted = refs.wanted(repository)
+        self._chosen = Chosen("", self._wanted.why)
+        self._deny = repository.non_fast_forward == "deny"
         wrong = safe_path(repository.path.strip("/")) if repository.path.strip("/") else None
         if wrong is not None:
             raise ConfigurationError(f"repository.path: {wrong}: {repository.path[:200]!r}")
         base = git or Git(timeout=repository.timeout)
         self._git = replace(base, mark=self._beside("running"))
+        self._remote = Remote(self._git, self._address)
         self._objects: Objects | None = None
 
     def __repr__(self) -> str:
-        return f"<Mirror {self._address.url} {self._ref}>"
+        return f"<Mirror {self._address.url} {self._wanted}>"
 
     def _beside(self, what: str) -> Path:
         return self.folder.with_name(f"{self.folder.name}.{what}")
@@ -84,13 +95,13 @@ class Mirror:
         try:
             orphans.end(self._beside("running"))
             self._finish_swap()
-            marker = _marker(self.folder)
-            if marker is None or not self._readable():
+            known = marker(self.folder)
+            if known is None or not self._readable():
                 self._make(self._beside("new"), "sha1")
                 self._swap()
             else:
-                _clear(self.folder)
-                self._follow(marker)
+                clear(self.folder)
+                self._follow(known)
             self._allow_serving(self.folder)
         except OSError as error:
             raise StateError(
@@ -123,39 +134,39 @@ class Mirror:
         return not os.path.lexists(self.folder / HEAD_REF)
 
     def _make(self, folder: Path, object_format: str) -> None:
-        _discard(folder)
+        discard(folder)
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700)
         self._git.run(verbs.init(folder, object_format))
         self._allow_serving(folder)
-        _mark(folder, self._follows(), object_format)
+        mark(folder, self.follows, object_format)
 
     def _allow_serving(self, folder: Path) -> None:
         told = served(self._address.local) if self._address.local is not None else ""
         file = folder / SERVED_CONFIG
         if not file.is_file() or file.read_text(encoding="utf-8", errors="replace") != told:
-            _replace(file, told)
+            rewrite(file, told)
 
     def _swap(self) -> None:
         """Put the mirror made beside in place; `_finish_swap` ends this after a crash."""
         self._forget_objects()
         old = self._beside("old")
-        _discard(old)
+        discard(old)
         if os.path.lexists(self.folder):
             self.folder.rename(old)
         self._beside("new").rename(self.folder)
-        _sync(self.folder.parent)
-        _discard(old)
+        sync(self.folder.parent)
+        discard(old)
 
     def _finish_swap(self) -> None:
         new, old = self._beside("new"), self._beside("old")
         if not os.path.lexists(self.folder):
             for candidate in (new, old):
-                if _marker(candidate) is not None:
+                if marker(candidate) is not None:
                     candidate.rename(self.folder)
                     break
-        _discard(new)
-        _discard(old)
+        discard(new)
+        discard(old)
 
     def _forget_objects(self) -> None:
         if self._objects is not None:
@@ -164,20 +175,26 @@ class Mirror:
 
     # ------------------------------------------------------------------ what is followed
 
-    def _follows(self) -> str:
-        """Return what this mirror follows, as the marker has it: no secret can be read from it."""
-        return hashlib.sha256(f"{self._address.url}\0{self._ref}".encode()).hexdigest()
+    @property
+    def follows(self) -> str:
+        """What this mirror follows, as the marker has it: no secret can be read from it."""
+        return hashlib.sha256(f"{self._address.url}\0{self._wanted}".encode()).hexdigest()
 
-    def _follow(self, marker: dict[str, str]) -> None:
+    def _follow(self, known: dict[str, str]) -> None:
         """Point the mirror at another repository or ref; what it has stays, but is no head now."""
-        if marker.get("follows") == self._follows():
+        if known.get("follows") == self.follows:
+            ref = self._wanted.ref if isinstance(self._wanted, Named) else ""
+            moved = known.get("moved_from", "")
+            self._chosen = Chosen(known.get("chosen", ref), self._wanted.why, moved)
             return
         old = self.objects.at(HEAD_REF)
         if old is not None:
             self._change_refs([(KEEP_REFS + old, old), (HEAD_REF, None)])
-        _mark(self.folder, self._follows(), marker.get("format", "sha1"))
+        mark(self.folder, self.follows, known.get("format", "sha1"))
 
-    def _change_refs(self, wanted: Iterable[tuple[str, str | None]]) -> None:
+    def _change_refs(
+        self, wanted: Iterable[tuple[str, str | None]], folder: Path | None = None
+    ) -> None:
         """Set (or, with None, delete) refs of ours, all or none."""
         told = b""
         for ref, oid in wanted:
@@ -187,7 +204,7 @@ class Mirror:
             else:
                 told += b"update " + name + b"\0" + verbs.oid(oid).encode() + b"\0\0"
         if told:
-            self._git.run(verbs.update_refs(self.folder), stdin=told)
+            self._git.run(verbs.update_refs(folder or self.folder), stdin=told)
 
     # ------------------------------------------------------------------ fetching
 
@@ -202,74 +219,119 @@ class Mirror:
             self._rebuild(self._format())
             return
         try:
-            self._bring(self.folder)
+            self._bring()
         except RefMissing as error:
-            raise self._missing() from error
+            old = self.objects.at(HEAD_REF)
+            raise self._remote.missing(self.folder, self._wanted, old) from error
         except GitFailed:
-            theirs = self._their_format()
+            theirs = self._remote.object_format(self.folder)
             if theirs in {None, self._format()}:
                 raise
             self._rebuild(str(theirs))
 
-    def _bring(self, folder: Path) -> None:
+    def _bring(self) -> None:
+        if isinstance(self._wanted, Fixed):
+            if self.objects.at(HEAD_REF) != self._wanted.commit:  # a commit never changes
+                self._fetch_commit(self.folder, self._wanted)
+                self._choose(Chosen("", self._wanted.why))
+            return
+        chosen, oid = self._aim(self._wanted)
+        before = self.objects.at(HEAD_REF)
+        same = before is not None and self._chosen.ref == chosen.ref
+        if not (same and before == oid):
+            self._fetch_ref(chosen.ref, same=same)
+        after = self.objects.at(HEAD_REF)
+        if same and chosen.ref.startswith(TAGS):
+            moved = str(before) if after != before else self._chosen.moved_from
+            chosen = replace(chosen, moved_from=moved)
+            if after != before:
+                log.warning("%s was moved: from %s to %s", chosen.ref, before, after)
+        self._choose(chosen)
+
+    def _aim(self, meant: Named | Highest) -> tuple[Chosen, str]:
+        """Return which ref to fetch now, and the object it is at if that is known."""
+        if isinstance(meant, Named):
+            return Chosen(meant.ref, meant.why), ""
+        tags = self._remote.refs(self.folder, "tags")
+        ref = meant.of(tags)
+        if ref is None:
+            raise RefMissing(f"no tag is {meant}")
+        return Chosen(ref, f"the highest tag in {meant.range}, of {len(tags)}"), tags[ref]
+
+    def _fetch_ref(self, ref: str, *, same: bool) -> None:
         try:
-            self._git.run(verbs.fetch(folder, self._address, self._ref, force=False))
-        except DivergedError:
+            self._remote.fetch(self.folder, ref, force=False)
+        except DivergedError as error:
             old = self.objects.at(HEAD_REF)
+            # Releases of two lines need not follow from each other: then no ref was moved.
+            if self._deny and same:
+                raise GitFailed(
+                    f"{ref} of {self._address.url} was moved to a commit that does not "
+                    f"follow from {str(old)[:12]}: history was rewritten, or rolled back",
+                    hint="move it back, or set repository.non_fast_forward to hold or allow",
+                ) from error
             if old is not None:
                 self._change_refs([(KEEP_REFS + old, old)])
-            self._git.run(verbs.fetch(folder, self._address, self._ref, force=True))
+            self._remote.fetch(self.folder, ref, force=True)
+
+    def _fetch_commit(self, folder: Path, meant: Fixed) -> None:
+        """Get one commit by its id or, where the host gives none by id, through its branch."""
+        try:
+            self._remote.fetch(folder, meant.commit, force=True)
+        except RemoteUnreachable:
+            raise
+        except MirrorError:
+            self._remote.fetch(folder, meant.via, force=True, into=VIA_REF)
+            with closing(Objects(self._git, folder)) as objects:
+                tip = objects.revision(VIA_REF).commit
+                if not objects.contains(tip, meant.commit):
+                    raise RefMissing(f"{meant.commit} is not on {meant.via}") from None
+            self._change_refs([(HEAD_REF, meant.commit), (VIA_REF, None)], folder)
+
+    def _choose(self, chosen: Chosen) -> None:
+        """Keep in mind what is followed now; across restarts too, where it may change."""
+        if (chosen.ref, chosen.moved_from) != (self._chosen.ref, self._chosen.moved_from):
+            more = {"chosen": chosen.ref, "moved_from": chosen.moved_from}
+            mark(self.folder, self.follows, self._format(), **more)
+        self._chosen = chosen
+
+    @property
+    def chosen(self) -> Chosen:
+        """What is followed, as it was last found at the remote. Any thread may ask."""
+        return self._chosen
 
     def _rebuild(self, object_format: str) -> None:
         """Fetch everything anew beside, and only then let go of what is there."""
         new = self._beside("new")
         self._make(new, object_format)
+        chosen = Chosen("", self._wanted.why)
         try:
-            self._git.run(verbs.fetch(new, self._address, self._ref, force=True))
+            if isinstance(self._wanted, Fixed):
+                self._fetch_commit(new, self._wanted)
+            else:
+                chosen, _ = self._aim(self._wanted)
+                self._remote.fetch(new, chosen.ref, force=True)
         except MirrorError:
-            _discard(new)
+            discard(new)
             raise
         self._swap()
+        self._choose(chosen)
 
     def _format(self) -> str:
-        return (_marker(self.folder) or {}).get("format", "sha1")
-
-    def _branches(self) -> list[tuple[str, str]]:
-        """Return the remote's branches as (object id, name)."""
-        listed = self._git.run(verbs.ls_remote(self.folder, self._address), most=4 << 20)
-        pairs = (line.split("\t", 1) for line in listed.decode("utf-8", "replace").splitlines())
-        return [(p[0], p[1].removeprefix("refs/heads/")) for p in pairs if len(p) == 2]
-
-    def _their_format(self) -> str | None:
-        try:
-            branches = self._branches()
-        except MirrorError:
-            return None
-        return ("sha256" if len(branches[0][0]) == 64 else "sha1") if branches else None
-
-    def _missing(self) -> RefMissing:
-        where = self._address.url
-        try:
-            names = [name for _, name in self._branches()]
-        except MirrorError:
-            names = ["(unknown)"]
-        if not names:
-            return RefMissing(
-                f"{where} has no branches: it is empty", hint=f"push a commit to {self._ref}"
-            )
-        some = ", ".join(name[:60] for name in names[:5] if name.isprintable())
-        return RefMissing(
-            f"{self._ref} is not in {where}",
-            hint=f"set repository.ref to a branch that is: {some}{', …' * (len(names) > 5)}",
-        )
+        return (marker(self.folder) or {}).get("format", "sha1")
 
     # ------------------------------------------------------------------ what it has
 
     def head(self) -> Revision:
         """Return the last fetched head, without network; RefMissing if there is none yet."""
         if self.objects.at(HEAD_REF) is None:
-            raise RefMissing(f"{self._ref} was not fetched yet from {self._address.url}")
+            raise RefMissing(f"{self._wanted} was not fetched yet from {self._address.url}")
         return self.objects.revision(HEAD_REF)
+
+    def annotated(self) -> tuple[str, bytes] | None:
+        """Return name and object of the annotated tag that is followed, None if none is."""
+        _, kind, raw = self.objects.raw(HEAD_REF)
+        return (self._chosen.ref.removeprefix(TAGS), raw) if kind == "tag" else None
 
     def resolve(self, spec: str) -> Revision:
         """
@@ -279,13 +341,15 @@ class Mirror:
         is no revision at all, RefMissing for one that is not here.
         """
         asked = checked_spec(spec)
-        if asked.base in {"HEAD", self._ref, self._ref.removeprefix("refs/heads/")}:
+        ref = self._chosen.ref or str(self._wanted)
+        short = ref.removeprefix("refs/heads/").removeprefix(TAGS)
+        if asked.base in {"HEAD", ref, short}:
             return self.objects.revision(HEAD_REF + asked.steps)
         if not asked.is_hex:
-            raise RefMissing(f"the mirror follows {self._ref} only, not {asked.base[:100]}")
+            raise RefMissing(f"the mirror follows {ref} only, not {asked.base[:100]}")
         revision = self.objects.revision(str(asked))
         if not self._git.run(verbs.containing(self.folder, revision.commit, "refs/gitsource")):
-            raise RefMissing(f"commit {revision.short} is no longer part of {self._ref}")
+            raise RefMissing(f"commit {revision.short} is no longer part of {ref}")
         return revision
 
     def keep(self, commit: str) -> None:
@@ -317,65 +381,3 @@ class Mirror:
             return False
         self._git.run(verbs.gc(self.folder) if full else verbs.repack(self.folder))
         return True
-
-
-# --------------------------------------------------------------------------- files of the mirror
-
-
-def _marker(folder: Path) -> dict[str, str] | None:
-    """Return what the marker says; None if *folder* is no whole mirror of this version."""
-    if folder.is_symlink():
-        return None
-    try:
-        told = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return told if isinstance(told, dict) and told.get("version") == _VERSION else None
-
-
-def _mark(folder: Path, follows: str, object_format: str) -> None:
-    told = {"version": _VERSION, "follows": follows, "format": object_format}
-    _replace(folder / MARKER, json.dumps(told))
-
-
-def _replace(file: Path, content: str) -> None:
-    """Write *file* so that a crash leaves the old or the new content."""
-    beside = file.with_name(file.name + ".tmp")
-    with beside.open("w", encoding="utf-8") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(file)
-    _sync(file.parent)
-
-
-def _sync(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
-def _discard(path: Path) -> None:
-    """Remove a folder, or whatever else is there under its name."""
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
-        shutil.rmtree(path)
-
-
-def _clear(folder: Path) -> None:
-    """Remove what a git that was killed left behind: locks, and packs that were never finished."""
-    stale = [folder / "HEAD.lock", folder / "config.lock", folder / "packed-refs.lock"]
-    stale += [folder / "shallow.lock", folder / "packed-refs.new", folder / "gc.pid"]
-    stale += folder.glob("refs/**/*.lock")
-    stale += folder.glob("objects/**/*.lock")
-    stale += folder.glob("objects/pack/tmp_*")
-    stale += folder.glob("objects/pack/.tmp-*")
-    stale += folder.glob("objects/??/tmp_obj_*")
-    for path in stale:
-        with suppress(FileNotFoundError):
-            path.unlink()
-    for left in (*folder.glob("objects/tmp_objdir-*"), *folder.glob("objects/incoming-*")):
-        _discard(left)

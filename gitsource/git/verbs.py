@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from gitsource.errors import ConfigurationError
 from gitsource.git.address import Address
@@ -23,6 +24,8 @@ _OWN_REF = re.compile(r"refs/gitsource/[a-z]+(?:/[0-9a-f]{40,64})?")
 
 HEAD_REF = "refs/gitsource/head"
 """Where the mirror keeps the followed ref."""
+VIA_REF = "refs/gitsource/via"
+"""Where a branch stands for a moment on which one commit is looked for."""
 KEEP_REFS = "refs/gitsource/keep/"
 """Under it, one ref a commit that must outlive garbage collection."""
 
@@ -85,19 +88,21 @@ def init(folder: Path, object_format: str) -> Command:
     return Command("init", (*args, *where), writes=True)
 
 
-def fetch(git_dir: Path, remote: Address, ref: str, *, force: bool) -> Command:
-    """Bring the mirror's head to the remote's *ref*; without *force* only by fast-forward."""
+def fetch(
+    git_dir: Path, remote: Address, ref: str, *, force: bool, into: str = HEAD_REF
+) -> Command:
+    """Bring *into* to the remote's *ref* (or a commit); without *force* only by fast-forward."""
     args = (
         *("fetch", "--no-progress", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head"),
         *("--no-recurse-submodules", "--no-auto-gc", "--atomic"),
-        *("--end-of-options", remote.url, f"{'+' if force else ''}{ref}:{HEAD_REF}"),
+        *("--end-of-options", remote.url, f"{'+' if force else ''}{ref}:{own_ref(into)}"),
     )
     return Command("fetch", args, git_dir, remote=remote, writes=True)
 
 
-def ls_remote(git_dir: Path, remote: Address) -> Command:
-    """List the remote's branches, to say what there is when the followed ref is missing."""
-    args = ("ls-remote", "--quiet", "--heads", "--end-of-options", remote.url)
+def ls_remote(git_dir: Path, remote: Address, kind: Literal["heads", "tags"]) -> Command:
+    """List the remote's branches or tags; a tag with the object it points to."""
+    args = ("ls-remote", "--quiet", "--refs", f"--{kind}", "--end-of-options", remote.url)
     return Command("ls-remote", args, git_dir, remote=remote)
 
 

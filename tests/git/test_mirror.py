@@ -189,7 +189,8 @@ def test_a_deleted_branch_is_told_and_the_head_stays(upstream, mirrors):
     with pytest.raises(RefMissing) as caught:
         mirror.fetch()
 
-    assert "refs/heads/main is not in file://" in str(caught.value)
+    assert "refs/heads/main was deleted in file://" in str(caught.value)
+    assert commit[:12] in str(caught.value)
     assert "develop" in caught.value.hint
     assert mirror.head().commit == commit
 

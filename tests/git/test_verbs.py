@@ -31,7 +31,14 @@ SLOTS: dict[str, tuple[Callable[[str], Command], str]] = {
     ),
     "fetch ref": (lambda t: verbs.fetch(DIR, REMOTE, full_ref(t), force=True), "main"),
     "fetch raw ref": (lambda t: verbs.fetch(DIR, REMOTE, t, force=False), "refs/heads/main"),
-    "ls-remote url": (lambda t: verbs.ls_remote(DIR, Address(t, "https")), "https://example.org/"),
+    "ls-remote url": (
+        lambda t: verbs.ls_remote(DIR, Address(t, "https"), "tags"),
+        "https://example.org/",
+    ),
+    "fetch into": (
+        lambda t: verbs.fetch(DIR, REMOTE, "HEAD", force=True, into=t),
+        "refs/gitsource/via",
+    ),
     "for-each-ref under": (lambda t: verbs.refs(DIR, t), "refs/heads"),
     "for-each-ref contains": (lambda t: verbs.containing(DIR, t, "refs"), OID),
     "symbolic-ref": (lambda t: verbs.symbolic(DIR, t), "HEAD"),
