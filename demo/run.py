@@ -14,6 +14,7 @@ what was expected.
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
 import hmac
 import http.client
@@ -32,11 +33,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deliveries import families
+
 HERE = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 SECRET = "demo-webhook-secret"  # noqa: S105 - it guards a repository that lives a minute
 PATIENCE = 30.0
 """Seconds any single thing may take before the demo says that it did not happen."""
+SIGNING_KEY = "whsec_" + base64.b64encode(b"a key for GitLab, a minute long.").decode()
 QUIET = "1h"
 """A poll interval that does not come round while the demo runs."""
 
@@ -197,7 +201,7 @@ class Demo:
     def configure(self, *, interval: str = QUIET, watch: bool = False) -> None:
         """Write the config file: ports 0 take any free one."""
         upstream = (self.work / "upstream.git").as_uri()
-        (self.work / "secret").write_text(SECRET + "\n")
+        (self.work / "secret").write_text(f"{SECRET}\n{SIGNING_KEY}\n")
         (self.work / "gitsource.yaml").write_text(
             f"repository: {{url: '{upstream}', ref: main}}\n"
             f"state_dir: state\n"
@@ -273,21 +277,44 @@ class Demo:
         """Send what a Git host sends on a push, signed."""
         body = json.dumps({"ref": "refs/heads/main", "after": commit}).encode()
         signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", self.ports["webhook"], timeout=PATIENCE
-        )
         headers = {
             "Content-Type": "application/json",
             "X-GitHub-Event": "push",
             "X-GitHub-Delivery": commit,
             "X-Hub-Signature-256": f"sha256={signature}",
         }
-        connection.request("POST", "/webhook", body, headers)
-        answer = connection.getresponse()
-        say(f"  webhook: answered {answer.status}")
-        connection.close()
-        if answer.status != 202:
-            raise DemoError(f"the webhook was answered {answer.status}")
+        status, verdict = self.post_webhook(headers, body)
+        say(f"  webhook: answered {status} {verdict}")
+        if status != 202:
+            raise DemoError(f"the webhook was answered {status}")
+
+    def post_webhook(self, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        """Post to the webhook's door; returns status and verdict."""
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.ports["webhook"], timeout=PATIENCE
+        )
+        try:
+            connection.request("POST", "/webhook", body, headers)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())["verdict"]
+        finally:
+            connection.close()
+
+    def deliver_as_every_host(self, commit: str) -> None:
+        """Send the same news as each family of Git hosts does, and once with a wrong secret."""
+        for sent in families(commit, SECRET, SIGNING_KEY):
+            status, verdict = self.post_webhook(sent.headers, sent.body)
+            say(f"  webhook: {sent.host:<22} answered {status} {verdict}")
+            if status != 202:
+                raise DemoError(f"the webhook of {sent.host} was answered {status} {verdict}")
+        stranger = next(families(commit, "guessed", SIGNING_KEY))
+        status, verdict = self.post_webhook(stranger.headers, stranger.body)
+        say(f"  webhook: {'somebody else':<22} answered {status} {verdict}")
+        if status != 401:
+            raise DemoError(f"a delivery with a wrong secret was answered {status}")
+        listed = json.loads(self.admin("webhook", "list", "--output", "json"))["deliveries"]
+        say(f"  gitsource webhook list: {len(listed)} deliveries, the last {listed[0]['verdict']}: "
+            f"{listed[0]['reason']}")  # fmt: skip
 
 
 def _not_content(_folder: str, names: list[str]) -> list[str]:
@@ -340,6 +367,7 @@ def run(demo: Demo) -> None:  # noqa: PLR0915 - a story reads best from top to b
         demo.arrivals(pushed, {short["virtualservices"]}, "the edit")
         demo.served(edit, "webhook")
         demo.expected.published += 1
+        demo.deliver_as_every_host(edit)
 
         say("\n3. an addition, noticed by poll (every second now); a dry-run says it before")
         reload(demo, server, interval="1s")

@@ -250,12 +250,13 @@ class App:
             await asyncio.Event().wait()
 
     async def _serve_webhook(self, stack: contextlib.AsyncExitStack) -> Listener:
-        from gitsource.triggers.webhook import Behind, followed_by, serve_webhook
+        from gitsource.triggers.followed import followed
+        from gitsource.triggers.webhook import Behind, serve_webhook
 
         settings = self._settings
         await asyncio.to_thread(self.ledger.load)
         behind = Behind(
-            lambda: followed_by(self._settings.repository, settings.webhook),
+            lambda: followed(self._settings.repository, settings.webhook.repositories),
             self.announced.heard,
             self.telemetry.delivered,
             self.ledger,
@@ -281,11 +282,14 @@ class App:
         self._tasks[name] = asyncio.create_task(make(), name=name)
 
     async def _watch(self) -> None:
-        from gitsource.triggers.watch import local_folder, watch
+        from gitsource.triggers.followed import ref_of
+        from gitsource.triggers.places import local_folder
+        from gitsource.triggers.watch import watch
 
-        folder = local_folder(self._settings.repository.url)
+        repository = self._settings.repository
+        folder = local_folder(repository.url)
         if folder is not None:
-            await watch(folder, self._settings.repository.ref, self.looks.poke)
+            await watch(folder, ref_of(repository), self.looks.poke)
 
     async def _end_tasks(self) -> None:
         for task in self._tasks.values():

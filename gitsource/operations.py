@@ -248,9 +248,19 @@ class Operations:
 
     # ------------------------------------------------------------------ commands
 
-    async def sync(self, reason: str) -> dict[str, Any]:
-        """Look now; return what that came to once the head is published or held."""
-        return _told(await self._look(reason))
+    async def sync(self, reason: str, timeout: float = 0.0) -> dict[str, Any]:  # noqa: ASYNC109 - the caller's own bound is what is carried out
+        """
+        Look now; return what that came to once the head is accepted or held.
+
+        ``accepted`` of the ``connected`` sinks have accepted what is served, after at most
+        *timeout* seconds.
+        """
+        outcome = await self._look(reason)
+        told = _told(outcome)
+        if outcome.result not in ("published", "unchanged") or outcome.revision is None:
+            return told
+        waited = await self.wait(outcome.revision.commit, 0, timeout)
+        return told | {key: waited.get(key, 0) for key in ("accepted", "connected")}
 
     async def pin(self, revision: str, reason: str, who: str) -> dict[str, Any]:
         """Serve *revision* (empty: the one before) until `unpin`."""

@@ -409,3 +409,12 @@ def test_a_path_that_leads_out_is_never_asked_of_the_repository(path):
         catalog_for(load(None, {}, {"collections": row}), asked.append)
 
     assert asked == []
+
+
+def test_a_webhook_without_a_secret_has_to_be_asked_for(tmp_path):
+    file = tmp_path / "gitsource.yaml"
+    file.write_text("webhook: {listen: '127.0.0.1:9903'}\n")
+    insecure = load(file, {}, {"insecure_webhook": "true"})
+
+    assert told(file)[0].endswith("deliveries that nobody signed are not taken")
+    assert insecure.insecure_webhook is True

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from gitsource.admin.routes import application
 from gitsource.configuration import load
 from gitsource.listener import is_loopback, split_address
-from gitsource.triggers.watch import local_folder
+from gitsource.triggers.places import local_folder
 
 ROOT = Path(__file__).parents[1]
 MANIFEST = ROOT / "deploy" / "kubernetes.yaml"

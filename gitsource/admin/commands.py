@@ -22,7 +22,7 @@ DEFAULT_WAIT = 30.0
 """Seconds that ``GET /wait`` takes at most if it does not say."""
 
 COMMANDS: Mapping[str, tuple[str, ...]] = {
-    "sync": ("reason",),
+    "sync": ("reason", "timeout"),
     "pin": ("revision", "reason", "who"),
     "rollback": ("revision", "reason", "who"),
     "unpin": ("reason", "who"),
@@ -75,15 +75,20 @@ def read_wait(query: Mapping[str, str]) -> Wait:
     sinks, timeout = query.get("sinks") or "0", query.get("timeout") or str(DEFAULT_WAIT)
     if not (sinks.isascii() and sinks.isdigit() and len(sinks) < 10):
         raise ConfigurationError(f"sinks: {sinks[:20]!r} is no number of sinks", hint=hint)
+    return Wait(revision, int(sinks), read_timeout(timeout, hint))
+
+
+def read_timeout(told: str, hint: str) -> float:
+    """Return the seconds in *told*; raises ConfigurationError, with *hint*, if it has none."""
     try:
-        seconds = float(timeout)
+        seconds = float(told)
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= LONGEST_WAIT:  # NaN is in no range
         raise ConfigurationError(
-            f"timeout: {timeout[:20]!r} is not between 0 and {LONGEST_WAIT:.0f} seconds", hint=hint
+            f"timeout: {told[:20]!r} is not between 0 and {LONGEST_WAIT:.0f} seconds", hint=hint
         )
-    return Wait(revision, int(sinks), seconds)
+    return seconds
 
 
 def read_sink(query: Mapping[str, str]) -> tuple[str, bool]:

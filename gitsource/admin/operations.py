@@ -34,8 +34,8 @@ class Operations(Protocol):
     async def retry(self, sink: str, reason: str, who: str) -> dict[str, Any]:
         """Send a sink again what it refused."""
 
-    async def sync(self, reason: str) -> dict[str, Any]:
-        """Look at the repository now; return what that came to."""
+    async def sync(self, reason: str, timeout: float) -> dict[str, Any]:  # noqa: ASYNC109 - the caller's own bound
+        """Look at the repository now; return what that came to, and who has accepted it."""
 
     async def pin(self, revision: str, reason: str, who: str) -> dict[str, Any]:
         """Serve *revision* (empty: the one before) until `unpin`."""

@@ -20,7 +20,14 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from gitsource.admin import page
-from gitsource.admin.commands import COMMANDS, read_command, read_sink, read_wait, read_webhook
+from gitsource.admin.commands import (
+    COMMANDS,
+    read_command,
+    read_sink,
+    read_timeout,
+    read_wait,
+    read_webhook,
+)
 from gitsource.admin.operations import Metrics, Operations
 from gitsource.admin.readiness import readiness
 from gitsource.errors import (
@@ -202,12 +209,16 @@ class _Routes:
     async def command(self, request: web.Request) -> web.Response:
         """Carry out a command. One that has begun is finished, even if its caller goes away."""
         name = request.path.strip("/")
-        told = read_command(name, await self._body(request))
+        told: dict[str, Any] = dict(read_command(name, await self._body(request)))
         if "who" in told and not told["who"]:
             told["who"] = f"someone at {request.remote}"
-        if name == "sync" and not told["reason"]:
-            told["reason"] = "operator"
+        if name == "sync":
+            hint = '"timeout": "30" is how many seconds the sinks get'
+            timeout = read_timeout(told.pop("timeout") or "0", hint)
+            told["reason"] = told["reason"] or "operator"
         log.info("command", extra={"command": name, **told})
+        if name == "sync":
+            told["timeout"] = timeout
         act: Coroutine[Any, Any, dict[str, Any]] = getattr(self._operations, name)(**told)
         task = asyncio.create_task(act, name=f"admin {name}")
         self._under_way.add(task)

@@ -96,17 +96,35 @@ def status(ask: Ask, output: str) -> None:
 
 
 @click.command("sync")
+@click.option(
+    "--timeout", default="30s", show_default=True, help="How long sinks get to accept it."
+)
 @asking
-def sync(ask: Ask, output: str) -> None:
+def sync(ask: Ask, output: str, timeout: str) -> None:
     """
     Look for a new revision now.
 
-    Returns when the head of the ref is published or held. Exits 1 when it is held, when the
-    repository could not be read, or while gitsource is suspended.
+    Returns when the head of the ref is held, or when every connected sink has accepted it. Exits 1
+    when it is held, when the repository could not be read, when the time is up, or while gitsource
+    is suspended.
     """
-    told = ask("POST", "/sync").value
+    limit = _limit(timeout)
+    told = ask("POST", "/sync", {"timeout": str(limit)}).value
     _tell_look(told, output)
-    raise SystemExit(0 if told.get("outcome") in {"published", "unchanged"} else 1)
+    done = told.get("outcome") in {"published", "unchanged"}
+    accepted, connected = told.get("accepted", 0), told.get("connected", 0)
+    if done and connected and output == "text":
+        click.echo(f"accepted by {accepted} of {connected} sinks")
+        if accepted < connected:
+            click.echo("next: `gitsource sinks` shows which are behind, and why", err=True)
+    raise SystemExit(0 if done and accepted >= connected else 1)
+
+
+def _limit(timeout: str) -> float:
+    try:
+        return float(seconds(timeout))
+    except ValueError as error:
+        raise click.BadParameter(f"expected {error}", param_hint="--timeout") from error
 
 
 @click.command("wait")
@@ -121,10 +139,7 @@ def wait(ask: Ask, output: str, revision: str, timeout: str, sinks: int) -> None
     Exits 0 when every connected sink has accepted that revision, or a later one that contains it;
     1 when the time is up or the revision is held.
     """
-    try:
-        limit = float(seconds(timeout))
-    except ValueError as error:
-        raise click.BadParameter(f"expected {error}", param_hint="--timeout") from error
+    limit = _limit(timeout)
     asked = {"revision": revision, "sinks": sinks, "timeout": limit}
     told = ask("GET", "/wait", asked, patience=limit + 30).value
     outcome, name = told.get("outcome"), neutral(str(told.get("revision") or revision))

@@ -12,23 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from gitsource.triggers.delivery import JSON_TYPE, Delivery, Verdict, read_payload, usable_id
+from gitsource.triggers.followed import Followed
 from gitsource.triggers.hosts.said import Host, Move, Said, Terms
 from gitsource.triggers.hosts.table import host_of
 from gitsource.triggers.same_repository import foreign
-
-
-@dataclass(frozen=True, slots=True)
-class Followed:
-    """Which news matter."""
-
-    ref: str
-    """Full name of the ref that is followed; ``HEAD`` stands for any branch."""
-    addresses: tuple[str, ...] = ()
-    """All addresses under which the repository may be told of."""
-
-    def concerns(self, ref: str) -> bool:
-        """Whether a move of *ref* is news."""
-        return ref == self.ref or (self.ref == "HEAD" and ref.startswith("refs/heads/"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ a folder replaced under us) is logged, and looking by the clock goes on; nothing
 good, because the poll trigger runs too.
 
 The mechanism: Git updates a ref by writing ``main.lock`` and renaming it to ``main``, which arrives
-as a *moved* event whose destination is the ref; packing refs does the same with ``packed-refs``.
+as a *moved* event whose destination is the ref; packing refs does so with ``packed-refs``, and git
+with reftables with ``reftable/tables.list``. git-sync renames a symbolic link, so the folders are
+watched in which the links on the way to the repository stand.
 """
 
 from __future__ import annotations
@@ -14,9 +16,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+
+from gitsource.triggers.followed import full_ref
+from gitsource.triggers.places import git_folder, links, own_folder, without_events
 
 if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver
@@ -29,46 +35,6 @@ SLOW_LOOK = 1.0
 """Seconds between looks at the folders where the kernel gives no events."""
 
 
-def local_folder(url: str) -> Path | None:
-    """Return the folder of a ``file://`` URL, None for any other URL."""
-    parts = urlsplit(url)
-    if parts.scheme.lower() != "file" or parts.netloc not in ("", "localhost"):
-        return None
-    return Path(unquote(parts.path))
-
-
-def git_folder(repository: Path) -> Path | None:
-    """
-    Return the folder that holds the refs of *repository*, None if there is no repository.
-
-    It may be bare, have a ``.git`` folder, or be a linked work tree, whose ``.git`` is a file.
-    """
-    dot_git = repository / ".git"
-    if dot_git.is_file():
-        folder = _pointed(dot_git, "gitdir:", repository)
-    else:
-        folder = dot_git if dot_git.is_dir() else repository
-    if folder is not None and (folder / "commondir").is_file():
-        folder = _pointed(folder / "commondir", "", folder)
-    return folder if folder is not None and (folder / "HEAD").is_file() else None
-
-
-def _pointed(file: Path, prefix: str, base: Path) -> Path | None:
-    """Return the folder that *file* names, relative to *base*."""
-    try:
-        text = file.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
-        return None
-    if not text.startswith(prefix):
-        return None
-    return (base / text.removeprefix(prefix).strip()).resolve()
-
-
-def full_ref(ref: str) -> str:
-    """Return the full name of *ref*, a branch or already a full name."""
-    return ref if ref.startswith("refs/") or ref == "HEAD" else f"refs/heads/{ref}"
-
-
 def concerns(ref: str, path: str) -> bool:
     """
     Whether a change at *path*, relative to the Git folder, may have moved the full name *ref*.
@@ -78,6 +44,7 @@ def concerns(ref: str, path: str) -> bool:
     return (
         path in (ref, "packed-refs", "HEAD")
         or ref.startswith(f"{path}/")
+        or (ref.endswith("/") and path.startswith(ref) and not path.endswith(".lock"))
         or path.startswith("reftable/")
         or (ref == "HEAD" and path.startswith("refs/heads/") and not path.endswith(".lock"))
     )
@@ -102,21 +69,20 @@ async def watch(
     said = False
     again = False
     while True:
-        folder = await asyncio.to_thread(git_folder, repository)
-        if folder is None:
+        places = await asyncio.to_thread(_Places.of, repository)
+        if places is None:
             if not said:
                 log.warning("nothing to watch yet, polling", extra={"folder": str(repository)})
             said, again = True, True
             await asyncio.sleep(recheck)
             continue
         said = False
-        changes = _Changes(loop, folder, ref, poke)
-        identity = _identity(folder)
-        observer = await asyncio.to_thread(_observe, folder, changes.seen, observers)
+        changes = _Changes(loop, places, ref, poke)
+        observer = await asyncio.to_thread(_observe, places, changes.seen, observers)
         try:
             if again:
                 poke("watch")  # what happened between two watches was seen by neither
-            await _until_replaced(folder, identity, observer, recheck)
+            await _until_replaced(repository, places, observer, changes.replaced, recheck)
         finally:
             if observer is not None:
                 observer.stop()
@@ -124,20 +90,59 @@ async def watch(
 
 
 async def _until_replaced(
-    folder: Path,
-    identity: tuple[tuple[int, int], ...],
+    repository: Path,
+    places: _Places,
     observer: BaseObserver | None,
+    replaced: asyncio.Event,
     recheck: float,
 ) -> None:
     """Return when the watched folders are no longer those at their paths, or nobody watches."""
     while True:
         # Where nothing gives events, trying again is for the rare case that a limit was raised.
-        await asyncio.sleep(recheck if observer is not None else recheck * 20)
-        if observer is None or not observer.is_alive():
+        pause = recheck if observer is not None else recheck * 20
+        try:
+            await asyncio.wait_for(replaced.wait(), pause)
+        except TimeoutError:
+            if observer is None or not observer.is_alive():
+                return
+        if await asyncio.to_thread(_Places.of, repository) != places:
+            log.info("the watched repository was replaced", extra={"folder": str(places.folder)})
             return
-        if await asyncio.to_thread(_identity, folder) != identity:
-            log.info("the watched repository was replaced", extra={"folder": str(folder)})
-            return
+        replaced.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """What is watched; another identity of any of it makes another value."""
+
+    folder: Path
+    """Where the refs are."""
+    own: Path
+    """Where the repository's ``HEAD`` is: elsewhere in a linked work tree."""
+    links: tuple[Path, ...]
+    """On the way to the repository."""
+    identity: tuple[tuple[int, int] | str, ...]
+    """Which folders are at those paths, and where the links lead."""
+
+    @classmethod
+    def of(cls, repository: Path) -> _Places | None:
+        """Return what is to be watched now, None if there is no repository."""
+        folder, own = git_folder(repository), own_folder(repository)
+        if folder is None or own is None:
+            return None
+        way = links(repository)
+        folders = tuple(map(_identity, (*_watched(folder), own)))
+        return cls(folder, own, way, (*folders, *map(_target, way)))
+
+    def scheduled(self) -> Iterable[tuple[Path, bool]]:
+        """Yield each folder to watch, and whether with all below it."""
+        for path in _watched(self.folder):
+            if path.is_dir():
+                yield path, path != self.folder
+        if self.own != self.folder and self.own.is_dir():
+            yield self.own, False
+        for folder in dict.fromkeys(link.parent for link in self.links):
+            yield folder, False
 
 
 class _Changes:
@@ -146,50 +151,71 @@ class _Changes:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        folder: Path,
+        places: _Places,
         ref: str,
         poke: Callable[[str], None],
     ) -> None:
         self._loop = loop
-        self._prefix = f"{folder}/"
+        self._prefix = f"{places.folder}/"
+        self._head = str(places.own / "HEAD") if ref == "HEAD" else ""
+        self._links = frozenset(map(str, places.links))
         self._ref = ref
         self._poke = poke
+        self.replaced = asyncio.Event()
+        """Set when a link on the way to the repository may lead elsewhere now."""
 
     def seen(self, *paths: str) -> None:
         """Take one event; called on watchdog's thread."""
-        if any(concerns(self._ref, path.removeprefix(self._prefix)) for path in paths if path):
-            try:
-                self._loop.call_soon_threadsafe(self._poke, "watch")
-            except RuntimeError:
-                log.debug("an event came after the loop had ended")
-
-
-def _identity(folder: Path) -> tuple[tuple[int, int], ...]:
-    """Return which folders are at the watched paths now; what is replaced differs."""
-    found = []
-    for path in _watched(folder):
+        told = tuple(filter(None, paths))
+        swapped = any(path in self._links for path in told)
         try:
-            status = path.stat()
-        except OSError:
-            found.append((0, 0))
-        else:
-            found.append((status.st_dev, status.st_ino))
-    return tuple(found)
+            if swapped:
+                self._loop.call_soon_threadsafe(self.replaced.set)
+            if swapped or any(map(self._concerned, told)):
+                self._loop.call_soon_threadsafe(self._poke, "watch")
+        except RuntimeError:
+            log.debug("an event came after the loop had ended")
+
+    def _concerned(self, path: str) -> bool:
+        if path == self._head:
+            return True
+        inside = path.startswith(self._prefix)
+        return inside and concerns(self._ref, path.removeprefix(self._prefix))
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Return which folder is at *path* now; what is replaced differs."""
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0)
+    return (status.st_dev, status.st_ino)
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
 
 
 def _watched(folder: Path) -> tuple[Path, ...]:
     return (folder, folder / "refs", folder / "reftable")
 
 
-def _observers() -> Iterable[Callable[[], BaseObserver]]:
+def _observers(blind: str = "") -> Iterable[Callable[[], BaseObserver]]:
+    """Return watchdog's observers, best first, for a file system that may be *blind*."""
     from watchdog.observers import Observer  # lazily: 43 ms that a start need not pay
     from watchdog.observers.polling import PollingObserver
 
+    if blind:
+        log.info("%s tells nothing of what others write: looking each second", blind)
+        return (lambda: PollingObserver(timeout=SLOW_LOOK),)
     return Observer, lambda: PollingObserver(timeout=SLOW_LOOK)
 
 
 def _observe(
-    folder: Path,
+    places: _Places,
     seen: Callable[..., None],
     observers: Callable[[], Iterable[Callable[[], BaseObserver]]] | None,
 ) -> BaseObserver | None:
@@ -204,13 +230,13 @@ def _observe(
             if event.event_type in ("created", "deleted", "modified", "moved") and not listed:
                 seen(_text(event.src_path), _text(event.dest_path))
 
-    for make in (observers or _observers)():
+    folder = places.folder
+    for make in (observers or partial(_observers, without_events(folder)))():
         observer = None
         try:
             observer = make()
-            for path in _watched(folder):
-                if path.is_dir():
-                    observer.schedule(Handler(), str(path), recursive=path != folder)
+            for path, recursive in places.scheduled():
+                observer.schedule(Handler(), str(path), recursive=recursive)
             observer.start()
         except OSError as error:
             # Out of inotify watches or instances, or a file system without them.

@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING
 from gitsource.errors import ConfigurationError
 from gitsource.listener import Listener, listen, load
 from gitsource.observe.neutral import neutral, without_credentials
-from gitsource.settings import Repository, Webhook
+from gitsource.settings import Webhook
 from gitsource.triggers.delivery import Delivery, Verdict
-from gitsource.triggers.judge import Followed, Judgement, Rules, admit, judge
+from gitsource.triggers.followed import Followed
+from gitsource.triggers.judge import Judgement, Rules, admit, judge
 from gitsource.triggers.ledger import Ledger, Row
 from gitsource.triggers.rate import Rate
 from gitsource.triggers.secrets_file import SecretsFile
-from gitsource.triggers.watch import full_ref
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -60,11 +60,6 @@ _PROVEN = (
     Verdict.NOT_JSON,
 )
 """Verdicts that only a sender gets who knows a secret (where one is asked for)."""
-
-
-def followed_by(repository: Repository, settings: Webhook) -> Followed:
-    """Return which news matter to who follows *repository*."""
-    return Followed(full_ref(repository.ref), (repository.url, *settings.repositories))
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,8 @@ class Scripted:
     async def wait(self, revision, sinks, timeout):  # noqa: ASYNC109 - as the real one
         return await self._did("wait", revision, sinks, timeout)
 
-    async def sync(self, reason):
-        return await self._did("sync", reason)
+    async def sync(self, reason, timeout):  # noqa: ASYNC109 - as the real one
+        return await self._did("sync", reason, timeout)
 
     async def pin(self, revision, reason, who):
         return await self._did("pin", revision, reason, who)
@@ -71,6 +71,12 @@ class Scripted:
 
     async def resume(self, reason, who):
         return await self._did("resume", reason, who)
+
+    async def webhooks(self):
+        return await self._did("webhooks")
+
+    async def webhook(self, name):
+        return await self._did("webhook", name)
 
     async def _did(self, *call):
         self.calls.append(call)
@@ -211,8 +217,8 @@ async def test_a_waiter_that_goes_away_is_no_longer_waited_for():
 @pytest.mark.parametrize(
     ("path", "body", "call"),
     [
-        ("/sync", {"reason": "merge"}, ("sync", "merge")),
-        ("/sync", {}, ("sync", "operator")),
+        ("/sync", {"reason": "merge", "timeout": "1.5"}, ("sync", "merge", 1.5)),
+        ("/sync", {}, ("sync", "operator", 0.0)),
         ("/pin", {"revision": "abc", "reason": "r", "who": "ada"}, ("pin", "abc", "r", "ada")),
         ("/pin", {"reason": "back", "who": "ada"}, ("pin", "", "back", "ada")),
         ("/unpin", {"reason": "r", "who": "ada"}, ("unpin", "r", "ada")),
@@ -433,3 +439,26 @@ def test_importing_the_door_does_not_import_its_http_library():
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+# ---------------------------------------------------------------------- webhooks
+
+
+async def test_deliveries_are_listed_and_one_is_shown_by_its_number():
+    async with door() as (client, operations):
+        listed = await answer(client.get("/webhooks"))
+        shown = await answer(client.get("/webhook?id=7"))
+
+    assert listed == (200, {"did": "webhooks"})
+    assert shown == (200, {"did": "webhook"})
+    assert operations.calls == [("webhooks",), ("webhook", "7")]
+
+
+@pytest.mark.parametrize("query", ["", "?id=", "?id=1&more=2", "?id=%00"])
+async def test_which_delivery_has_to_be_said(query):
+    async with door() as (client, operations):
+        status, told = await answer(client.get(f"/webhook{query}"))
+
+    assert status == 400
+    assert told["fault"] == "operator"
+    assert operations.calls == []

@@ -260,8 +260,8 @@ def test_status_shows_who_pinned_and_why(door, run):
 def test_sync_tells_what_the_look_came_to(door, run, outcome, code, out, err):
     door.answer("/sync", {"revision": COMMIT, **outcome})
 
-    assert run("sync") == (code, out, err)
-    assert door.asked == [("POST", "/sync", {})]
+    assert run("sync", "--timeout", "1500ms") == (code, out, err)
+    assert door.asked == [("POST", "/sync", {"timeout": "1.5"})]
 
 
 def test_wait_is_done_when_the_sinks_have_accepted(door, run):

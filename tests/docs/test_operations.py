@@ -127,7 +127,7 @@ async def test_every_status_field_is_documented():
     cache.turned_away("peer", "xds", "too many")
     await asyncio.sleep(0.01)
     sinks = Sinks(cache, tuple, refusals, lambda: [Alarm("web", "a.key", "is empty", served=True)])
-    announced = Announcements(lambda _reason: None, lambda *_: asyncio.sleep(0, False))
+    announced = Announcements(lambda _reason: None, lambda *_: asyncio.sleep(0))
     announced.heard("refs/heads/main", "a" * 40)
     deliveries = Deliveries(Ledger(), announced)
     status = await Operations(Standing(), cache, None, Catalog, sinks, deliveries).status()

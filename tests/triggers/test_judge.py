@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitsource.triggers.delivery import FORM_TYPE, JSON_TYPE, Delivery, Verdict, read_payload
+from gitsource.triggers.followed import Followed
 from gitsource.triggers.hosts.table import HOSTS, host_of
-from gitsource.triggers.judge import Followed, Rules, judge
+from gitsource.triggers.judge import Rules, judge
 from webhook_door import CASES, NOW, SECRET
 
 KEY = SECRET.encode()

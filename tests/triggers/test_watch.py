@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from watchdog.observers.polling import PollingObserver
 
-from gitsource.triggers.watch import concerns, git_folder, local_folder, watch
+from gitsource.triggers.places import git_folder, links, local_folder, without_events
+from gitsource.triggers.watch import concerns, watch
 from repositories import Upstream, clone, run_git
 
 
@@ -217,3 +218,103 @@ async def test_a_repository_that_is_replaced_is_watched_anew(upstream, tmp_path,
         await until(lambda: len(pokes.reasons) > seen)
 
     assert "the watched repository was replaced" in caplog.messages
+
+
+# ---------------------------------------------------------------------- links, as git-sync has them
+
+
+def git_sync(upstream: Upstream, root: Path) -> Path:
+    """Return a link to a work tree of a shared clone, as git-sync leaves it."""
+    clone(upstream, root)
+    flip(root, upstream.tip())
+    return root / "current"
+
+
+def flip(root: Path, commit: str) -> None:
+    """Point the link to a new work tree at *commit*, by renaming a new link over it."""
+    run_git(root, "fetch", "-q", "origin")
+    tree = root / ".worktrees" / commit
+    run_git(root, "worktree", "add", "-q", "--detach", str(tree), commit)
+    (root / "tmp-link").symlink_to(Path(".worktrees") / commit)
+    (root / "tmp-link").rename(root / "current")
+
+
+async def test_a_link_that_git_sync_swaps_is_noticed_each_time(upstream, tmp_path, caplog):
+    link = await asyncio.to_thread(git_sync, upstream, tmp_path / "git")
+    async with watching(link, caplog, "HEAD") as pokes:
+        for content in ("a: 2\n", "a: 3\n"):
+            commit = await asyncio.to_thread(upstream.commit, {"a.yaml": content})
+            seen = caplog.messages.count("watching")
+            await asyncio.to_thread(flip, tmp_path / "git", commit)
+            await pokes.next()
+            await until(lambda seen=seen: caplog.messages.count("watching") > seen)
+
+    assert set(pokes.reasons) == {"watch"}
+
+
+async def test_the_head_of_a_linked_work_tree_is_its_own(upstream, tmp_path, caplog):
+    link = await asyncio.to_thread(git_sync, upstream, tmp_path / "git")
+    async with watching(link, caplog, "HEAD") as pokes:
+        commit = await asyncio.to_thread(upstream.commit, {"a.yaml": "a: 2\n"})
+        await asyncio.to_thread(run_git, link, "fetch", "-q", "origin")
+        await asyncio.to_thread(run_git, link, "checkout", "-q", "--detach", commit)
+        await pokes.next()
+
+    assert pokes.reasons
+
+
+async def test_a_list_of_reftables_that_is_renamed_is_noticed(upstream, caplog):
+    """Git since 2.45 keeps refs so when told to; each change renames the list of its tables."""
+    (upstream.folder / "reftable").mkdir()
+    async with watching(upstream.folder, caplog) as pokes:
+        (upstream.folder / "reftable" / "tables.list.lock").write_text("0x01.ref\n")
+        (upstream.folder / "reftable" / "tables.list.lock").rename(
+            upstream.folder / "reftable" / "tables.list"
+        )
+        await pokes.next()
+
+    assert pokes.reasons
+
+
+def test_who_follows_a_range_of_tags_is_concerned_by_each_tag():
+    assert concerns("refs/tags/", "refs/tags/v1.2.3") is True
+    assert concerns("refs/tags/", "refs/tags/v1.2.3.lock") is False
+    assert concerns("refs/tags/", "refs/heads/main") is False
+
+
+def test_the_links_on_a_way_are_found_in_their_order(tmp_path):
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to(tmp_path / "real")
+    (tmp_path / "loop").symlink_to("loop")
+
+    assert links(tmp_path / "one" / "deep") == (tmp_path / "one", tmp_path / "two")
+    assert links(tmp_path / "real" / "deep") == ()
+    assert links(tmp_path / "loop") == (tmp_path / "loop",)
+    assert links(tmp_path / "missing") == ()
+
+
+MOUNTS = [
+    "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw",
+    "30 22 0:40 / /srv rw - nfs4 files:/srv rw",
+    "31 30 0:41 / /srv/local rw - xfs /dev/sdb rw",
+    "32 22 0:42 / /mnt/a\\040b rw - fuse.sshfs host:/ rw",
+    "33 22 0:43 / /twice rw - ext4 /dev/sdc rw",
+    "34 22 0:44 / /twice rw - cifs //host/share rw",
+    "broken line",
+]
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [
+        ("/home/mesh.git", ""),
+        ("/srv/mesh.git", "nfs4"),
+        ("/srv2/mesh.git", ""),
+        ("/srv/local/mesh.git", ""),
+        ("/mnt/a b/mesh.git", "fuse.sshfs"),
+        ("/twice", "cifs"),
+    ],
+)
+def test_file_systems_of_others_are_known_to_give_no_events(folder, expected):
+    assert without_events(Path(folder), MOUNTS) == expected

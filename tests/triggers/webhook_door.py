@@ -29,8 +29,9 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 from gitsource.settings import Address, Bytes, FilePath, Repository, Webhook, Words
+from gitsource.triggers.followed import followed
 from gitsource.triggers.ledger import Ledger
-from gitsource.triggers.webhook import Behind, followed_by, serve_webhook
+from gitsource.triggers.webhook import Behind, serve_webhook
 
 CASES = sorted((Path(__file__).parent / "deliveries").glob("*/*.http"))
 SECRET = "It's a Secret to Everybody"
@@ -71,10 +72,11 @@ async def door(folder: Path, given: str = "", *, deadline: float = 5.0, ledger=N
         }
         | settings
     )
-    repository = Repository(words.get("url", URL), words.get("ref", "main"))
+    named = {key: words[key] for key in ("ref", "branch", "tag", "semver", "name") if key in words}
+    repository = Repository(words.get("url", URL), **named)
     opened = Door(ledger=ledger or Ledger())
     behind = Behind(
-        lambda: followed_by(repository, hook),
+        lambda: followed(repository, hook.repositories),
         lambda ref, commit: opened.pokes.append((ref, commit)),
         opened.counts.append,
         opened.ledger,

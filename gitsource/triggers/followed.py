@@ -1,0 +1,54 @@
+"""
+Which news matter: the refs and the repository that the settings name.
+
+Rule: pure, and in the order of `gitsource.git.refs`: what names a ref more exactly wins. Who wants
+one commit looks where that commit may come from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gitsource.settings import Repository
+
+TAGS = "refs/tags/"
+HEADS = "refs/heads/"
+
+
+def full_ref(ref: str) -> str:
+    """Return the full name of *ref*, a branch or already a full name."""
+    return ref if ref.startswith("refs/") or ref == "HEAD" else HEADS + ref
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Which news matter."""
+
+    ref: str
+    """Full name of the ref that is followed. ``HEAD`` stands for any branch, and a name that ends
+    in a slash for all refs below it."""
+    addresses: tuple[str, ...] = ()
+    """All addresses under which the repository may be told of."""
+
+    def concerns(self, ref: str) -> bool:
+        """Whether a move of *ref* is news."""
+        if self.ref == "HEAD":
+            return ref.startswith(HEADS)
+        return ref == self.ref or (self.ref.endswith("/") and ref.startswith(self.ref))
+
+
+def ref_of(repository: Repository) -> str:
+    """Return the ref that is followed, as `Followed.ref` has it."""
+    if not repository.commit:
+        if repository.name:
+            return repository.name
+        if repository.semver:
+            return TAGS
+        if repository.tag:
+            return TAGS + repository.tag
+    return full_ref(repository.branch or repository.ref)
+
+
+def followed(repository: Repository, others: tuple[str, ...] = ()) -> Followed:
+    """Return which news matter to who follows *repository*, also known as *others*."""
+    return Followed(ref_of(repository), (repository.url, *others))
