@@ -54,7 +54,7 @@ class Scene:
     def accepted(self) -> bool:
         """Whether all that Envoy was sent is accepted."""
         told = self.sink()["collections"].values()
-        return bool(told) and all(each["acked"] == each["sent"] for each in told)
+        return bool(told) and all(each["sent"] in {None, each["acked"]} for each in told)
 
     def settled(self) -> None:
         """Wait until all is accepted and nothing is under way."""

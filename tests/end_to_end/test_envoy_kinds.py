@@ -140,6 +140,24 @@ def test_virtual_hosts_on_demand(tmp_path: Path) -> None:
         assert {} == stalls(scene.envoy)
 
 
+def test_a_virtual_host_is_found_by_each_of_its_domains(tmp_path: Path) -> None:
+    """Its own name is none of them: the other names that it has in Git are."""
+    table = {"@type": ROUTES, "name": "hosts", "vhds": {"config_source": OVER_ADS}}
+    manager = connection_manager("hosts", on_demand())
+    both = {
+        "@type": "type.googleapis.com/envoy.service.discovery.v3.Resource",
+        "name": "hosts/both",
+        "aliases": ["hosts/one.test", "hosts/two.test"],
+        "resource": host("both", "a") | {"domains": ["one.test", "two.test"]},
+    }
+    with playing(tmp_path, manager, table, both, delta=True) as scene:
+        for domain in ("one.test", "two.test"):
+            assert (200, "a") == get(scene.web, host=domain)
+
+        assert 404 == get(scene.web, host="three.test")[0]
+        assert [] == scene.relay.refusals()
+
+
 def test_a_virtual_host_that_is_not_there_is_said_to_be_missing_at_once(tmp_path: Path) -> None:
     """Envoy holds the request for ever if a host is merely named as removed; it may come later."""
     table = {"@type": ROUTES, "name": "hosts", "vhds": {"config_source": OVER_ADS}}
