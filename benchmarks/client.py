@@ -54,8 +54,10 @@ class Sink:
     """One sink: a call, and what it holds."""
 
     def __init__(self, number: int, options: argparse.Namespace, buffers: Buffers) -> None:
-        self.call = Call(options.address, METHOD, buffers)
+        self.call = Call(options.address, METHOD, buffers, options.limit or 2**31)
         self.held: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
+        """What it waits for if it is sent collections in parts."""
         self.kept: dict[str, bytes] = {}
         self.last: Push | None = None
         self.pushes = 0
@@ -65,7 +67,9 @@ class Sink:
         self._buffers = buffers
         self._keep = number == 0
         self._incremental = options.incremental
-        self._id = f"bench-{os.getpid()}-{number}"
+        self._chunked = bool(options.limit)
+        # Of what is too large it is told once, so such a sink comes back as itself.
+        self._id = f"limited-{number}" if options.limit else f"bench-{os.getpid()}-{number}"
         for collection in options.collections:
             self.call.send(self._request(collection))
 
@@ -74,7 +78,8 @@ class Sink:
         for raw in self.call.readable():
             self._take(raw)
             self.pushes += 1
-            if self.pushes == self.expected:
+            done = self.pushes == self.expected
+            if self.held == self.counts if self._chunked else done:
                 self.complete_at = time.monotonic()
                 return True
         return False
@@ -92,6 +97,8 @@ class Sink:
         )
         if collection not in self.held or not message.incremental:
             self.held[collection] = count
+        elif self._chunked:
+            self.held[collection] += count
         if self._keep:
             self.kept[collection] = bytes(raw)
         self._buffers.give_back(raw)
@@ -129,7 +136,7 @@ class Load:
         self._cpu = time.process_time()
         for number in range(self._options.sinks):
             sink = self._make(number, self._options, self._buffers)
-            self.added(sink)
+            self.added(sink, expect)
             self.sinks.append(sink)
             self._selector.register(sink.call.socket, selectors.EVENT_READ, sink)
         report = self.complete()
@@ -138,8 +145,9 @@ class Load:
                 return {"error": f"a sink holds {sink.held}, expected {expect}"}
         return report | {"started": started}
 
-    def added(self, sink: Any) -> None:
-        """Take in that there is one more; nothing to do here."""
+    def added(self, sink: Any, expect: dict[str, int]) -> None:
+        """Tell a new sink what it waits for."""
+        sink.counts = expect
 
     def next_order(self) -> dict[str, Any] | None:
         """Return what is asked next; until then, answer the pings of the source. None: the end."""
@@ -234,6 +242,7 @@ def main() -> None:
     parser.add_argument("collections", nargs="+")
     parser.add_argument("--sinks", type=int, default=1)
     parser.add_argument("--incremental", action="store_true")
+    parser.add_argument("--limit", type=int, default=0, help="largest message it takes")
     load = Load(parser.parse_args())
     warm_up()
     gc.collect()

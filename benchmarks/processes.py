@@ -120,6 +120,10 @@ class Source:
         """CPU seconds of the serving process so far."""
         return cpu_of(self.pid)
 
+    def log(self) -> str:
+        """Return what it logged so far."""
+        return self._log.read_text()
+
     def resident(self) -> int:
         """Resident memory of the serving process, in bytes."""
         return _status(self.pid)["VmRSS"]
@@ -282,11 +286,19 @@ class Sinks:
     """Load clients that together are *count* sinks."""
 
     def __init__(
-        self, address: str, collections: Sequence[str], count: int, *, incremental: bool = False
+        self,
+        address: str,
+        collections: Sequence[str],
+        count: int,
+        *,
+        incremental: bool = False,
+        limit: int = 0,
     ) -> None:
+        """*limit*: bytes of the largest message each takes; 0: any."""
         # Decoding full sets is work for every core; for small pushes one process is quicker.
         parts = 1 if incremental or count < 50 else min(2, os.cpu_count() or 1)
         flags = ["--incremental"] if incremental else []
+        flags += ["--limit", str(limit)] if limit else []
         shares = [count // parts + (part < count % parts) for part in range(parts)]
         self._clients = [
             Talker("client.py", address, *collections, "--sinks", str(share), *flags, env=CLIENT)

@@ -34,7 +34,7 @@ from processes import MeasureError
 NAMES = (
     *("cold", "warm", "commit", "watch", "full-set", "full-change", "one-collection"),
     *("validate", "recheck", "worst"),
-    *("xds", "xds-mesh", "xds-lean", "xds-idle", "xds-storm"),
+    *("xds", "xds-mesh", "xds-lean", "xds-idle", "xds-storm", "limited"),
 )
 
 

@@ -57,12 +57,14 @@ class Buffers:
 class Call:
     """A bidirectional gRPC call on a connection of its own."""
 
-    def __init__(self, address: str, path: str, buffers: Buffers) -> None:
+    def __init__(self, address: str, path: str, buffers: Buffers, limit: int = 2**31) -> None:
+        """*limit*: bytes of the largest message it takes."""
         host, _, port = address.rpartition(":")
         self.socket = socket.create_connection((host, int(port)))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(False)  # noqa: FBT003 - the socket API
         self._buffers = buffers
+        self._limit = limit
         self._stage = memoryview(bytearray(STAGE))
         self._staged = 0  # bytes in the stage
         self._out = bytearray()
@@ -203,6 +205,8 @@ class Call:
                 if compressed:
                     raise StreamEndedError("compressed messages are not read here")
                 self._prefix = b""
+                if size > self._limit:
+                    raise StreamEndedError(f"a message of {size} bytes is too large")
                 self._message = self._buffers.take(size)
                 self._view = memoryview(self._message)
                 self._filled = 0

@@ -123,14 +123,10 @@ class Client:
         ).FromString
         self._keep = number == 0
         self._wants = sum(map(len, asked.names.values())), len(asked.names)
-        self._counts: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
         self._probing = False
         self._waits = True
         self.dial()
-
-    def expect(self, counts: dict[str, int]) -> None:
-        """Learn how much there is of each type."""
-        self._counts = counts
 
     def dial(self, *, again: bool = False) -> None:
         """Open a stream and ask; *again*: say what is held."""
@@ -163,7 +159,7 @@ class Client:
     def _done(self, url: str) -> bool:
         if self._probing:
             return url == PROBE
-        return self.pushes == self.expected if self.expected else self.held == self._counts
+        return self.pushes == self.expected if self.expected else self.held == self.counts
 
     def _take(self, raw: bytearray) -> str:
         started = time.perf_counter()
@@ -217,15 +213,6 @@ class XdsLoad(Load):
     def __init__(self, options: argparse.Namespace) -> None:
         self.asked = Asked(options)
         super().__init__(options, lambda *told: Client(*told, self.asked))
-
-    def connect(self, expect: dict[str, int]) -> dict[str, Any]:
-        """Dial; return when every client holds what is expected."""
-        self.expect = expect
-        return super().connect(expect)
-
-    def added(self, sink: Any) -> None:
-        """Tell a new client what to wait for."""
-        sink.expect(self.expect)
 
     def arm(self, pushes: int) -> None:
         """Wait for *pushes* more from now on."""

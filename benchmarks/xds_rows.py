@@ -34,6 +34,8 @@ UPDATE = {False: 0.8, True: 0.06}
 """Seconds wanted, by whether it is delta."""
 IDLE = 2000
 STORM = 500
+LIMIT = 4 * 1024 * 1024
+OTHERS = ("xds-idle", "xds-storm", "limited")
 MIXES = {
     "": envoy_documents.CLUSTERS,
     "-mesh": envoy_documents.MESH,
@@ -90,7 +92,7 @@ def pinned(site: Site) -> Iterator[Source]:
 def xds_rows(plan: Plan, size: int, folder: Path, work: Path, names: set[str]) -> Iterator[Row]:
     """Yield all of them."""
     for tag, mix in MIXES.items():
-        if not names & {f"xds{tag}", *(("xds-idle", "xds-storm") if not tag else ())}:
+        if not names & {f"xds{tag}", *(OTHERS if not tag else ())}:
             continue
         site = site_of(size, folder / f"xds{tag}", plan, mix, work=work)
         if f"xds{tag}" in names:
@@ -102,6 +104,8 @@ def xds_rows(plan: Plan, size: int, folder: Path, work: Path, names: set[str]) -
         if not tag and "xds-storm" in names:
             for delta in (False, True):
                 yield storm_row(site, STORM if size >= 10_000 else 20, delta=delta)
+        if not tag and "limited" in names:
+            yield limited_row(site)
 
 
 def stream_rows(site: Site, tag: str, count: int, *, delta: bool) -> Iterator[Row]:
@@ -251,6 +255,41 @@ def idle_rows(site: Site, count: int) -> Iterator[Row]:
             f"full sets {each.notes['full_set'][-1]:.1f} s"
         )
     yield from (each, update, commit)
+
+
+def limited_row(site: Site) -> Row:
+    """
+    Return how long a classic incremental sink with gRPC's limit takes for all clusters.
+
+    Fails if a full-state sink with that limit, which can never have them, is not told of once.
+    """
+    title = "classic MCP, incremental, takes 4 MiB at most: full set → it holds everything"
+    row = Row("limited", title, site.made.size, "s")
+    large = site.made.size >= 10_000
+    for _ in range(site.plan.repeat):
+        with pinned(site) as source:
+            address, names = source.address, site.collections
+            with Sinks(address, names, 1, incremental=True, limit=LIMIT) as sinks:
+                sinks.dial(site.counts)
+                report = sinks.report()
+                row.values.append(report["last"] - report["started"])
+                row.notes["last_push"] = report["push"]
+            for _ in range(2 if large else 0):
+                with Sinks(address, names, 1, limit=LIMIT) as sinks:
+                    sinks.dial(site.counts)
+                    _lost(sinks)
+            told = source.log().count("WARNING")
+            if large and told != 1:
+                raise MeasureError(f"a sink that cannot take its collection: told {told} times")
+    return row
+
+
+def _lost(sinks: Sinks) -> None:
+    try:
+        sinks.report()
+    except MeasureError:
+        return
+    raise MeasureError("a sink took more than it takes")
 
 
 def storm_row(site: Site, count: int, *, delta: bool) -> Row:

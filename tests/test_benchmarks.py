@@ -14,6 +14,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import documents  # noqa: E402 - the benchmarks are scripts and stand on the path
+import envoy_documents  # noqa: E402
 import processes  # noqa: E402
 import repository  # noqa: E402
 import views  # noqa: E402
@@ -129,6 +130,52 @@ def test_one_command_measures_every_row_and_prints_the_table(tmp_path):
     ] == [row["name"] for row in kept["rows"]]  # fmt: skip
     assert all(value > 0 for row in kept["rows"] for value in row["values"])
     assert "one-file commit (POST /sync) → ACK of 3 incremental sinks" in done.stdout
+
+
+def test_one_command_measures_the_rows_of_xds(tmp_path):
+    rows = "xds,xds-mesh,xds-lean,xds-idle,xds-storm,limited"
+    asked = ["--sizes", "20", "--rows", rows, "--sinks", "3", "--repeat", "1"]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "table.py"), *asked, "--work", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "") == (done.returncode, done.stderr if done.returncode else "")
+    kept = json.loads((tmp_path / "latest.json").read_text())
+    streams = {
+        f"xds-{wire}{tag}-3-{what}"
+        for wire in ("sotw", "delta")
+        for tag in ("", "-mesh", "-lean")
+        for what in ("full", "commit", "update", "memory")
+    }
+
+    assert streams | {
+        "xds-idle-memory", "xds-idle-update", "xds-idle-commit",
+        "xds-storm-sotw", "xds-storm-delta", "limited",
+    } == {row["name"] for row in kept["rows"]}  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [0, 9, 18, 19])
+def test_envoys_documents_are_published_and_have_generations(number):
+    def judged(generation):
+        text = documents.document(number, generation, envoy_documents.MESH).encode()
+        catalog = Catalog()
+        (one,) = judge(text, None, catalog, bounds(catalog), json=False).documents
+        return one
+
+    old, new = judged(0), judged(1)
+
+    assert ((), documents.name_of(number)) == (tuple(old.findings), old.name)
+    assert (new.name, True) == (old.name, new.version != old.version)
+
+
+def test_what_envoys_documents_refer_to_is_there(tmp_path):
+    for number in range(60):
+        text = documents.document(number, 0, envoy_documents.MESH)
+        (tmp_path / f"{number}.yaml").write_text(text)
+
+    assert ((), 60) == judge_files([tmp_path], Settings())
 
 
 def test_views_show_what_their_form_says():
