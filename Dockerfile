@@ -1,4 +1,4 @@
-# gitsource with git and ssh, as an unprivileged user. Runs with a read-only root file system; what it
+# gitsource with git, gpg and ssh, as an unprivileged user. Runs with a read-only root file system; what it
 # writes is in /var/lib/gitsource, and git's temporary files are in /tmp. Nothing secret is built in:
 # settings, webhook secret and keys are mounted (docs/operations.md).
 ARG PYTHON=3.11.14
@@ -17,10 +17,11 @@ RUN python -m venv /opt/gitsource \
 FROM python:${PYTHON}-slim-bookworm
 # tini reaps what git leaves behind when its process group is ended at a deadline. The user's number is
 # the one that git-sync uses: git refuses to read a repository that belongs to somebody else.
+# gpg is for trust.gpg_keys; ssh-keygen, for trust.allowed_signers, comes with openssh-client.
 # Debian's archive drops superseded versions, so pinning them would break the build within weeks.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates git openssh-client tini \
+    && apt-get install --yes --no-install-recommends ca-certificates git gpg openssh-client tini \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 65533 gitsource \
     && useradd --uid 65533 --gid 65533 --no-create-home --home-dir /var/lib/gitsource \

@@ -98,7 +98,7 @@ def test_it_runs_as_a_numbered_user_without_rights():
 def test_what_is_installed_is_installed_tidily():
     run = only("RUN").rest
 
-    assert {"ca-certificates", "git", "openssh-client"} <= set(run.split())
+    assert {"ca-certificates", "git", "gpg", "openssh-client"} <= set(run.split())
     assert run.startswith("apt-get update && apt-get install --yes --no-install-recommends ")
     assert "rm -rf /var/lib/apt/lists/*" in run
 

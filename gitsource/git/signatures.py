@@ -159,9 +159,6 @@ class Verifier:
             return Signature("bad", key, reason=reason)
         at = ("-s", "signature", f"-Overify-time={_timestamp(signed.when)}")
         for_git = ("-n", NAMESPACE)
-        if self._keygen("check-novalidate", (*for_git, *at), signed.payload)[0]:
-            reason = "its signature is over something else, not made for git, or damaged"
-            return Signature("bad", key, reason=reason)
         code, told = self._keygen("find-principals", (*at, "-f", "allowed"), b"")
         names = () if code else tuple(_principals(told))
         revoked = ("-r", "revoked") if self.keys.revoked is not None else ()
@@ -174,13 +171,15 @@ class Verifier:
         )
         if good:
             return Signature("good", key, good | {key})
-        if names:
-            return Signature(
-                "bad", key, reason="the key is revoked, or not allowed to sign for git"
+        if self._keygen("check-novalidate", (*for_git, *at), signed.payload)[0]:
+            reason = "its signature is over something else, not made for git, or damaged"
+        elif names:
+            reason = "the key is revoked, or not allowed to sign for git"
+        else:
+            reason = (
+                "the key is not in trust.allowed_signers, or was not valid at the time of the "
+                "commit"
             )
-        reason = (
-            "the key is not in trust.allowed_signers, or was not valid at the time of the commit"
-        )
         return Signature("bad", key, reason=reason)
 
     # ------------------------------------------------------------------ running

@@ -21,7 +21,7 @@ from gitsource.refusals import Refusals
 from gitsource.settings import Settings
 from gitsource.sinks import Sinks
 from gitsource.snapshot.cache import SnapshotCache
-from gitsource.snapshot.history import Control, Pin, Suspension
+from gitsource.snapshot.history import Allowance, Control, Pin, Suspension
 from gitsource.snapshot.reports import SinkReport
 from gitsource.triggers.announced import Announcements
 from gitsource.triggers.delivery import Verdict
@@ -94,7 +94,11 @@ class Standing:
             serving=snapshot,
             head=revision,
             held=Held(revision, "r", 1.0, (finding,)),
-            control=Control(Pin("a" * 40, "r", "w", 1.0), Suspension("r", "w", 1.0)),
+            control=Control(
+                Pin("a" * 40, "r", "w", 1.0),
+                Suspension("r", "w", 1.0),
+                Allowance("a" * 40, "r", "w", 1.0),
+            ),
             last=Outcome("failed", revision, "e"),
             findings=(finding,),
         )
