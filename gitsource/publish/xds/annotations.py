@@ -8,8 +8,10 @@ is decoded only if one of the annotations stands in the bytes.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from gitsource._proto.istio.mcp.v1alpha1 import metadata_pb2
+from gitsource.model import Resource
 from gitsource.publish.xds.body import field_of
 
 TTL = "gitsource.dev/ttl"
@@ -18,6 +20,12 @@ ALIASES = "gitsource.dev/aliases"
 """The annotation with further names by which a client may ask for it, separated by spaces."""
 
 _SECONDS = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?s?")
+
+
+def annotated(resources: Iterable[Resource], key: str) -> list[Resource]:
+    """Return those of *resources* that may have the annotation *key*; a quick look at many."""
+    raw = key.encode()
+    return [one for one in resources if raw in one.wire]
 
 
 def ttl_of(wire: bytes) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from gitsource.model import BULK_CHANGE, Collection, Origin, Resource, empty_collection
-from gitsource.publish.xds.annotations import aliases_of, ttl_of
+from gitsource.publish.xds.annotations import ALIASES, TTL, aliases_of, annotated, ttl_of
 from gitsource.publish.xds.outline import Outlines
 from gitsource.publish.xds.subscription import Subscription, is_glob
 
@@ -218,7 +218,8 @@ class Shelf:
         """Return the name of a resource by each of its other names, which are those of no other."""
 
         def work() -> Mapping[str, str]:
-            told = ((alias, one.name) for one in whole for alias in aliases_of(one.wire))
+            found = annotated(whole.resources, ALIASES)
+            told = ((alias, one.name) for one in found for alias in aliases_of(one.wire))
             return {alias: name for alias, name in told if whole.get(alias) is None}
 
         return self._once(("aliases", id(whole)), whole, work, len)
@@ -227,7 +228,7 @@ class Shelf:
         """Return the resources of *has* that run out."""
 
         def work() -> Lasting:
-            told = [(one, ttl_of(one.wire)) for one in has]
+            told = [(one, ttl_of(one.wire)) for one in annotated(has.resources, TTL)]
             found = [(one, seconds + nanos / 1e9) for one, (seconds, nanos) in told]
             put = tuple(one for one, seconds in found if seconds)
             return Lasting(put, min((seconds for _, seconds in found if seconds), default=inf))
