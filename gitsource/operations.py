@@ -15,6 +15,7 @@ from typing import Any
 from gitsource.catalog import Catalog
 from gitsource.deliveries import Deliveries
 from gitsource.errors import ConfigurationError
+from gitsource.git import refs
 from gitsource.model import Collection
 from gitsource.observe.telemetry import Gauges
 from gitsource.reconcile.outcomes import Condition, Outcome, rfc3339
@@ -111,7 +112,9 @@ class Operations:
             "ignored": {"documents": now.ignored},
             "repository": {
                 "url": _without_secret(settings.repository.url),
-                "ref": settings.repository.ref,
+                "ref": refs.shown(settings.repository),
+                "chosen": str(now.chosen) or None,
+                "moved_from": now.chosen.moved_from or None,
                 "path": settings.repository.path,
             },
             **machine.findings(now.findings[:MOST_FINDINGS]),

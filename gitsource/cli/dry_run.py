@@ -48,7 +48,7 @@ def dry_run(
     settings = kept_to(settings_for(config), path)
     with LocalRepository(Path(repo)) as repository:
         new = repository.objects.revision(head)
-        old = repository.base_of(new, base, settings.repository.ref)
+        old = repository.base_of(new, base, repository.followed(settings.repository))
         if old is None and repository.cut:
             raise ConfigurationError(
                 "the clone is shallow and does not reach back to a base",

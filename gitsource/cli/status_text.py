@@ -51,6 +51,11 @@ def _standing(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
     path = f"  in {repository['path']}" if repository.get("path") else ""
     where = f"{repository.get('url') or '-'}  {repository.get('ref') or ''}{path}"
     yield from _entry("repository", where)
+    if repository.get("moved_from"):
+        text = f"{repository.get('chosen')}\nits tag was moved from {repository['moved_from']}"
+        yield from _entry("follows", text)
+    elif str(repository.get("ref")).startswith("tags in "):
+        yield from _entry("follows", str(repository["chosen"]))
     if told.get("revision"):
         published = told.get("published") or {}
         since = f"\nsince {_when(published['at'], now)}" if published.get("at") else ""

@@ -13,10 +13,12 @@ from types import TracebackType
 from typing import Self
 
 from gitsource.errors import ConfigurationError, GitFailed, RefMissing
-from gitsource.git import verbs
+from gitsource.git import refs, verbs
 from gitsource.git.command import Git
 from gitsource.git.objects import Objects
+from gitsource.git.refs import TAGS, Fixed, Named, is_oid
 from gitsource.model import Revision
+from gitsource.settings import Repository
 
 
 class LocalRepository:
@@ -78,6 +80,18 @@ class LocalRepository:
     def _first_of(self, refs: tuple[str, ...]) -> str | None:
         return next((ref for ref in refs if self.objects.at(ref) is not None), None)
 
+    def followed(self, repository: Repository) -> str:
+        """Return the ref (or commit) here that *repository* says is followed; empty if none is."""
+        meant = refs.wanted(repository)
+        if isinstance(meant, Fixed):
+            return meant.commit
+        if isinstance(meant, Named):
+            asis = meant.why == "repository.ref"
+            return repository.ref if asis else meant.ref.removeprefix("refs/heads/")
+        listed = self._git.run(verbs.refs(self.git_dir, TAGS), most=16 << 20)
+        lines = listed.decode("utf-8", "replace").split("\0")
+        return meant.of(line.partition(" ")[2] for line in lines if " " in line) or ""
+
     def base_of(self, new: Revision, base: str | None, followed: str = "") -> Revision | None:
         """
         Return what *new* is compared with: *base* if it is named, else where *new* left off.
@@ -89,7 +103,7 @@ class LocalRepository:
         if base is not None:
             return self.objects.revision(base)
         named = () if not followed else (
-            (followed,) if followed.startswith("refs/")
+            (followed,) if followed.startswith("refs/") or is_oid(followed)
             else (f"refs/remotes/origin/{followed}", f"refs/heads/{followed}")
         )  # fmt: skip
         main = self._first_of(named) or self.default_branch()

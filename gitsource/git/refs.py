@@ -128,6 +128,16 @@ def wanted(repository: Repository) -> Wanted:
     return Named(via, "repository.ref" if branch is None else "repository.branch")
 
 
+def shown(repository: Repository) -> str:
+    """Return what *repository* says is followed, in a few words."""
+    meant = wanted(repository)
+    if isinstance(meant, Highest):
+        return f"tags in {meant.range}"
+    if meant.why == "repository.ref":
+        return repository.ref
+    return str(meant)
+
+
 def _ref(setting: str, text: str) -> str:
     if not is_ref_name(text):
         raise _wrong(setting, text, "a ref name", "see `git help check-ref-format`")
@@ -140,9 +150,14 @@ def _wrong(setting: str, text: str, what: str, hint: str) -> ConfigurationError:
     )
 
 
+def is_oid(text: str) -> bool:
+    """Tell whether *text* is the whole id of an object."""
+    return _OID.fullmatch(text) is not None
+
+
 def commit_id(text: str) -> str:
     """Return *text* if it is the whole id of a commit; raises ConfigurationError if not."""
-    if not _OID.fullmatch(text.lower()):
+    if not is_oid(text.lower()):
         hint = "write all of its 40 (SHA-256: 64) hex digits: a shortened one may come to mean two"
         raise _wrong("commit", text, "the whole id of a commit", hint)
     return text.lower()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from gitsource.git.refs import Chosen
 from gitsource.model import Finding, Revision, Snapshot
 from gitsource.snapshot.history import Control
 
@@ -46,6 +47,8 @@ class Condition:
 
     serving: Snapshot | None = None
     head: Revision | None = None
+    chosen: Chosen = field(default_factory=lambda: Chosen("", ""))
+    """What is followed, as it was last found at the remote."""
     held: Held | None = None
     control: Control = field(default_factory=Control)
     last: Outcome | None = None

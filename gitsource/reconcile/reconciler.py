@@ -328,6 +328,7 @@ class Reconciler:
             "last": outcome,
             "last_at": now,
             "head": outcome.revision or before.head,
+            "chosen": self._mirror.chosen,
         }
         if outcome.result == "failed":
             changes["stale_since"] = before.stale_since or now

@@ -221,6 +221,26 @@ def test_status_says_why_this_revision_is_served(door, run, changes, why):
     assert " ".join(["because", *why.split()]) in " ".join(out.split())
 
 
+@pytest.mark.parametrize(
+    ("repository", "line"),
+    [
+        (
+            {"ref": "tags in ^1", "chosen": "refs/tags/v1.4 (why)"},
+            "follows     refs/tags/v1.4 (why)",
+        ),
+        (
+            {"ref": "refs/tags/v1", "chosen": "refs/tags/v1 (why)", "moved_from": "abc"},
+            "            its tag was moved from abc",
+        ),
+    ],
+)
+def test_status_says_which_tag_is_followed_and_that_it_was_moved(door, run, repository, line):
+    door.answer("/status", STATUS | {"repository": repository})
+    _, out, _ = run("status")
+
+    assert line in out.splitlines()
+
+
 def test_status_shows_who_pinned_and_why(door, run):
     pin = {"revision": COMMIT, "reason": "storm", "who": "ann@host", "at": "2026-11-21T09:00:00Z"}
     door.answer("/status", STATUS | {"pin": pin})
@@ -236,6 +256,18 @@ def test_status_shows_who_pinned_and_why(door, run):
     [
         ({"outcome": "published", "seconds": 0.031}, 0, f"{COMMIT}: published in 0.03 s\n", ""),
         ({"outcome": "unchanged"}, 0, f"{COMMIT}: nothing new\n", ""),
+        (
+            {"outcome": "unchanged", "accepted": 2, "connected": 2},
+            0,
+            f"{COMMIT}: nothing new\naccepted by 2 of 2 sinks\n",
+            "",
+        ),
+        (
+            {"outcome": "published", "seconds": 1, "accepted": 1, "connected": 2},
+            1,
+            f"{COMMIT}: published in 1.00 s\naccepted by 1 of 2 sinks\n",
+            "next: `gitsource sinks` shows which are behind, and why\n",
+        ),
         (
             {"outcome": "held", "findings": [FINDING]},
             1,

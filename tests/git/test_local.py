@@ -9,6 +9,7 @@ import pytest
 
 from gitsource.errors import ConfigurationError, GitFailed, RefMissing
 from gitsource.git.local import LocalRepository
+from gitsource.settings import Repository
 from repositories import Upstream, clone, run_git
 
 
@@ -252,3 +253,28 @@ def test_grafted_history_stays_as_it_is(upstream):
 
     with pytest.raises(ConfigurationError):
         LocalRepository(upstream.folder)
+
+
+def test_what_the_settings_follow_is_found_in_a_clone(tmp_path):
+    """So that a dry-run compares with what is served: by tag, by range, by commit."""
+    upstream = Upstream(tmp_path / "up")
+    first = upstream.commit({"a.yaml": "1"})
+    upstream.tag("v1.2.0")
+    upstream.commit({"a.yaml": "2"})
+    upstream.tag("v1.10.0", annotated=True)
+    head = upstream.commit({"a.yaml": "3"})
+    meant = [
+        *(Repository(), Repository(branch="live"), Repository(tag="v1.2.0")),
+        *(Repository(semver="^1"), Repository(semver="~1.2"), Repository(semver="^2")),
+        Repository(commit=first),
+    ]
+    with LocalRepository(upstream.folder) as local:
+        found = [local.followed(one) for one in meant]
+        base = local.base_of(local.revision(head), None, found[3])
+
+    assert found == [
+        *("main", "live", "refs/tags/v1.2.0"),
+        *("refs/tags/v1.10.0", "refs/tags/v1.2.0", "", first),
+    ]
+    assert base is not None
+    assert base.commit == upstream.git("rev-parse", "v1.10.0^0")
