@@ -224,10 +224,14 @@ def _read(row: CredentialRow, key: str, path: Path, most: int = LARGEST) -> byte
     try:
         # A pipe that nobody writes to would else hold a fetch for ever.
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(number, "rb") as stream:
+        try:
             if not stat.S_ISREG(os.fstat(number).st_mode):
                 raise _unfit(row, key, "is no file", path)
-            data = stream.read(most + 1)
+            data = b""
+            while len(data) <= most and (more := os.read(number, most + 1 - len(data))):
+                data += more
+        finally:
+            os.close(number)
     except OSError as error:
         raise _unfit(row, key, f"cannot be read: {error.strerror}", path) from error
     if len(data) > LARGEST:

@@ -1,20 +1,26 @@
 """
-A Git host over HTTP on loopback: the real ``git http-backend`` behind a small server.
+A Git host over HTTP(S) on loopback: the real ``git http-backend`` behind a small server.
 
-It can ask for a password, and it can misbehave, as a broken or hostile host would; see `Manner`.
+It can ask for a password, a token or a client's certificate, and it can misbehave, as a broken or
+hostile host would; see `Manner`.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import os
+import ssl
 import subprocess
 import threading
 import time
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Self
 
+from certificates import Pair
 from repositories import clean_environment
 
 
@@ -26,6 +32,9 @@ class Manner(Enum):
     SLOW = "sends its answer a byte at a time"
     ENDLESS_REFS = "lists refs without end"
     ENDLESS_PROGRESS = "sends progress messages instead of a pack, without end"
+    ENDLESS_PACK = "sends a pack without end"
+    LIES = "lists a commit that it does not have, and sends another pack for it"
+    ECHOES = "repeats what the client told about itself"
 
 
 class HttpGit:
@@ -37,13 +46,24 @@ class HttpGit:
         *,
         manner: Manner = Manner.GOOD,
         credentials: tuple[str, str] | None = None,
+        token: str | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.root, self.manner = root, manner
         self.expected = None
+        """The `Authorization` header that lets one in; None: everybody may."""
         if credentials is not None:
-            self.expected = "Basic " + base64.b64encode(":".join(credentials).encode()).decode()
+            self.expected = basic(*credentials)
+        if token is not None:
+            self.expected = f"Bearer {token}"
+        self.status = 401
+        """What is answered to who may not come in."""
+        self.authorizations: list[str | None] = []
+        """The `Authorization` header of every request."""
         self.redirect: str | None = None
         """If set: where every request is sent instead."""
+        self.moved = ("", "")
+        """If set: a part of paths that has another name now, to which everybody is sent."""
         self.stopping = threading.Event()
         self.held = threading.Event()
         """Set once a request is held that never gets an answer."""
@@ -53,6 +73,13 @@ class HttpGit:
         """Every request line that came in."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
+        self._tls = tls
+        if tls is not None:
+            # The handshake is left to the thread of the connection.
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+            self._server.handle_error = lambda *_: None  # who does not trust us just goes away
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
@@ -63,7 +90,7 @@ class HttpGit:
     @property
     def url(self) -> str:
         """The base URL."""
-        return f"http://{self.netloc}"
+        return f"http{'s' if self._tls else ''}://{self.netloc}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -74,6 +101,24 @@ class HttpGit:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+def basic(user: str, password: str) -> str:
+    """Return the header that says who one is."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def tls_server(pair: Pair, clients: bytes | None = None) -> ssl.SSLContext:
+    """Return the server's side of TLS; *clients* (PEM) vouch for those who may come in."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with NamedTemporaryFile() as file:
+        file.write(pair.certificate + pair.key)
+        file.flush()
+        context.load_cert_chain(file.name)
+    if clients is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=clients.decode())
+    return context
 
 
 def _packet(data: bytes) -> bytes:
@@ -95,12 +140,20 @@ def _handler(host: HttpGit) -> type[BaseHTTPRequestHandler]:  # noqa: C901  # on
 
         def _answer(self) -> None:
             host.requests.append(self.requestline)
+            host.authorizations.append(self.headers["Authorization"])
             body = self._body()
+            if host.moved[0] and host.moved[0] in self.path:
+                self._sent_to(self.path.replace(*host.moved))
+                return
             if host.expected is not None and self.headers["Authorization"] != host.expected:
-                self.send_response(401)
+                told = f"no: {self.headers['Authorization']}\n".encode()
+                told = told if host.manner is Manner.ECHOES else b""
+                self.send_response(host.status)
                 self.send_header("WWW-Authenticate", 'Basic realm="test"')
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Type", "text/plain")
+                self.send_header("Content-Length", str(len(told)))
                 self.end_headers()
+                self.wfile.write(told)
                 return
             try:
                 self._behave(body)
@@ -110,10 +163,7 @@ def _handler(host: HttpGit) -> type[BaseHTTPRequestHandler]:  # noqa: C901  # on
         def _behave(self, body: bytes) -> None:
             listing = self.command == "GET"
             if host.redirect is not None:
-                self.send_response(302)
-                self.send_header("Location", host.redirect)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self._sent_to(host.redirect)
             elif host.manner is Manner.SILENT:
                 host.held.set()
                 host.stopping.wait(60)
@@ -125,6 +175,37 @@ def _handler(host: HttpGit) -> type[BaseHTTPRequestHandler]:  # noqa: C901  # on
                     ),
                     b"".join(_packet(b"2" * 40 + b" refs/heads/%06d\n" % n) for n in range(2000)),
                 )  # fmt: skip
+            elif host.manner is Manner.LIES and listing:
+                self._tell(
+                    "application/x-git-upload-pack-advertisement",
+                    _packet(b"# service=git-upload-pack\n") + b"0000" + _packet(
+                        b"1" * 40 + b" refs/heads/main\0side-band-64k ofs-delta\n"
+                    ) + b"0000",
+                )  # fmt: skip
+            elif host.manner is Manner.LIES:
+                pack = b"PACK" + (2).to_bytes(4, "big") + (0).to_bytes(4, "big")
+                pack += hashlib.sha1(pack, usedforsecurity=False).digest()
+                self._tell(
+                    "application/x-git-upload-pack-result",
+                    _packet(b"NAK\n") + _packet(b"\x01" + pack) + b"0000",
+                )
+            elif host.manner is Manner.ENDLESS_PACK and b"command=fetch" in body:
+                ready = _packet(b"acknowledgments\n") + _packet(b"ready\n") + b"0001"
+                # One object, a blob of 256 GiB: a stored block of zeros after the other.
+                size, left = [0xB0 | ((1 << 38) & 15)], (1 << 38) >> 4
+                while left:
+                    size[-1] |= 0x80
+                    size.append(left & 127)
+                    left >>= 7
+                head = b"PACK" + (2).to_bytes(4, "big") + (1).to_bytes(4, "big") + bytes(size)
+                block = b"\0" + (60_000).to_bytes(2, "little")
+                block += (0xFFFF ^ 60_000).to_bytes(2, "little")
+                self._pour(
+                    "application/x-git-upload-pack-result",
+                    (b"" if b"done" in body else ready) + _packet(b"packfile\n")
+                    + _packet(b"\x01" + head + b"\x78\x01"),
+                    _packet(b"\x01" + block + os.urandom(60_000)),
+                )  # fmt: skip
             elif host.manner is Manner.ENDLESS_PROGRESS and b"command=fetch" in body:
                 # With `done` the pack follows at once, else after the end of the negotiation.
                 ready = _packet(b"acknowledgments\n") + _packet(b"ready\n") + b"0001"
@@ -135,6 +216,19 @@ def _handler(host: HttpGit) -> type[BaseHTTPRequestHandler]:  # noqa: C901  # on
                 )
             else:
                 self._backend(body)
+
+        def _sent_to(self, where: str) -> None:
+            self.send_response(302)
+            self.send_header("Location", where)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def _tell(self, kind: str, content: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
 
         def _pour(self, kind: str, first: bytes, again: bytes) -> None:
             self.send_response(200)

@@ -7,6 +7,9 @@ The client's side (key, known hosts) is written into a home folder that the test
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
+import os
 import shlex
 import threading
 from contextlib import suppress
@@ -21,9 +24,10 @@ from repositories import clean_environment
 class SshGit:
     """Serves the repositories under *root* at ``ssh://git@<host:port>/<path>``."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, kind: str = "ssh-ed25519", vouched: bool = False) -> None:
         self.root = root
-        self._host_key = asyncssh.generate_private_key("ssh-ed25519")
+        self._host_key = asyncssh.generate_private_key(kind)
+        self._authority = asyncssh.generate_private_key("ssh-ed25519") if vouched else None
         self._user_key = asyncssh.generate_private_key("ssh-ed25519")
         self.commands: list[str] = []
         """Every command that a client asked for."""
@@ -36,6 +40,36 @@ class SshGit:
     def url(self) -> str:
         """The base URL."""
         return f"ssh://git@127.0.0.1:{self.port}{self.root}"
+
+    @property
+    def name(self) -> str:
+        """How known_hosts names this host."""
+        return f"[127.0.0.1]:{self.port}"
+
+    @property
+    def fingerprint(self) -> str:
+        """The host key's, as ssh shows it."""
+        return str(self._host_key.get_fingerprint())
+
+    def authority_line(self) -> str:
+        """Return the line by which a client knows who vouches for this host."""
+        assert self._authority is not None
+        return f"@cert-authority {self.name} {self._authority.export_public_key().decode()}"
+
+    def hashed_line(self) -> str:
+        """Return the line of `known_hosts_line` with the host's name hashed."""
+        salt = os.urandom(20)
+        told = hmac.digest(salt, self.name.encode(), "sha1")
+        parts = [base64.b64encode(part).decode() for part in (salt, told)]
+        return f"|1|{parts[0]}|{parts[1]} {self.known_hosts_line().split(' ', 1)[1]}"
+
+    def private_key(self, passphrase: str | None = None) -> bytes:
+        """Return the key of the user who may come in."""
+        return bytes(self._user_key.export_private_key(passphrase=passphrase))
+
+    def new_user_key(self) -> None:
+        """Let another key in from now on, and the old one no more."""
+        self._user_key = asyncssh.generate_private_key("ssh-ed25519")
 
     def known_hosts_line(self, *, wrong: bool = False) -> str:
         """Return the line by which a client knows this host (or, *wrong*, another key for it)."""
@@ -68,12 +102,31 @@ class SshGit:
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        allowed = asyncssh.import_authorized_keys(self._user_key.export_public_key().decode())
+        host = self
+
+        class Server(asyncssh.SSHServer):
+            def begin_auth(self, _user: str) -> bool:
+                return True
+
+            def public_key_auth_supported(self) -> bool:
+                return True
+
+            def validate_public_key(self, _user: str, key: asyncssh.SSHKey) -> bool:
+                mine = host._user_key.export_public_key()
+                return bool(key.export_public_key().split()[:2] == mine.split()[:2])
+
+        certificates = []
+        if self._authority is not None:
+            made = self._authority.generate_host_certificate(
+                self._host_key, "host", principals=["127.0.0.1"]
+            )
+            certificates.append(made)
         server = await asyncssh.listen(
             "127.0.0.1",
             0,
+            server_factory=Server,
             server_host_keys=[self._host_key],
-            authorized_client_keys=allowed,
+            server_host_certs=certificates,
             process_factory=self._upload_pack,
             encoding=None,
             allow_scp=False,
