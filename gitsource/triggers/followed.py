@@ -29,12 +29,18 @@ class Followed:
     in a slash for all refs below it."""
     addresses: tuple[str, ...] = ()
     """All addresses under which the repository may be told of."""
+    fixed: bool = False
+    """Whether one commit is wanted, wherever the ref may go."""
 
     def concerns(self, ref: str) -> bool:
         """Whether a move of *ref* is news."""
         if self.ref == "HEAD":
             return ref.startswith(HEADS)
         return ref == self.ref or (self.ref.endswith("/") and ref.startswith(self.ref))
+
+    def awaits(self, ref: str) -> bool:
+        """Whether a commit that *ref* is said to be at will be the head, once it is visible."""
+        return ref == self.ref and ref.startswith(HEADS) and not self.fixed
 
 
 def ref_of(repository: Repository) -> str:
@@ -51,4 +57,5 @@ def ref_of(repository: Repository) -> str:
 
 def followed(repository: Repository, others: tuple[str, ...] = ()) -> Followed:
     """Return which news matter to who follows *repository*, also known as *others*."""
-    return Followed(ref_of(repository), (repository.url, *others))
+    addresses = (repository.url, *others)
+    return Followed(ref_of(repository), addresses, fixed=bool(repository.commit))

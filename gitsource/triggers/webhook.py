@@ -201,7 +201,9 @@ class _Receiver:
         if seen.has(judged.host, judged.id, now):
             return _with(judged, Verdict.DUPLICATE)
         seen.add(judged.host, judged.id, now)
-        news = (judged.move.ref, "" if judged.move.deleted else judged.move.commit)
+        move = judged.move
+        awaited = self._behind.followed().awaits(move.ref) and not move.deleted
+        news = (move.ref, move.commit if awaited else "")
         wait = self._rate.take(time.monotonic())
         if self._later is not None:
             self._later = news

@@ -401,3 +401,16 @@ async def test_the_ledger_has_no_secret_and_no_body(tmp_path):
     assert len(ledger.rows()) > 100
     for secret in (SECRET, KEY, "this is secret", "the next secret", "guess", "pusher", "sKanD120"):
         assert secret not in written
+
+
+async def test_whoever_follows_any_branch_awaits_no_commit(tmp_path):
+    """The branch may be another than the remote's default one: nothing would ever show it."""
+    commit = "1f2e3d4c5b6a79880f1e2d3c4b5a69788f0e1d2c"
+    body = b'{"ref":"refs/heads/topic","after":"%s"}' % commit.encode()
+    async with door(tmp_path, "ref=HEAD") as any_branch:
+        await post(any_branch.port, body)
+    async with door(tmp_path, "ref=topic") as one:
+        await post(one.port, body)
+
+    assert any_branch.pokes == [("refs/heads/topic", "")]
+    assert one.pokes == [("refs/heads/topic", commit)]
