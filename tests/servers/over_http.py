@@ -10,10 +10,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import socket
 import ssl
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -79,7 +81,7 @@ class HttpGit:
             self._server.socket = tls.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
-            self._server.handle_error = lambda *_: None  # who does not trust us just goes away
+            self._server.handle_error = _drained
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
@@ -119,6 +121,14 @@ def tls_server(pair: Pair, clients: bytes | None = None) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(cadata=clients.decode())
     return context
+
+
+def _drained(request: Any, _address: Any) -> None:
+    """After a handshake that failed: let the other side read why, whatever it sends meanwhile."""
+    with suppress(OSError):
+        request.settimeout(2)
+        while socket.socket.recv(request, 65536):
+            pass
 
 
 def _packet(data: bytes) -> bytes:
