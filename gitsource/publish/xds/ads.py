@@ -351,7 +351,7 @@ class Ads:
                 waits.append(one)
             elif not any(other.holds_up(one) for other in waits):
                 return self._response(one)
-        beats = [beat(watch, self._shelf, now) for watch in self._ordered] if self._delta else []
+        beats = [beat(watch, plan) for watch in self._ordered] if self._delta else []
         for heartbeat in [one for one in beats if one is not None]:
             if heartbeat.until <= now:
                 return self._response(heartbeat)

@@ -56,14 +56,14 @@ def due(watch: Watch, plan: Plan) -> Due | None:
     return _part(watch, plan) if watch.merges else _whole(watch, plan)
 
 
-def beat(watch: Watch, shelf: Shelf, now: float) -> Due | None:
+def beat(watch: Watch, plan: Plan) -> Due | None:
     """Return what keeps alive what a delta client has that runs out, now or later."""
     if not watch.type.ttl or watch.first:
         return None
-    lasting, expected = shelf.lasting(watch.has), watch.expected
+    lasting, expected = plan.shelf.lasting(watch.has, plan.served(watch)), watch.expected
     at = watch.kept_alive_at + max(lasting.seconds / 3, HEARTBEAT)
     put = lasting.put
-    if at <= now and watch.flights:
+    if at <= plan.now and watch.flights:
         # Told of what it has not, a client would take it for a resource without a body.
         put = tuple(one for one in put if _version(expected, one.name) == one.version)
     if not put:

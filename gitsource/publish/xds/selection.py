@@ -74,6 +74,7 @@ class Lasting:
 
 
 NONE = Changes((), ())
+ENDLESS = Lasting((), inf)
 
 
 class Shelf:
@@ -85,6 +86,8 @@ class Shelf:
         self._entries = 0
         self._names: WeakValueDictionary[int, frozenset[str]] = WeakValueDictionary()
         self._outlines = Outlines()
+        self._lasting: set[str] = set()
+        """The collections of which something that was served runs out."""
 
     def __repr__(self) -> str:
         return f"<Shelf results={len(self._results)} entries={self._entries}>"
@@ -224,9 +227,15 @@ class Shelf:
 
         return self._once(("aliases", id(whole)), whole, work, len)
 
-    def lasting(self, has: Collection) -> Lasting:
-        """Return the resources of *has* that run out."""
+    def lasting(self, has: Collection, served: Collection) -> Lasting:
+        """Return the resources of *has* that run out; all of it was served, *served* is now."""
+        # Where nothing that was served ever ran out, nobody has anything that does.
+        if served.name not in self._lasting and not self._runs_out(served).put:
+            return ENDLESS
+        self._lasting.add(served.name)
+        return self._runs_out(has)
 
+    def _runs_out(self, has: Collection) -> Lasting:
         def work() -> Lasting:
             told = [(one, ttl_of(one.wire)) for one in annotated(has.resources, TTL)]
             found = [(one, seconds + nanos / 1e9) for one, (seconds, nanos) in told]

@@ -57,6 +57,10 @@ class Plan:
         self._referred: float | None = None
         self._referring: float | None = None
 
+    def served(self, watch: Watch) -> Collection:
+        """Return all that is served of the type of *watch*."""
+        return self._snapshot.collection(watch.collection)
+
     def whole(self, watch: Watch) -> Collection:
         """Return what *watch* asks for of the snapshot."""
         known = self._wholes.get(watch)
@@ -64,8 +68,7 @@ class Plan:
             if watch.type.void or (watch.type.delta_only and not self.delta):
                 known = self.shelf.empty(watch.collection)
             else:
-                served = self._snapshot.collection(watch.collection)
-                known = self.shelf.select(served, watch.wanted)
+                known = self.shelf.select(self.served(watch), watch.wanted)
             self._wholes[watch] = known
         return known
 
