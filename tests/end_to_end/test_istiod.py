@@ -149,6 +149,7 @@ def test_each_answer_comes_once_with_a_nonce_of_its_own_and_is_accepted(
 def test_a_change_arrives_and_nothing_else_does(source: Gitsource, whole: Upstream) -> None:
     with Istiod(source.ports["mcp"]) as istiod:
         until_ready(istiod)
+        eventually(lambda: istiod.answers(MESH_CONFIG), "an answer for the MeshConfig")
         answers, changes = len(istiod.received), len(istiod.changes)
         url = istiod.url("VirtualService")
 
