@@ -126,16 +126,24 @@ def test_a_changed_cluster_is_in_use_at_once_though_its_endpoints_stayed_the_sam
 
 
 def refused_by_envoy(name: str) -> Doc:
-    """Return a cluster that is well formed, but which Envoy does not take: it has two hosts."""
-    two = endpoints(name, 1, 2)
-    del two["@type"]
+    """Return a cluster that is well formed, but which Envoy does not take: it is nowhere."""
+    where = nowhere(name)
+    del where["@type"]
     return {
         "@type": CLUSTER,
         "name": name,
-        "type": "LOGICAL_DNS",
+        "type": "STATIC",
         "connect_timeout": "1s",
-        "load_assignment": two,
+        "load_assignment": where,
     }
+
+
+def nowhere(name: str) -> Doc:
+    """Return endpoints at an address that is none, which is not looked into before a push."""
+    where = endpoints(name, 1)
+    endpoint = where["endpoints"][0]["lb_endpoints"][0]["endpoint"]
+    endpoint["address"]["socket_address"]["address"] = "10.0.0.256"
+    return where
 
 
 def test_what_envoy_refuses_is_told_with_its_name_and_not_sent_again(scene: Scene) -> None:
@@ -158,7 +166,7 @@ def test_what_envoy_refuses_is_told_with_its_name_and_not_sent_again(scene: Scen
         blamed["file"],
         blamed["commit"],
     )
-    assert "LOGICAL_DNS" in scene.server.cli("sinks").stdout
+    assert "malformed IP address" in scene.server.cli("sinks").stdout
     eventually(lambda: "b" in scene.envoy.clusters(), "the good one of the same commit")
     answers = len(scene.relay.answers("Cluster"))
 
@@ -176,12 +184,10 @@ def test_a_good_change_beside_a_refused_one_is_not_lost(scene: Scene) -> None:
     scene.commit(scene.service("b"))
     eventually(lambda: "b" in scene.envoy.hosts(), "both clusters")
     scene.settled()
-    twice = endpoints("b", scene.ports["b"])
-    twice["endpoints"][0]["priority"] = 129  # one more than Envoy takes
     scene.commit(
         {
             "clusters/a.yaml": written(cluster("a"), endpoints("a", scene.ports["b"])),
-            "clusters/b.yaml": written(cluster("b"), twice),
+            "clusters/b.yaml": written(cluster("b"), nowhere("b")),
         }
     )
     eventually(scene.relay.refusals, "a NACK")
