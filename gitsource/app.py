@@ -34,9 +34,11 @@ from gitsource.model import Revision
 from gitsource.observe import logs
 from gitsource.observe.telemetry import Gauges, Telemetry
 from gitsource.operations import Operations
+from gitsource.reconcile.chronicle import Chronicle
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.refusals import Refusals
+from gitsource.revisions import Revisions
 from gitsource.settings import Settings
 from gitsource.sinks import Sinks
 from gitsource.snapshot.blobs import BlobCache
@@ -58,6 +60,8 @@ log = logging.getLogger("gitsource.app")
 
 SINKS_FIRST = 0.1
 """Seconds after a restart that belong to sinks that come back: Git and HTTP wait for that long."""
+UNSEEN = 2
+"""Revisions in a row that the poll found and the watch did not: from then on it looks by itself."""
 FIXED = ("state_dir", "listen", "webhook", "insecure_webhook", "sinks", "secrets", "xds")
 """Settings that only a restart changes; a reload says so."""
 
@@ -116,6 +120,8 @@ class App:
         self.announced = Announcements(self.looks.poke, self.reconciler.contains)
         stack.push_async_callback(self.announced.close)
         self.ledger = Ledger(state / "webhooks.json")
+        self.chronicle = Chronicle(state / "revisions.jsonl")
+        stack.push_async_callback(self.chronicle.close)
         self.refusals = Refusals(self.cache.get, self.reconciler.last_change, self._refuses)
         self.cache.listen(self.refusals.heard)
         stack.push_async_callback(self.refusals.close)
@@ -126,12 +132,14 @@ class App:
             lambda: self.catalog,
             Sinks(self.cache, self._sessions, self.refusals, self._alarms),
             Deliveries(self.ledger, self.announced),
+            Revisions(self.reconciler, self.chronicle),
         )
         stack.push_async_callback(self.reconciler.close)
         # Schemas may live in a repository that nobody has looked at yet; names are known already.
         self.catalog = catalog_for(settings, None)
 
         serving = self.reconciler.restore()
+        self.chronicle.serving(serving)
         if serving is None:
             # Nothing to serve yet: the first look is what everybody waits for.
             if settings.build.workers > 1 and mirror.packed() >= settings.build.bulk:
@@ -146,6 +154,7 @@ class App:
             # What was loaded stays: keep the collector from walking it again and again.
             gc.freeze()
             self._tasks["start"] = asyncio.create_task(self._catch_up(), name="start")
+        self._tasks["remember"] = asyncio.create_task(self._remember(), name="remember")
         self._tasks["admin"] = asyncio.create_task(self._serve_http(), name="admin")
         stack.push_async_callback(self._end_tasks)
 
@@ -156,6 +165,11 @@ class App:
         # Now, since otherwise the first commit would wait for it.
         for module in ("gitsource.reconcile.judging", "jsonschema_rs"):
             await asyncio.to_thread(importlib.import_module, module)
+
+    async def _remember(self) -> None:
+        """Have what became of earlier revisions at hand, once sinks had their turn."""
+        await asyncio.sleep(SINKS_FIRST)
+        await self.chronicle.load(await self.reconciler.kept())
 
     async def _serve_sinks(self, stack: contextlib.AsyncExitStack) -> None:
         from gitsource.publish.server import McpServer
@@ -268,6 +282,8 @@ class App:
         return hook
 
     _failure: GitsourceError | None = None
+    _unseen = 0
+    """Revisions in a row that were found by the poll alone."""
 
     def _loops(self) -> None:
         settings = self._settings
@@ -289,7 +305,10 @@ class App:
         repository = self._settings.repository
         folder = local_folder(repository.url)
         if folder is not None:
-            await watch(folder, ref_of(repository), self.looks.poke)
+            self._unseen = 0
+            await watch(
+                folder, ref_of(repository), self.looks.poke, blind=lambda: self._unseen >= UNSEEN
+            )
 
     async def _end_tasks(self) -> None:
         for task in self._tasks.values():
@@ -380,6 +399,10 @@ class App:
         if outcome.result == "suspended":
             self.announced.given_up()
             return  # nobody looked
+        self.chronicle.looked(outcome, self.reconciler.condition.serving)
+        if outcome.result == "published":
+            # News that the watch had no part in came without an event.
+            self._unseen = self._unseen + 1 if outcome.triggers == ("poll",) else 0
         failed = outcome.result == "failed"
         self.announced.looked(outcome.revision.commit if outcome.revision and not failed else "")
         self.telemetry.synced(outcome.result, outcome.seconds, failed=outcome.result == "failed")

@@ -21,6 +21,7 @@ from gitsource.observe.telemetry import Gauges
 from gitsource.reconcile.outcomes import Condition, Outcome, rfc3339
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.report import machine
+from gitsource.revisions import Revisions
 from gitsource.sinks import Sinks
 from gitsource.snapshot.cache import Acceptance, SnapshotCache
 
@@ -43,10 +44,12 @@ class Operations:
         catalog: Callable[[], Catalog],
         sinks: Sinks,
         deliveries: Deliveries,
+        revisions: Revisions,
     ) -> None:
         self._reconciler = reconciler
         self._sinks = sinks
         self._deliveries = deliveries
+        self._revisions = revisions
         self._cache = cache
         self._look = look
         self._catalog = catalog
@@ -248,6 +251,16 @@ class Operations:
     async def webhook(self, name: str) -> dict[str, Any]:
         """Return the delivery with the number or the sender's ID *name*."""
         return self._deliveries.show(name)
+
+    # ------------------------------------------------------------------ revisions
+
+    async def history(self) -> dict[str, Any]:
+        """Return what looks at revisions came to."""
+        return self._revisions.rows()
+
+    async def explain(self, commit: str) -> dict[str, Any]:
+        """Return why *commit* did or did not go out."""
+        return await self._revisions.explain(commit)
 
     # ------------------------------------------------------------------ commands
 

@@ -115,6 +115,18 @@ def read_webhook(query: Mapping[str, str]) -> str:
     return name
 
 
+def read_explain(query: Mapping[str, str]) -> str:
+    """Return which commit ``GET /explain`` asks about."""
+    hint = "GET /explain?commit=COMMIT"
+    unknown = sorted(set(query) - {"commit"})
+    if unknown:
+        raise ConfigurationError(f"{unknown[0]!r} is no parameter of explain", hint=hint)
+    commit = _text("commit", query.get("commit"))
+    if not commit:
+        raise ConfigurationError("which commit?", hint=hint)
+    return commit
+
+
 def _text(key: str, value: Any) -> str:
     if value is None:
         return ""

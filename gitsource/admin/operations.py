@@ -31,6 +31,12 @@ class Operations(Protocol):
     async def webhook(self, name: str) -> dict[str, Any]:
         """Return one webhook delivery."""
 
+    async def history(self) -> dict[str, Any]:
+        """Return what looks at revisions came to, the newest first."""
+
+    async def explain(self, commit: str) -> dict[str, Any]:
+        """Return why *commit* did or did not go out."""
+
     async def retry(self, sink: str, reason: str, who: str) -> dict[str, Any]:
         """Send a sink again what it refused."""
 

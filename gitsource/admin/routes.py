@@ -23,6 +23,7 @@ from gitsource.admin import page
 from gitsource.admin.commands import (
     COMMANDS,
     read_command,
+    read_explain,
     read_sink,
     read_timeout,
     read_wait,
@@ -98,6 +99,8 @@ def application(
     app.router.add_get("/sink", routes.sink)
     app.router.add_get("/webhooks", routes.webhooks)
     app.router.add_get("/webhook", routes.webhook)
+    app.router.add_get("/history", routes.history)
+    app.router.add_get("/explain", routes.explain)
     app.router.add_get("/wait", routes.wait, allow_head=False)
     for name in COMMANDS:
         app.router.add_post(f"/{name}", routes.command)
@@ -196,6 +199,14 @@ class _Routes:
     async def webhook(self, request: web.Request) -> web.Response:
         """One webhook delivery."""
         return _answer(await self._operations.webhook(read_webhook(request.query)))
+
+    async def history(self, _request: web.Request) -> web.Response:
+        """What looks at revisions came to."""
+        return _answer(await self._operations.history())
+
+    async def explain(self, request: web.Request) -> web.Response:
+        """Why a commit did or did not go out."""
+        return _answer(await self._operations.explain(read_explain(request.query)))
 
     async def wait(self, request: web.Request) -> web.Response:
         """Answer when a revision has been accepted, or cannot be, or the time is up."""

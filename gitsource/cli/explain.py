@@ -1,4 +1,4 @@
-"""`gitsource explain`: what a finding means, and what to do about it. Translation only."""
+"""`gitsource explain`: what a finding means, and why a commit went out. Translation only."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import sys
 
 import click
 
+from gitsource.cli.operate import Ask, asking
 from gitsource.cli.output import colours, json_line
+from gitsource.observe.neutral import neutral
 
 
 @click.group("explain")
 def explain() -> None:
     """
-    Explain findings.
+    Explain findings, and what became of commits.
 
-    Exit codes: 0 done, 2 usage.
+    Exit codes: 0 done, 1 the commit did not go out, 2 usage or environment.
     """
 
 
@@ -50,3 +52,27 @@ def rule(code: str | None, output: str) -> None:
         json_line(codes.machine(row))
     else:
         sys.stdout.write(codes.explained(row, colour=colours(sys.stdout)))
+
+
+@explain.command("commit")
+@click.argument("revision")
+@asking
+def commit(ask: Ask, output: str, revision: str) -> None:
+    """
+    Say why the commit REVISION did or did not go out.
+
+    It went out itself (and as which version), or had no effect; it is held, by what and why; a
+    later head was looked at in its place; it was not looked at yet, is not on the followed ref, or
+    was never seen. A running gitsource is asked.
+
+    Exit codes: 0 what it brought went out, by itself or with a later head; 1 it did not; 2 no
+    gitsource answers, or several commits begin so.
+    """
+    told = ask("GET", "/explain", {"commit": revision}).value
+    if output == "text":
+        from gitsource.cli.revisions_text import explained
+
+        sys.stdout.write(explained(told))
+        if told.get("hint"):
+            click.echo(f"next: {neutral(told['hint'])}", err=True)
+    raise SystemExit(0 if told.get("went_out") else 1)

@@ -79,7 +79,17 @@ COMMANDS: Mapping[str, Entry] = {
         "bootstrap",
         "Print what a client is started with so that it takes its configuration from here.",
     ),
-    "explain": Entry("gitsource.cli.explain", "explain", "Explain findings."),
+    "doctor": Entry(
+        "gitsource.cli.doctor", "doctor", "Check a set-up, and say the next step for what is wrong."
+    ),
+    "history": Entry(
+        "gitsource.cli.history",
+        "history",
+        "List the revisions that were looked at, and what became of each.",
+    ),
+    "explain": Entry(
+        "gitsource.cli.explain", "explain", "Explain findings, and what became of commits."
+    ),
 }
 
 EXIT_CODES: Mapping[int, str] = {

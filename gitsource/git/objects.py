@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from gitsource.errors import GitFailed, RefMissing
 from gitsource.git import catfile, changes, verbs
@@ -27,6 +27,7 @@ from gitsource.git.reasons import HALF, hint_for, quoted
 from gitsource.model import Change, Revision, TreeEntry
 
 T = TypeVar("T")
+Takes: TypeAlias = Callable[[str], bool]
 
 WALK = 256
 """Commits gone back one by one to find the last one known, before git's log is asked."""
@@ -101,6 +102,12 @@ class Objects:
         for line in changes.split(chunks, b"\n"):
             yield tuple(line.decode("ascii").split(" "))
 
+    def descendants(self, head: str, commit: str) -> Iterator[str]:
+        """Yield the commits of *head* that have *commit* in their history, newest first."""
+        chunks = self._git.stream(verbs.descendants(self.git_dir, head, commit))
+        for line in changes.split(chunks, b"\n"):
+            yield line.decode("ascii")
+
     def merge_bases(self, one: str, other: str) -> tuple[str, ...]:
         """Return the commits where two histories meet last; usually one."""
         command = verbs.merge_bases(self.git_dir, one, other)
@@ -149,22 +156,25 @@ class Objects:
 
     # ------------------------------------------------------------------ trees
 
-    def entries(self, tree: str, path: str = "") -> list[TreeEntry]:
-        """Return everything under *path* whose name says that it can hold configuration."""
+    def entries(self, tree: str, path: str = "", takes: Takes | None = None) -> list[TreeEntry]:
+        """Return what is under *path* whose name says that it can hold configuration, if *takes*
+        (see `selection`) takes it."""
         prefix = changes.inside(path)
         chunks = self._git.stream(verbs.list_tree(self.git_dir, tree, prefix))
         try:
-            return list(changes.tree_entries(chunks, prefix))
+            return list(changes.tree_entries(chunks, prefix, takes))
         except GitFailed:
             self.damaged = True
             raise
 
-    def changes(self, old_tree: str, new_tree: str, path: str = "") -> list[Change]:
-        """Return what differs between two trees under *path*, candidates only."""
+    def changes(
+        self, old_tree: str, new_tree: str, path: str = "", takes: Takes | None = None
+    ) -> list[Change]:
+        """Return what differs between two trees under *path*, as `entries` has it."""
         return [
             raw.as_change()
             for raw in self._diff(old_tree, new_tree, changes.inside(path))
-            if changes.is_candidate(raw.path)
+            if changes.is_candidate(raw.path) and (takes is None or takes(raw.path))
         ]
 
     def _diff(self, old_tree: str, new_tree: str, prefix: str) -> list[RawChange]:

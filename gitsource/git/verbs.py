@@ -106,6 +106,34 @@ def ls_remote(git_dir: Path, remote: Address, kind: Literal["heads", "tags"]) ->
     return Command("ls-remote", args, git_dir, remote=remote)
 
 
+def ls_remote_ref(git_dir: Path, remote: Address, ref: str) -> Command:
+    """Ask the remote for one ref; others whose names end like it may be told as well."""
+    args = ("ls-remote", "--quiet", "--end-of-options", remote.url, ref)
+    return Command("ls-remote", args, git_dir, remote=remote)
+
+
+def may_push(git_dir: Path, remote: Address) -> Command:
+    """
+    Have the remote say what it says before a push, and leave it there: nothing is ever sent.
+
+    Over ssh the program that takes pushes is asked for its list of refs; over http(s) git's own
+    helper asks for that list, told so on standard input (`LIST_FOR_PUSH`).
+    """
+    if remote.scheme in {"http", "https"}:
+        # The helper knows no options and no end of them: an address can be read as nothing else.
+        if not remote.url.startswith(f"{remote.scheme}://"):
+            raise ConfigurationError(f"{remote.url[:80]!r} is not an address")
+        args: tuple[str, ...] = (f"remote-{remote.scheme}", remote.url, remote.url)
+    else:
+        fixed = ("ls-remote", "--quiet", "--upload-pack=git-receive-pack", "--end-of-options")
+        args = (*fixed, remote.url, "HEAD")
+    return Command("ask about pushing", args, git_dir, remote=remote)
+
+
+LIST_FOR_PUSH = b"list for-push\n\n"
+"""What `may_push` is told over http(s)."""
+
+
 def update_refs(git_dir: Path) -> Command:
     """Change refs in one transaction, told on standard input."""
     return Command("update-ref", ("update-ref", "--stdin", "-z"), git_dir, writes=True)
@@ -195,6 +223,12 @@ def new_commits(git_dir: Path, head: str, without: Sequence[str]) -> Command:
     """List the commits of *head* that none of *without* has, newest first, with parents."""
     args = ("rev-list", "--topo-order", "--parents", "--end-of-options", oid(head))
     return Command("rev-list", (*args, *(f"^{oid(one)}" for one in without), "--"), git_dir)
+
+
+def descendants(git_dir: Path, head: str, commit: str) -> Command:
+    """List the commits of *head* that have *commit* in their history, newest first."""
+    args = ("rev-list", "--ancestry-path", "--topo-order", "--end-of-options", oid(head))
+    return Command("rev-list", (*args, f"^{oid(commit)}", "--"), git_dir)
 
 
 def merge_bases(git_dir: Path, one: str, other: str) -> Command:

@@ -41,6 +41,7 @@ from gitsource.settings import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.build import Proposal, Standing, accept, nothing
 from gitsource.snapshot.history import Allowance, Control, History, Loaded, Pin, Suspension
+from gitsource.snapshot.records import Entry
 
 log = logging.getLogger("gitsource.reconcile")
 
@@ -64,12 +65,14 @@ def _failed(error: GitsourceError, head: Revision | None) -> Outcome:
 
 def _recipe(catalog: Catalog, settings: Settings) -> str:
     """Return what a standing revision was made by, beside its commit."""
+    selecting = (settings.repository.include, settings.repository.ignore)
     told = "\n".join(
         (
             catalog.digest,
             settings.repository.url,
             settings.repository.path,
             repr(settings.references),
+            *(repr(part) for part in selecting if part),
         )
     )
     return hashlib.sha256(told.encode()).hexdigest()[:32]
@@ -452,9 +455,17 @@ class Reconciler:
 
         return await self._in_thread(find)
 
+    async def asked(self, question: Callable[[Mirror | None], T]) -> T:
+        """Return the mirror's answer to *question*, in its thread; None if nobody looked yet."""
+        return await self._in_thread(lambda: question(self._mirror if self._opened else None))
+
+    async def kept(self) -> list[Entry]:
+        """Return what the history of snapshots has, oldest first."""
+        return await self._in_thread(self._history.entries)
+
     async def previous(self) -> str:
         """Return the commit published before the one that is served: where a rollback goes."""
-        entries = await self._in_thread(self._history.entries)
+        entries = await self.kept()
         serving = self.condition.serving
         commits = [entry.revision.commit for entry in entries]
         if serving is None or serving.revision.commit not in commits:

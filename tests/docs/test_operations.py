@@ -12,12 +12,16 @@ from pathlib import Path
 from gitsource.admin.routes import application
 from gitsource.catalog import Catalog
 from gitsource.deliveries import Deliveries
+from gitsource.doctor.check import CHECKS
 from gitsource.model import Collection, Finding, Origin, Resource, Revision, Snapshot
 from gitsource.observe.telemetry import METRICS
 from gitsource.operations import Operations
 from gitsource.publish.secrets import Alarm
+from gitsource.reconcile.chronicle import Chronicle, Row
+from gitsource.reconcile.fate import VERDICTS
 from gitsource.reconcile.outcomes import Condition, Held, Outcome
 from gitsource.refusals import Refusals
+from gitsource.revisions import Revisions, told
 from gitsource.settings import Settings
 from gitsource.sinks import Sinks
 from gitsource.snapshot.cache import SnapshotCache
@@ -71,6 +75,33 @@ def test_every_verdict_is_documented_as_it_is():
     told = [[cell.strip() for cell in row] for row in rows("Webhooks")]
 
     assert told == [[f"`{each.label}`", str(each.status), each.text] for each in Verdict]
+
+
+def tables(heading: str) -> list[list[list[str]]]:
+    """Return all tables under *heading*, each without its head."""
+    section = PAGE.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    found = re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE)
+    return [
+        [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines.splitlines()[2:]]
+        for lines in found
+    ]
+
+
+def test_every_field_of_the_history_is_documented():
+    fields, _ = tables("History")
+    documented = {name for row in fields for name in re.findall(r"`(\w+)`", row[0])}
+
+    assert documented == set(told(Row(1.0, "held"), ""))
+
+
+def test_every_verdict_on_a_commit_is_documented_as_it_is():
+    _, verdicts = tables("History")
+
+    assert verdicts == [[f"`{name}`", text] for name, text in VERDICTS.items()]
+
+
+def test_every_check_of_the_doctor_is_documented_as_it_is():
+    assert rows("Doctor") == [[f"`{name}`", text] for name, text in CHECKS.items()]
 
 
 def test_every_path_is_documented():
@@ -134,7 +165,9 @@ async def test_every_status_field_is_documented():
     announced = Announcements(lambda _reason: None, lambda *_: asyncio.sleep(0))
     announced.heard("refs/heads/main", "a" * 40)
     deliveries = Deliveries(Ledger(), announced)
-    status = await Operations(Standing(), cache, None, Catalog, sinks, deliveries).status()
+    revisions = Revisions(Standing(), Chronicle())
+    asked = Operations(Standing(), cache, None, Catalog, sinks, deliveries, revisions)
+    status = await asked.status()
     await announced.close()
     documented = set(first_cells("Status"))
     groups = {"held", "pin", "suspended", "last_sync", "findings", "sinks", "refusals", "secrets"}

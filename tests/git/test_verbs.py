@@ -39,6 +39,12 @@ SLOTS: dict[str, tuple[Callable[[str], Command], str]] = {
         lambda t: verbs.fetch(DIR, REMOTE, "HEAD", force=True, into=t),
         "refs/gitsource/via",
     ),
+    "ls-remote ref url": (
+        lambda t: verbs.ls_remote_ref(DIR, Address(t, "https"), "HEAD"),
+        "https://example.org/",
+    ),
+    "ls-remote ref": (lambda t: verbs.ls_remote_ref(DIR, REMOTE, t), "refs/heads/main"),
+    "may-push url": (lambda t: verbs.may_push(DIR, Address(t, "ssh")), "ssh://example.org/x"),
     "for-each-ref under": (lambda t: verbs.refs(DIR, t), "refs/heads"),
     "for-each-ref contains": (lambda t: verbs.containing(DIR, t, "refs"), OID),
     "symbolic-ref": (lambda t: verbs.symbolic(DIR, t), "HEAD"),
@@ -55,6 +61,8 @@ SLOTS: dict[str, tuple[Callable[[str], Command], str]] = {
     "merge-base one": (lambda t: verbs.merge_base(DIR, t, OID), OID),
     "merge-base other": (lambda t: verbs.merge_base(DIR, OID, t), OID),
     "last-change head": (lambda t: verbs.last_change(DIR, t, "a.yaml"), OID),
+    "descendants head": (lambda t: verbs.descendants(DIR, t, OID), OID),
+    "descendants commit": (lambda t: verbs.descendants(DIR, OID, t), OID),
     "is-ancestor old": (lambda t: verbs.is_ancestor(DIR, t, OID), OID),
     "is-ancestor new": (lambda t: verbs.is_ancestor(DIR, OID, t), OID),
 }
@@ -154,3 +162,10 @@ def test_only_refs_of_the_mirror_are_written(name):
     """What is told to update-ref on its input is checked like an argument."""
     with pytest.raises(ConfigurationError):
         verbs.own_ref(name)
+
+
+@pytest.mark.parametrize("text", DANGEROUS)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_what_is_no_web_address_is_not_asked_about_pushing(text, scheme):
+    with pytest.raises(ConfigurationError):
+        verbs.may_push(DIR, Address(text, scheme))

@@ -1,0 +1,261 @@
+"""
+Every check in turn: from the name of the Git host to the ports, each with its next step.
+
+Rule: what a check needs is looked at before it, and a check whose ground is missing is skipped
+rather than failed, so the first failure is the one to mend. Nothing is changed anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from gitsource.configuration import catalog_for
+from gitsource.credential_rows import chosen
+from gitsource.doctor import check, probes
+from gitsource.doctor.check import Check
+from gitsource.doctor.remote import Answers, ask
+from gitsource.errors import ConfigurationError, GitsourceError, MirrorError
+from gitsource.git import changes, verbs
+from gitsource.git.address import Address, address
+from gitsource.git.command import Git
+from gitsource.git.objects import Objects
+from gitsource.git.signatures import Verifier, keys_of
+from gitsource.git.signed import MalformedError, of_commit
+from gitsource.rollout import trust as policy
+from gitsource.rollout.trust import Mark
+from gitsource.settings import CredentialRow, Settings
+
+PROXIES = {
+    "https": ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"),
+    "http": ("http_proxy", "all_proxy", "ALL_PROXY"),
+}
+
+
+def examine(settings: Settings, clock: Callable[[], float] = time.time) -> Iterator[Check]:
+    """Yield what each check of `CHECKS` that applies comes to, as it is made."""
+    yield from _timed(lambda: [_git()])
+    where = address(settings.repository.url)
+    row = chosen(settings.credentials, where.url) or CredentialRow()
+    reached = True
+    if where.local is None:
+        for one in _way(where, row, clock):
+            reached = reached and one.state != "failed"
+            yield one
+    answers = Answers(())
+    if reached:
+        began = time.perf_counter()
+        answers = ask(settings)
+        seconds = time.perf_counter() - began
+        yield from (one.took(seconds) for one in answers.checks)
+    else:
+        yield Check("credentials", "skipped", "the host is not reached")
+    told = {one.name for one in answers.checks}
+    for name in ("ref", "read only"):
+        if name not in told:
+            yield Check(name, "skipped", "the repository is not read")
+    yield from _timed(lambda: [_signatures(settings, answers.head)])
+    yield from _timed(lambda: [_schemas(settings, answers.head)])
+    yield from _timed(lambda: [check.folder(probes.state_folder(Path(settings.state_dir)))])
+    yield from _timed(lambda: [_clock(settings, where, clock, reached=reached)])
+    yield from _timed(lambda: [_ports(settings)])
+
+
+def _timed(make: Callable[[], list[Check]]) -> Iterator[Check]:
+    began = time.perf_counter()
+    for one in make():
+        yield one.took(time.perf_counter() - began)
+
+
+def _git() -> Check:
+    git = Git(timeout=probes.PATIENCE)
+    try:
+        git.check_version()
+        told = git.run(verbs.version()).decode("utf-8", "replace").strip()
+    except GitsourceError as error:
+        return Check("git", "failed", str(error), error.hint or "install git 2.36 or later")
+    return Check("git", "ok", f"{told} ({git.program})")
+
+
+# --------------------------------------------------------------------------- the way there
+
+
+def _way(where: Address, row: CredentialRow, clock: Callable[[], float]) -> Iterator[Check]:
+    """Look at name, connection and certificate of the host, or of the proxy in between."""
+    target = _target(where, row)
+    if target is None:
+        yield Check("dns", "skipped", "ssh goes through another host (ProxyJump or ProxyCommand)")
+        return
+    host, port, through = target
+    who = f"{host}:{port}{' (proxy)' if through else ''}"
+    began = time.perf_counter()
+    try:
+        found = probes.resolve(host, port)
+    except OSError as error:
+        hint = "check the name in repository.url, /etc/resolv.conf and the network"
+        text = f"{host}: {error.strerror or error}"
+        yield Check("dns", "failed", text, hint).took(time.perf_counter() - began)
+        return
+    yield Check("dns", "ok", f"{host}: {', '.join(found[:3])}").took(time.perf_counter() - began)
+    began = time.perf_counter()
+    try:
+        taken = probes.connect(host, port)
+    except OSError as error:
+        hint = "check host and port, the network, a firewall in between"
+        text = f"{who}: {error.strerror or error}"
+        yield Check("tcp", "failed", text, hint).took(time.perf_counter() - began)
+        return
+    yield Check("tcp", "ok", f"{who} took a connection at {taken}").took(
+        time.perf_counter() - began
+    )
+    if where.scheme == "https":
+        began = time.perf_counter()
+        yield _tls(where, row, clock, through=through).took(time.perf_counter() - began)
+
+
+def _target(where: Address, row: CredentialRow) -> tuple[str, int, bool] | None:
+    """Return which host and port is connected to, and whether that is a proxy."""
+    if where.scheme == "ssh":
+        if row.prefix or not (Path(os.environ.get("HOME") or "~").expanduser() / ".ssh").is_dir():
+            return where.host, where.port, False
+        found = probes.ssh_target(where.host, where.port)
+        return (*found, False) if found is not None else None
+    proxy = row.proxy or _proxy_of_environment(where)
+    if not proxy:
+        return where.host, where.port, False
+    host, _, port = proxy.rpartition("://")[2].rpartition("@")[2].strip("/").rpartition(":")
+    if not host or not port.isdigit():
+        return where.host, where.port, False
+    return host.strip("[]"), int(port), True
+
+
+def _proxy_of_environment(where: Address) -> str:
+    excepted = (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",")
+    ends = [each.strip().lstrip(".") for each in excepted if each.strip()]
+    if "*" in ends or any(where.host == end or where.host.endswith(f".{end}") for end in ends):
+        return ""
+    names = PROXIES[where.scheme]
+    return next((os.environ[name] for name in names if os.environ.get(name)), "")
+
+
+def _tls(where: Address, row: CredentialRow, clock: Callable[[], float], *, through: bool) -> Check:
+    if through:
+        return Check("tls", "skipped", "behind the proxy; git says below if it does not count")
+    try:
+        shown = probes.shown(where.host, where.port, row.ca)
+    except OSError as error:
+        hint = "nothing there speaks TLS: check scheme and port of repository.url"
+        return Check("tls", "failed", f"{where.host}: {error.strerror or error}", hint)
+    return check.certificate(where.host, shown, clock(), row.ca or "")
+
+
+# --------------------------------------------------------------------------- the repository
+
+
+def _signatures(settings: Settings, head: str) -> Check:
+    trust = settings.trust
+    if trust.mode == "none":
+        return Check("signatures", "ok", "none are asked for (trust.mode)")
+    objects = _mirror(settings)
+    try:
+        with closing(Verifier(keys_of(trust))) as verifier:
+            if not head or objects is None or not objects.has(head):
+                text = "the keys can be read; the head is not fetched yet"
+                return Check("signatures", "ok", text)
+            mark = _mark(objects, head, verifier)
+    except MalformedError as error:
+        return Check("signatures", "failed", f"the head's signature: {error}", "sign it anew")
+    except GitsourceError as error:
+        return Check("signatures", "failed", str(error), error.hint or "install the program")
+    finally:
+        if objects is not None:
+            objects.close()
+    wrong = policy.unsigned(mark, trust)
+    if wrong is not None:
+        hint = f"`gitsource explain rule {wrong.code}` says what to do"
+        return Check("signatures", "failed", wrong.message, hint)
+    return Check("signatures", "ok", f"{mark.name} has a signature that counts")
+
+
+def _mark(objects: Objects, head: str, verifier: Verifier) -> Mark:
+    revision = objects.revision(head)
+    oid, _, raw = objects.raw(revision.commit)
+    signed = of_commit(raw, "sha256" if len(oid) == 64 else "sha1")
+    merge = len(changes.commit(oid, raw).parents) > 1
+    name = f"commit {revision.short}"
+    return Mark(name, revision.subject, merge=merge, signature=verifier.check(signed))
+
+
+def _schemas(settings: Settings, head: str) -> Check:
+    """Load the collections; what the repository has of them is read from the mirror, if it can."""
+    objects = _mirror(settings)
+    missing: list[str] = []
+    limit = settings.limits.file_bytes
+
+    def read(name: str) -> bytes | None:
+        try:
+            there = objects is not None and bool(head) and objects.has(head)
+            if objects is not None and there:
+                return objects.file(objects.revision(head).tree, name, limit)
+        except MirrorError:
+            pass
+        missing.append(name)
+        return None
+
+    try:
+        catalog_for(settings, None)
+        if objects is not None:
+            catalog_for(settings, read)
+    except ConfigurationError as error:
+        if missing:
+            names = ", ".join(sorted(set(missing))[:3])
+            return Check("schemas", "skipped", f"{names}: in the repository, and not fetched yet")
+        return Check("schemas", "failed", str(error), error.hint or "mend collections")
+    finally:
+        if objects is not None:
+            objects.close()
+    rows = len(settings.collections)
+    return Check("schemas", "ok", f"{rows} collections of the settings load" if rows else
+                 "the built-in collections alone")  # fmt: skip
+
+
+def _mirror(settings: Settings) -> Objects | None:
+    folder = Path(settings.state_dir) / "mirror.git"
+    if not os.access(folder / "HEAD", os.R_OK):
+        return None
+    return Objects(Git(timeout=probes.PATIENCE), folder)
+
+
+# --------------------------------------------------------------------------- this machine
+
+
+def _clock(
+    settings: Settings, where: Address, clock: Callable[[], float], *, reached: bool
+) -> Check:
+    if where.scheme in {"http", "https"} and reached:
+        theirs = probes.date(where.scheme, where.host, where.port)
+        if theirs is not None:
+            return check.skew(theirs, clock(), where.host)
+    objects = _mirror(settings)
+    if objects is not None:
+        try:
+            head = objects.at(verbs.HEAD_REF)
+            if head is not None:
+                return check.newest_commit(objects.revision(head).committed_at, clock())
+        except MirrorError:
+            pass
+        finally:
+            objects.close()
+    return Check("clock", "skipped", "no host tells the time, and no commit is fetched yet")
+
+
+def _ports(settings: Settings) -> Check:
+    listen = settings.listen
+    ours = probes.gitsource_answers(listen.admin)
+    wanted = {"listen.mcp": listen.mcp, "listen.admin": listen.admin}
+    if settings.webhook.listen:
+        wanted["webhook.listen"] = settings.webhook.listen
+    return check.ports([probes.port(key, value, ours=ours) for key, value in wanted.items()])

@@ -1,0 +1,212 @@
+"""
+What an operator sees of revisions: those that were looked at, and why one commit went out or not.
+
+Rule: reading only. What happened is the chronicle's, what a commit is and holds is asked of the
+mirror, in the worker thread that owns it; the verdict is `reconcile.fate`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from gitsource.errors import ConfigurationError, GitsourceError, MirrorError
+from gitsource.git import changes, refs
+from gitsource.git.changes import Commit
+from gitsource.git.mirror import Mirror
+from gitsource.git.objects import Objects
+from gitsource.model import Revision
+from gitsource.reconcile.chronicle import MOST, Chronicle, Row
+from gitsource.reconcile.fate import Facts, Fate, fate
+from gitsource.reconcile.outcomes import rfc3339
+from gitsource.reconcile.reconciler import Reconciler
+from gitsource.reconcile.trusting import EMPTY_TREE
+from gitsource.report import machine
+
+SHORTEST = 4
+"""Digits by which a commit can be named."""
+MOST_PATHS = 20
+"""Paths of a commit that are told."""
+
+
+class Revisions:
+    """History and fate of revisions; lives on the event loop."""
+
+    def __init__(self, reconciler: Reconciler, chronicle: Chronicle) -> None:
+        self._reconciler = reconciler
+        self._chronicle = chronicle
+
+    def rows(self) -> dict[str, Any]:
+        """Return what looks came to, the newest first."""
+        rows = self._chronicle.rows
+        return {"revisions": [told(row, later(row, rows)) for row in reversed(rows)]}
+
+    async def explain(self, spec: str) -> dict[str, Any]:
+        """
+        Return why the commit *spec* (an ID, whole or shortened, or the ref) did or did not go out.
+
+        Raises ConfigurationError for what cannot name a commit, or names several.
+        """
+        facts, revision, paths = await self._reconciler.asked(lambda mirror: self._of(mirror, spec))
+        found = fate(facts)
+        return {
+            "commit": facts.commit,
+            "subject": revision.subject if revision is not None else None,
+            "author": revision.author if revision is not None else None,
+            "committed_at": rfc3339(revision.committed_at) if revision is not None else None,
+            "verdict": found.verdict,
+            "went_out": found.went_out,
+            "reason": found.reason,
+            "hint": found.hint or None,
+            "by": _by(found),
+            "paths": paths,
+            "looks": [told(row, None) for row in facts.rows],
+        }
+
+    # ------------------------------------------------------------------ in the worker thread
+
+    def _of(
+        self, mirror: Mirror | None, spec: str
+    ) -> tuple[Facts, Revision | None, Mapping[str, Any]]:
+        rows, now = self._chronicle.rows, self._reconciler.condition
+        control, settings = now.control, self._reconciler.settings
+        head = now.head
+        revision = _named(mirror, spec, head)
+        commit = revision.commit if revision is not None else _remembered(rows, spec) or spec
+        own = tuple(row for row in rows if row.commit == commit and row.outcome != "failed")
+        facts = Facts(
+            commit,
+            seen=revision is not None or bool(own),
+            rows=own,
+            held_now=now.held is not None and now.held.revision.commit == commit,
+            ref=str(refs.wanted(settings.repository)),
+            path=settings.repository.path,
+            failure=now.last.error if now.last is not None and now.last.result == "failed" else "",
+            suspended=control.suspension.reason if control.suspension is not None else "",
+            pinned=control.pin.revision if control.pin is not None else "",
+        )
+        paths = {"configuration": [], "ignored": [], "others": 0}
+        if mirror is None or revision is None:
+            return facts, revision, paths
+        try:
+            facts = _in_history(facts, mirror.objects, rows, head)
+            facts = _touching(facts, mirror.objects, commit)
+        except MirrorError:
+            return replace(facts, configuration=None), revision, paths
+        return facts, revision, {
+            "configuration": list((facts.configuration or ())[:MOST_PATHS]),
+            "ignored": list(facts.ignored[:MOST_PATHS]),
+            "others": facts.others,
+        }  # fmt: skip
+
+
+def _named(mirror: Mirror | None, spec: str, head: Revision | None) -> Revision | None:
+    """Return the commit that *spec* names, whether or not anything still leads to it."""
+    if mirror is None:
+        return None
+    try:
+        return mirror.resolve(spec)
+    except ConfigurationError:
+        raise
+    except GitsourceError:
+        pass
+    if len(spec) < SHORTEST or set(spec.lower()) - set("0123456789abcdef"):
+        return None
+    try:
+        return mirror.objects.revision(spec.lower())
+    except MirrorError as error:
+        if "more than one" in str(error):
+            raise ConfigurationError(
+                f"several commits begin with {spec}", hint="write more of its digits"
+            ) from error
+    return head if head is not None and head.commit.startswith(spec) else None
+
+
+def _remembered(rows: tuple[Row, ...], spec: str) -> str | None:
+    if len(spec) < SHORTEST:
+        return None
+    found = {row.commit for row in rows if row.commit.startswith(spec.lower())}
+    return found.pop() if len(found) == 1 else None
+
+
+def _in_history(
+    facts: Facts, objects: Objects, rows: tuple[Row, ...], head: Revision | None
+) -> Facts:
+    """Add where the commit stands: on the ref or not, and which later head had it first."""
+    if head is None or not objects.contains(head.commit, facts.commit):
+        return facts
+    after = set(objects.descendants(head.commit, facts.commit))
+    looked = [row for row in rows if row.outcome != "failed" and row.commit in after]
+    if facts.rows:
+        # It was held: what came after that look counts.
+        since = rows.index(facts.rows[-1])
+        looked = [row for row in looked if rows.index(row) > since]
+    out = [row for row in looked if row.outcome == "published"]
+    carrier = out[0] if out else (looked[-1] if looked else None)
+    known = [row for row in rows if row.outcome == "published"]
+    older = not looked and bool(known) and objects.contains(known[0].commit, facts.commit)
+    if carrier is not None and known[:1] == [carrier] and len(rows) >= MOST:
+        carrier, older = None, True  # nobody knows what went out before the oldest row
+    return replace(facts, on_ref=True, carrier=carrier, before_memory=older)
+
+
+def _touching(facts: Facts, objects: Objects, commit: str) -> Facts:
+    """Add what the commit changes against its first parent."""
+    made = _read(objects, commit)
+    empty = EMPTY_TREE["sha256" if len(commit) == 64 else "sha1"]
+    before = objects.tree_of(made.parents[0]) if made.parents else empty
+    touched = objects.touched(before, made.revision.tree)
+    prefix = changes.inside(facts.path)
+    likely = sorted(path for path in touched if changes.is_candidate(path))
+    followed = tuple(path for path in likely if path.startswith(prefix))
+    ignored = tuple(path for path in likely if not path.startswith(prefix))
+    others = len(touched) - len(likely)
+    return replace(facts, configuration=followed, ignored=ignored, others=others)
+
+
+def _read(objects: Objects, commit: str) -> Commit:
+    oid, _, raw = objects.raw(commit)
+    return changes.commit(oid, raw)
+
+
+# --------------------------------------------------------------------------- as JSON
+
+
+def later(row: Row, rows: tuple[Row, ...]) -> str:
+    """Return the next head that was looked at after *row*, if that one was held: it counts now."""
+    if row.outcome != "held":
+        return ""
+    after = rows[rows.index(row) + 1 :]
+    return next((each.commit for each in after if each.outcome != "failed"), "")
+
+
+def told(row: Row, superseded_by: str | None) -> dict[str, Any]:
+    """Return *row* as `GET /history` has it; docs/operations.md explains each field."""
+    found: dict[str, Any] = {
+        "at": rfc3339(row.at),
+        "outcome": row.outcome,
+        "revision": row.commit or None,
+        "subject": row.subject,
+        "author": row.author,
+        "committed_at": rfc3339(row.committed_at),
+        "seconds": row.seconds or None,
+        "triggers": list(row.triggers),
+        "version": row.version or None,
+        "changed": list(row.changed),
+        "held_by": row.held_by or None,
+        "reason": row.reason or None,
+        "hint": row.hint or None,
+        "fault": row.fault or None,
+        "findings": [machine.finding(each) for each in row.findings],
+        "findings_count": row.findings_count,
+        "looks": row.looks,
+        "until": rfc3339(row.until),
+    }
+    if superseded_by is not None:
+        found["superseded_by"] = superseded_by or None
+    return found
+
+
+def _by(found: Fate) -> dict[str, Any] | None:
+    return None if found.by is None else told(found.by, None)
