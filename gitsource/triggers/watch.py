@@ -56,13 +56,15 @@ async def watch(
     poke: Callable[[str], None],
     *,
     recheck: float = RECHECK,
+    blind: Callable[[], bool] = lambda: False,
     observers: Callable[[], Iterable[Callable[[], BaseObserver]]] | None = None,
 ) -> None:
     """
     Call ``poke("watch")`` on this loop whenever *ref* of *repository* may have moved, for ever.
 
-    *poke* must be quick and must coalesce: one push may be several events. *observers* are
-    watchdog's observers to try, best first.
+    *poke* must be quick and must coalesce: one push may be several events. *blind* tells (again and
+    again) whether events turned out not to arrive here: then the folders are looked at each second.
+    *observers* are watchdog's observers to try, best first.
     """
     loop = asyncio.get_running_loop()
     ref = full_ref(ref)
@@ -78,11 +80,15 @@ async def watch(
             continue
         said = False
         changes = _Changes(loop, places, ref, poke)
-        observer = await asyncio.to_thread(_observe, places, changes.seen, observers)
+        looking = blind()
+        tried = partial(_observers, "this file system") if looking else observers
+        observer = await asyncio.to_thread(_observe, places, changes.seen, tried)
         try:
             if again:
                 poke("watch")  # what happened between two watches was seen by neither
-            await _until_replaced(repository, places, observer, changes.replaced, recheck)
+            stale = partial(_is_stale, repository, places)
+            turned = (lambda: False) if looking else blind
+            await _until_replaced(stale, observer, changes.replaced, turned, recheck)
         finally:
             if observer is not None:
                 observer.stop()
@@ -90,10 +96,10 @@ async def watch(
 
 
 async def _until_replaced(
-    repository: Path,
-    places: _Places,
+    stale: Callable[[], bool],
     observer: BaseObserver | None,
     replaced: asyncio.Event,
+    blind: Callable[[], bool],
     recheck: float,
 ) -> None:
     """Return when the watched folders are no longer those at their paths, or nobody watches."""
@@ -103,12 +109,18 @@ async def _until_replaced(
         try:
             await asyncio.wait_for(replaced.wait(), pause)
         except TimeoutError:
-            if observer is None or not observer.is_alive():
+            if observer is None or not observer.is_alive() or blind():
                 return
-        if await asyncio.to_thread(_Places.of, repository) != places:
-            log.info("the watched repository was replaced", extra={"folder": str(places.folder)})
+        if await asyncio.to_thread(stale):
             return
         replaced.clear()
+
+
+def _is_stale(repository: Path, places: _Places) -> bool:
+    if _Places.of(repository) == places:
+        return False
+    log.info("the watched repository was replaced", extra={"folder": str(places.folder)})
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,7 +237,7 @@ async def test_a_command_without_a_body_has_no_parameters():
         headers = {"Content-Type": "application/json"}
         await answer(client.post("/sync", data=b"", headers=headers))
 
-    assert operations.calls == [("sync", "operator")]
+    assert operations.calls == [("sync", "operator", 0.0)]
 
 
 @pytest.mark.parametrize(

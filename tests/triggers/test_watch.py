@@ -318,3 +318,23 @@ MOUNTS = [
 )
 def test_file_systems_of_others_are_known_to_give_no_events(folder, expected):
     assert without_events(Path(folder), MOUNTS) == expected
+
+
+async def test_where_events_turn_out_not_to_arrive_the_folders_are_looked_at(upstream, caplog):
+    """An observer that never sees anything, as on a file system that others write to."""
+    found_by_poll: list[str] = []
+    async with watching(
+        upstream.folder,
+        caplog,
+        recheck=0.05,
+        blind=lambda: bool(found_by_poll),
+        observers=lambda: [lambda: PollingObserver(timeout=3600)],
+    ) as pokes:
+        await asyncio.to_thread(upstream.commit, {"a.yaml": "a: 2\n"})
+        found_by_poll.append("a: 2")
+        await until(lambda: caplog.messages.count("watching") == 2)
+        await pokes.next()  # for what came between the two
+        await asyncio.to_thread(upstream.commit, {"a.yaml": "a: 3\n"})
+        await pokes.next()
+
+    assert "looking each second" in caplog.text
