@@ -32,7 +32,7 @@ URLS = {COLLECTIONS[kind]: PREFIX + TYPES[kind] for kind in TYPES}
 
 CLUSTERS = ("Cluster",)
 LEAN = ("LeanCluster",)
-"""Clusters of some 300 bytes."""
+"""Clusters of some 200 bytes."""
 MESH = ("Cluster",) * 9 + ("ClusterLoadAssignment",) * 9 + ("Listener", "RouteConfiguration")
 
 Name: TypeAlias = Callable[[int], str]

@@ -41,7 +41,7 @@ MIXES = {
     "-mesh": envoy_documents.MESH,
     "-lean": envoy_documents.LEAN,
 }
-CALLED = {"": "clusters", "-mesh": "a mesh", "-lean": "clusters of 0.3 KB"}
+CALLED = {"": "clusters", "-mesh": "a mesh", "-lean": "clusters of 0.2 KB"}
 
 
 class XdsSinks(Sinks):
