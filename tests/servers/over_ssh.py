@@ -31,6 +31,8 @@ class SshGit:
         self._user_key = asyncssh.generate_private_key("ssh-ed25519")
         self.commands: list[str] = []
         """Every command that a client asked for."""
+        self.hanging = threading.Event()
+        """Set: who wants in, or anything else, never gets an answer."""
         self.port = 0
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
@@ -105,7 +107,9 @@ class SshGit:
         host = self
 
         class Server(asyncssh.SSHServer):
-            def begin_auth(self, _user: str) -> bool:
+            async def begin_auth(self, _user: str) -> bool:
+                if host.hanging.is_set():
+                    await asyncio.sleep(60)
                 return True
 
             def public_key_auth_supported(self) -> bool:
@@ -144,14 +148,15 @@ class SshGit:
     async def _upload_pack(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         self.commands.append(process.command or "")
         words = shlex.split(process.command or "")
-        if len(words) != 2 or words[0] != "git-upload-pack":
+        known = {"git-upload-pack", *(["git-receive-pack"] if self.takes_pushes else [])}
+        if len(words) != 2 or words[0] not in known:
             process.exit(126)
             return
         env = clean_environment()
         if "GIT_PROTOCOL" in process.env:
             env["GIT_PROTOCOL"] = str(process.env["GIT_PROTOCOL"])
         git = await asyncio.create_subprocess_exec(
-            *("git", "upload-pack", words[1]),
+            *("git", words[0].removeprefix("git-"), words[1]),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
