@@ -61,6 +61,12 @@ class Repository:
     (or `ref`) where the Git host gives none by id."""
     path: str = ""
     """Folder inside the repository to which gitsource keeps; empty: all of it."""
+    include: Words = Words(())
+    """Patterns of the files that count, in the syntax of `.gitignore`, from the repository's root
+    (`/mesh/`, `*.mesh.yaml`); none: all."""
+    ignore: Words = Words(())
+    """Patterns of files that do not count, in the same syntax (`examples/`, `!*.live.yaml`); they
+    are neither read nor judged. At most 200 of 300 bytes. A change has everything judged anew."""
     timeout: Seconds = Seconds(120.0)
     """How long one git step may take before its process group is killed and the sync has failed."""
     non_fast_forward: Literal["allow", "hold", "deny"] = "allow"

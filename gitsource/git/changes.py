@@ -12,7 +12,7 @@ birth; read oldest first, an addition is a birth until a deletion undoes it. Bot
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from gitsource.errors import GitFailed
@@ -84,15 +84,17 @@ def text(raw: bytes) -> str:
 # --------------------------------------------------------------------------- trees and diffs
 
 
-def tree_entries(chunks: Iterable[bytes], prefix: str) -> Iterator[TreeEntry]:
-    """Read ``ls-tree -r -z``: the candidates under *prefix*, in git's order."""
+def tree_entries(
+    chunks: Iterable[bytes], prefix: str, takes: Callable[[str], bool] | None = None
+) -> Iterator[TreeEntry]:
+    """Read ``ls-tree -r -z``: the candidates under *prefix* that *takes* takes, in git's order."""
     for record in split(chunks, b"\0"):
         meta, _, raw = record.partition(b"\t")
         # Most files of most repositories are not configuration: look before decoding.
         if not raw.lower().endswith((b".yaml", b".yml", b".json")):
             continue
         path = text(raw)
-        if path.startswith(prefix):
+        if path.startswith(prefix) and (takes is None or takes(path)):
             mode, _, blob = meta.decode().split(" ")
             yield TreeEntry(path, mode, blob)
 

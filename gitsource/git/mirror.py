@@ -42,6 +42,7 @@ from gitsource.git.objects import Objects
 from gitsource.git.reasons import DivergedError
 from gitsource.git.refs import TAGS, Chosen, Fixed, Highest, Named
 from gitsource.git.remote import Remote
+from gitsource.git.selection import selection
 from gitsource.git.verbs import HEAD_REF, KEEP_REFS, VIA_REF
 from gitsource.model import Revision
 from gitsource.settings import Repository
@@ -72,6 +73,7 @@ class Mirror:
         wrong = safe_path(repository.path.strip("/")) if repository.path.strip("/") else None
         if wrong is not None:
             raise ConfigurationError(f"repository.path: {wrong}: {repository.path[:200]!r}")
+        selection(repository)  # so that a wrong pattern is told before anything is started
         base = git or Git(timeout=repository.timeout)
         self._git = replace(base, mark=self._beside("running"))
         self._remote = Remote(self._git, self._address)

@@ -157,8 +157,11 @@ class Objects:
     # ------------------------------------------------------------------ trees
 
     def entries(self, tree: str, path: str = "", takes: Takes | None = None) -> list[TreeEntry]:
-        """Return what is under *path* whose name says that it can hold configuration, if *takes*
-        (see `selection`) takes it."""
+        """
+        Return what is under *path* whose name says that it can hold configuration.
+
+        If given, *takes* (see `selection`) has the last word.
+        """
         prefix = changes.inside(path)
         chunks = self._git.stream(verbs.list_tree(self.git_dir, tree, prefix))
         try:

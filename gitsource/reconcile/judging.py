@@ -15,6 +15,7 @@ from functools import partial
 from gitsource.build import Builder, join
 from gitsource.git.changes import safe_path
 from gitsource.git.objects import Objects
+from gitsource.git.selection import selection
 from gitsource.model import Finding, Revision, Snapshot, TreeEntry
 from gitsource.references.index import Index
 from gitsource.relate import load, related
@@ -38,17 +39,19 @@ def evaluate(
     the repository cannot be read.
     """
     path, limits = settings.repository.path, settings.limits
+    chosen = selection(settings.repository)
+    takes = chosen.takes if chosen is not None else None
     entries: list[TreeEntry] = []
     changed: dict[str, FileState | None] = {}
     facts: dict[str, bytes | None] = {}
     if base is None:
-        entries = objects.entries(revision.tree, path)
+        entries = objects.entries(revision.tree, path, takes)
         builder.expect(len(entries))
         births = objects.births(revision.commit, [entry.path for entry in entries])
     else:
         old = base.snapshot.revision
         births = objects.births_since(old.commit, revision.commit)
-        for change in objects.changes(old.tree, revision.tree, path):
+        for change in objects.changes(old.tree, revision.tree, path, takes):
             if change.entry is None:
                 changed[change.path] = facts[change.path] = None
             else:

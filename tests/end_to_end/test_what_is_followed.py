@@ -54,6 +54,33 @@ def served(reconciler: Reconciler) -> list[str]:
     return [one.name for one in serving.collection("acme/v1/flags")] if serving else []
 
 
+async def test_ignored_files_do_not_count_until_the_settings_change(upstream: Upstream) -> None:
+    """What is wrong with them holds nothing; other patterns have everything judged anew."""
+    upstream.commit(
+        {"a.yaml": flag("a"), "old/b.yaml": flag("b"), "old/c.yaml": "a: [", "docs/d.yaml": "}"}
+    )
+    told = []
+    for patterns in (
+        {"ignore": ("/old/", "docs/")},
+        {"include": ("*.yaml",), "ignore": ("old/c.yaml", "docs/")},
+        {},
+    ):
+        reconciler = started(upstream, **patterns)
+        try:
+            reconciler.restore()
+            first = (await reconciler.sync()).result
+            upstream.commit({"old/c.yaml": f"a: [{len(told)}"})
+            told.append((first, (await reconciler.sync()).result, served(reconciler)))
+        finally:
+            await reconciler.close()
+
+    assert told == [
+        ("published", "published", ["default/a"]),
+        ("published", "published", ["default/a", "default/b"]),
+        ("held", "held", ["default/a", "default/b"]),
+    ]
+
+
 async def test_each_release_in_the_range_goes_out_and_the_status_says_which(
     upstream: Upstream,
 ) -> None:

@@ -287,8 +287,9 @@ def test_a_version_is_named_by_operators_as_its_tag(upstream, mirrors):
     }
 
 
-def test_a_wrong_range_is_refused_before_anything_is_started(tmp_path, upstream):
-    with pytest.raises(ConfigurationError, match=r"repository\.semver"):
-        Mirror(tmp_path / "state" / "mirror.git", Repository(url=upstream.url, semver="newest"))
+@pytest.mark.parametrize("wrong", [{"semver": "newest"}, {"ignore": ("[a",)}, {"include": ("/",)}])
+def test_a_wrong_word_is_refused_before_anything_is_started(tmp_path, upstream, wrong):
+    with pytest.raises(ConfigurationError, match=rf"repository\.{next(iter(wrong))}: "):
+        Mirror(tmp_path / "state" / "mirror.git", Repository(url=upstream.url, **wrong))
 
     assert not Path(tmp_path / "state").exists()
