@@ -96,6 +96,6 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(end - timedelta(days=2))
+            .not_valid_before(min(datetime.now(UTC), end) - timedelta(days=2))
             .not_valid_after(end)
         )

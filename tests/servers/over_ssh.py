@@ -31,6 +31,8 @@ class SshGit:
         self._user_key = asyncssh.generate_private_key("ssh-ed25519")
         self.commands: list[str] = []
         """Every command that a client asked for."""
+        self.takes_pushes = False
+        """Whether ``git-receive-pack`` runs as well."""
         self.hanging = threading.Event()
         """Set: who wants in, or anything else, never gets an answer."""
         self.port = 0
