@@ -106,7 +106,7 @@ def _cluster(
             f"    host: {name.partition('/')[2]}.example.com",
             f"    path: /healthz/{at}/{dice.getrandbits(80):020x}",
             "    request_headers_to_add:",
-            f"    - header: {{key: x-probe, value: {dice.getrandbits(160):040x}}}",
+            f"    - header: {{key: x-probe, value: x{dice.getrandbits(160):040x}}}",
         ]
     hosts = [f"{dice.getrandbits(64):016x}.svc.example.com" for _ in range(5 if mesh else 3)]
     tls = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
@@ -125,7 +125,7 @@ def _cluster(
     lines += [f"        - {{san_type: DNS, matcher: {{exact: {host}}}}}" for host in hosts]
     lines += ["metadata:", "  filter_metadata:", "    bench.example.com:"]
     facts = range(8 if mesh else 4)
-    return lines + [f"      fact-{at}: {dice.getrandbits(160):040x}" for at in facts]
+    return lines + [f"      fact-{at}: x{dice.getrandbits(160):040x}" for at in facts]
 
 
 def _lean_cluster(
@@ -178,7 +178,7 @@ def _endpoints(
                 f"      hostname: pod-{dice.getrandbits(40):010x}",
                 "    metadata:",
                 "      filter_metadata:",
-                f"        envoy.lb: {{build: {dice.getrandbits(64):016x}}}",
+                f"        envoy.lb: {{build: x{dice.getrandbits(64):016x}}}",
             ]
     return lines
 
@@ -201,7 +201,7 @@ def _listener(
         "    typed_config:",
         f'      "@type": {manager}',
         f"      stat_prefix: {name_of(number).replace('/', '_')}",
-        f"      server_name: {dice.getrandbits(128):032x}",
+        f"      server_name: x{dice.getrandbits(128):032x}",
         "      rds:",
         "        config_source: {ads: {}, resource_api_version: V3}",
         f"        route_config_name: {name_of(number + 1)}",
@@ -212,7 +212,7 @@ def _listener(
         "  filter_metadata:",
         "    bench.example.com:",
     ]
-    return lines + [f"      fact-{at}: {dice.getrandbits(160):040x}" for at in range(18)]
+    return lines + [f"      fact-{at}: x{dice.getrandbits(160):040x}" for at in range(18)]
 
 
 def _routes(
@@ -235,7 +235,7 @@ def _routes(
             f"      timeout: {seconds}s",
             f"      prefix_rewrite: /{dice.getrandbits(64):016x}",
             "    request_headers_to_add:",
-            f"    - header: {{key: x-routed-by, value: {dice.getrandbits(80):020x}}}",
+            f"    - header: {{key: x-routed-by, value: x{dice.getrandbits(80):020x}}}",
         ]
     return lines
 
