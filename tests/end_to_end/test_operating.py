@@ -239,7 +239,7 @@ def test_unpin_serves_the_last_good_revision_when_the_head_is_not_fit(
 def test_a_collection_that_became_empty_is_still_told(
     server: Gitsource, upstream: Upstream
 ) -> None:
-    upstream.commit({"mesh/web.yaml": None})
+    upstream.commit({"mesh/web.yaml": None}, message="Gitsource-Allow: empty all")
     server.sync()
 
     assert 0 == server.status()["collections"][VS]["count"]
