@@ -248,3 +248,19 @@ def test_ignored_deliveries_are_answered_with_success_and_refused_ones_with_an_e
 
     assert (verdict.status < 300) == (verdict.label in fine | {"duplicate"})
     assert verdict.status != 410
+
+
+@pytest.mark.parametrize("host", ["azure-devops", "bitbucket-data-center", "gitlab", "gitee"])
+def test_an_empty_secret_is_none(host):
+    """It would be proven by whoever sends an empty password."""
+    headers = {
+        "content-type": (JSON_TYPE,),
+        "authorization": ("Basic " + base64.b64encode(b":").decode(),),
+        "x-gitlab-token": ("",),
+        "x-gitee-token": ("",),
+        "x-webhook-secret": ("",),
+    }
+    for given in (headers, {k: v for k, v in headers.items() if k != "x-webhook-secret"}):
+        judged = judge(Delivery(given, b"{}"), Rules((b"",), host), FOLLOWED, NOW)
+
+        assert judged.verdict is Verdict.UNSIGNED
