@@ -260,7 +260,7 @@ def test_an_empty_secret_is_none(host):
         "x-gitee-token": ("",),
         "x-webhook-secret": ("",),
     }
-    for given in (headers, {k: v for k, v in headers.items() if k != "x-webhook-secret"}):
-        judged = judge(Delivery(given, b"{}"), Rules((b"",), host), FOLLOWED, NOW)
+    for sent in (headers, {k: v for k, v in headers.items() if k != "x-webhook-secret"}):
+        judged = judge(Delivery(sent, b"{}"), Rules((b"",), host), FOLLOWED, NOW)
 
         assert judged.verdict is Verdict.UNSIGNED
