@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from gitsource.errors import ConfigurationError
-from gitsource.git import signatures
+from gitsource.errors import ConfigurationError, GitFailed
+from gitsource.git import openpgp, signatures
 from gitsource.git.signatures import Keys, Verifier, keys_of
 from gitsource.git.signed import MalformedError, of_commit, of_tag
 from gitsource.model import Signature
@@ -487,3 +489,90 @@ def test_the_users_own_key_ring_has_no_say(ring, ann, checks, monkeypatch):
         other.close()
 
     assert "bad" == found.state
+
+
+# --------------------------------------------------------------------------- the fence
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Return what puts a script in the place of a program."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def put(program: str, script: str) -> None:
+        (folder / program).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / program).chmod(0o755)
+
+    return put
+
+
+def test_a_program_that_hangs_is_killed_with_its_children(ada, fake, tmp_path):
+    verifier = Verifier(Keys((), ada.allowed("ada@example.org").encode(), None), timeout=0.5)
+    raw = sealed(ada.signer())
+    fake("ssh-keygen", f"sleep 1000 & echo $! > {tmp_path}/child; wait")
+    with pytest.raises(GitFailed, match=r"ssh-keygen find-principals did not answer"):
+        verifier.check(of_commit(raw, "sha1"))
+    verifier.close()
+    child = int((tmp_path / "child").read_text())
+
+    assert not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text()
+
+
+def test_a_program_gets_nothing_of_our_environment(ada, fake, tmp_path, monkeypatch):
+    monkeypatch.setenv("GITSOURCE_SECRET", "canary")
+    monkeypatch.setenv("SSH_AUTH_SOCK", "canary")
+    verifier = Verifier(Keys((), ada.allowed("ada@example.org").encode(), None))
+    raw = sealed(ada.signer())
+    fake("ssh-keygen", f"env > {tmp_path}/told; exit 1")
+    state = verifier.check(of_commit(raw, "sha1")).state
+    verifier.close()
+    told = (tmp_path / "told").read_text()
+
+    assert ("bad", False) == (state, "canary" in told)
+    assert "TZ=UTC" in told
+
+
+def test_words_of_a_program_without_its_verdict_are_worth_nothing(ring, ann, fake):
+    """Standard error is not read, and an exit code of gpg says nothing by itself."""
+    verifier = Verifier(Keys((ring.public(ann),), None, None))
+    raw = sealed(ring.signer(ann))
+    valid = f"VALIDSIG {ann} 2024-01-01 1704067200 0 4 0 22 8 00 {ann}"
+    states = []
+    for channel in ("2", "1"):
+        script = f"printf '[GNUPG:] GOODSIG {ann} x\\n[GNUPG:] {valid}\\n' >&{channel}"
+        fake("gpg", script)
+        states.append(verifier.check(of_commit(raw, "sha1")).state)
+    verifier.close()
+
+    assert ["bad", "good"] == states
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        "",
+        "GOODSIG K",
+        "VALIDSIG K 2024-01-01 1704067200 0 4 0 22 8 00 K",
+        "GOODSIG K x|VALIDSIG",
+        "GOODSIG K x|VALIDSIG K 2024-01-01 soon 0 4 0 22 8 00 K",
+        "GOODSIG K x|BADSIG K x|VALIDSIG K 2024-01-01 1704067200 0 4 0 22 8 00 K",
+        "NEWSIG|NEWSIG|GOODSIG K x|VALIDSIG K 2024-01-01 1704067200 0 4 0 22 8 00 K",
+        "GOODSIG K x|VALIDSIG L 2024-01-01 1704067200 0 4 0 22 8 00 K",
+        "ERRSIG K 22 8 00 1704067200 9",
+        "NODATA 1",
+    ],
+)
+def test_status_lines_that_do_not_say_all_of_it_say_nothing(status):
+    known = {"K": openpgp.Key("K", "K", 0, revoked=False)}
+    lines = [f"[GNUPG:] {line}" for line in status.split("|")]
+
+    assert "bad" == openpgp.verdict(lines, known).state
+
+
+def test_status_lines_that_say_all_of_it_count():
+    known = {"K": openpgp.Key("K", "K", 0, revoked=False)}
+    told = ["x", "[GNUPG:] GOODSIG K x", "[GNUPG:] VALIDSIG K 2024-01-01 1 0 4 0 22 8 00 K"]
+
+    assert Signature("good", "K", frozenset("K")) == openpgp.verdict(told, known)
