@@ -43,8 +43,8 @@ class Credentials:
     rows: tuple[CredentialRow, ...] = ()
     folder: Path = Path()
     """Where relative paths in the rows count from."""
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
-    """Variables that rows may name, and HOME."""
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
+    """Variables that rows may name, and HOME; None: those of this process."""
     tokens: Tokens = field(default_factory=Tokens, compare=False, repr=False)
 
     @contextmanager
@@ -135,7 +135,7 @@ class Credentials:
     # ------------------------------------------------------------------ ssh
 
     def _ssh(self, row: CredentialRow | None, stack: ExitStack) -> Access:
-        home = self.environ.get("HOME", "")
+        home = self._variable("HOME")
         if row is None:
             command, known = own_ssh(home)
             return Access(environ={"GIT_SSH_COMMAND": command}, known_hosts=known)
@@ -181,13 +181,16 @@ class Credentials:
         _read(row, key, path, most=1)
         return path
 
+    def _variable(self, name: str) -> str:
+        return (os.environ if self.environ is None else self.environ).get(name, "")
+
     def _secret(self, row: CredentialRow, kind: str) -> str:
         if file := getattr(row, f"{kind}_file"):
             key = f"{kind}_file"
             return _line(row, key, _read(row, key, self.folder / str(file)))
         key = f"{kind}_env"
         name = str(getattr(row, key))
-        told = self.environ.get(name, "")
+        told = self._variable(name)
         if not told:
             raise _unfit(row, key, f"the environment variable {name} is not set, or is empty")
         return _line(row, key, os.fsencode(told))

@@ -8,7 +8,6 @@ whose fault it is: the App's number or key (401), the installation (404), its ri
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 import time
@@ -89,6 +88,10 @@ class Tokens:
 
     def __repr__(self) -> str:
         return f"<Tokens of {len(self._held)} installations>"
+
+    def __reduce__(self) -> tuple[type[Tokens], tuple[()]]:
+        """Travel to another process without any token."""
+        return Tokens, ()
 
     def get(self, app: App, way: Way) -> str:
         """
@@ -179,6 +182,8 @@ def refusal(app: App, answer: Answer) -> RemoteUnreachable:
 
 def _ask(url: str, claim: str, way: Way) -> Answer:
     """POST to *url* as the one who makes *claim*."""
+    import asyncio  # costly, and most repositories are not reached by an App
+
     try:
         return asyncio.run(_asked(url, claim, way))
     except Exception as error:
