@@ -20,9 +20,10 @@ from typing import Any, Protocol
 
 from gitsource.catalog import STRUCT, Kind, body_descriptor, wrapped
 from gitsource.encode.scalars import Refused
-from gitsource.encode.struct import sized, struct_bytes, unencodable, varint
+from gitsource.encode.struct import sized, struct_bytes, unencodable
 from gitsource.errors import GitsourceError
 from gitsource.messages import sets
+from gitsource.messages.fields import varint
 from gitsource.model import FieldPath, Problem, shown
 
 

@@ -17,24 +17,13 @@ from functools import lru_cache
 from typing import Any
 
 from gitsource.encode.scalars import Refused, exact_double, expected
+from gitsource.messages.fields import varint
 from gitsource.model import shown
 
 DEEPEST = 100
 """Messages inside each other that protobuf's decoders take (C++, Java, Python; Go takes more)."""
 
 _double = struct.Struct("<d").pack
-
-
-def varint(number: int) -> bytes:
-    """Return *number* (not negative) in base 128, lowest digits first."""
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
 _LENGTHS = tuple(varint(number) for number in range(1024))
 
 

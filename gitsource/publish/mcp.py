@@ -20,6 +20,7 @@ from google.rpc import status_pb2
 
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.errors import ExchangeError
+from gitsource.messages import fields
 from gitsource.model import Collection
 from gitsource.observe.neutral import neutral
 from gitsource.publish.words import Delta, Error, Full, Push, Request
@@ -191,9 +192,9 @@ class Encoder:
         requested = push.requested.encode()
         nonce = push.nonce.encode()
         parts = (
-            *_field(layout.version, push.version.encode()),
-            *(_field(layout.collection, requested) if layout.collection else ()),
-            *_field(layout.nonce, nonce if layout.collection else nonce + b" " + requested),
+            *fields.field(layout.version, push.version.encode()),
+            *(fields.field(layout.collection, requested) if layout.collection else ()),
+            *fields.field(layout.nonce, nonce if layout.collection else nonce + b" " + requested),
             layout.incremental if push.incremental else b"",
         )
         return b"".join(parts)
@@ -202,12 +203,12 @@ class Encoder:
         content, tag = push.content, self._layout.resource
         if isinstance(content, Delta):
             for resource in content.put:
-                yield from _field(tag, resource.wire)
+                yield from fields.field(tag, resource.wire)
             for name in content.removed:
-                yield from _field(self._layout.removed, name.encode())
+                yield from fields.field(self._layout.removed, name.encode())
         else:
             for resource in content.collection.resources:
-                yield from _field(tag, resource.wire)
+                yield from fields.field(tag, resource.wire)
 
 
 def _shrink(
@@ -229,18 +230,3 @@ def _key(push: Push) -> _BodyKey | None:
     if push.content.base is None:
         return None
     return push.collection, push.content.base, push.version
-
-
-def _field(tag: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:
-    return tag, _varint(len(value)), value
-
-
-def _varint(number: int) -> bytes:
-    if number < 0x80:
-        return bytes((number,))
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)

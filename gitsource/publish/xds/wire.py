@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 
 from gitsource._proto.gitsource.xds.v1 import discovery_pb2
 from gitsource.errors import ExchangeError
+from gitsource.messages import fields
 from gitsource.model import Collection, Resource
 from gitsource.publish.mcp import named, node_id, refusal
 from gitsource.publish.words import Node
@@ -204,7 +205,7 @@ class Encoder:
         message = self._messages.get((key, response.nonce))
         if message is None:
             body = self._body(key, response)
-            message = b"".join((body.message, *_field(_NONCE, response.nonce.encode())))
+            message = b"".join((body.message, *fields.field(_NONCE, response.nonce.encode())))
             self._messages[key, response.nonce] = message
             _shrink(self._messages, MESSAGES, MESSAGE_BYTES)
         return message
@@ -246,66 +247,53 @@ def _key(response: Response) -> _BodyKey:
 
 
 def _parts(response: Response) -> Iterator[bytes]:
-    yield from _field(_VERSION, response.version.encode())
+    yield from fields.field(_VERSION, response.version.encode())
     kind = response.type
     for resource in response.put:
         body = b"" if response.heartbeat else _any(resource, kind)
         if response.delta:
             body = b"".join(_named(resource, kind, body))
-        yield from _field(_RESOURCE, body)
-    yield from _field(_TYPE, response.requested.encode())
+        yield from fields.field(_RESOURCE, body)
+    yield from fields.field(_TYPE, response.requested.encode())
     if response.delta:
         for name in response.removed:
             if name in response.absent:
-                yield from _field(_RESOURCE, b"".join(_missing(name.encode())))
+                yield from fields.field(_RESOURCE, b"".join(_missing(name.encode())))
             else:
-                yield from _field(_REMOVED, name.encode())
-    yield from _field(_DELTA_PLANE if response.delta else _SOTW_PLANE, _PLANE)
+                yield from fields.field(_REMOVED, name.encode())
+    yield from fields.field(_DELTA_PLANE if response.delta else _SOTW_PLANE, _PLANE)
 
 
 def _any(resource: Resource, kind: Type) -> bytes:
     """Return what is served of *resource*, as a serialized Any."""
     if not kind.wrapped:
         return body_of(resource.wire)
-    return b"".join((*_field(_ANY_TYPE, _WRAPPED), *_field(_ANY_VALUE, resource.wire)))
+    return b"".join((*fields.field(_ANY_TYPE, _WRAPPED), *fields.field(_ANY_VALUE, resource.wire)))
 
 
 def _named(resource: Resource, kind: Type, body: bytes) -> Iterator[bytes]:
-    yield from _field(_RESOURCE_VERSION, resource.version.encode())
+    yield from fields.field(_RESOURCE_VERSION, resource.version.encode())
     if body:
-        yield from _field(_RESOURCE_BODY, body)
-    yield from _field(_RESOURCE_NAME, resource.name.encode())
+        yield from fields.field(_RESOURCE_BODY, body)
+    yield from fields.field(_RESOURCE_NAME, resource.name.encode())
     if kind.under:
         for alias in aliases_of(resource.wire):
-            yield from _field(_RESOURCE_ALIAS, alias.encode())
+            yield from fields.field(_RESOURCE_ALIAS, alias.encode())
     if kind.ttl and (duration := _duration(*ttl_of(resource.wire))):
-        yield from _field(_RESOURCE_TTL, duration)
+        yield from fields.field(_RESOURCE_TTL, duration)
 
 
 def _missing(name: bytes) -> Iterator[bytes]:
     """Say that there is nothing of that name: no body, and the name once more as an alias."""
-    yield from _field(_RESOURCE_VERSION, _ABSENT)
-    yield from _field(_RESOURCE_NAME, name)
-    yield from _field(_RESOURCE_ALIAS, name)
+    yield from fields.field(_RESOURCE_VERSION, _ABSENT)
+    yield from fields.field(_RESOURCE_NAME, name)
+    yield from fields.field(_RESOURCE_ALIAS, name)
 
 
 def _duration(seconds: int, nanos: int) -> bytes:
     """Return a serialized google.protobuf.Duration; empty if it is none."""
     return b"".join(
-        tag + _varint(number) for tag, number in ((b"\x08", seconds), (b"\x10", nanos)) if number
+        tag + fields.varint(number)
+        for tag, number in ((b"\x08", seconds), (b"\x10", nanos))
+        if number
     )
-
-
-def _field(tag: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:
-    return tag, _varint(len(value)), value
-
-
-def _varint(number: int) -> bytes:
-    if number < 0x80:
-        return bytes((number,))
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
