@@ -221,6 +221,27 @@ def test_status_says_why_this_revision_is_served(door, run, changes, why):
     assert " ".join(["because", *why.split()]) in " ".join(out.split())
 
 
+@pytest.mark.parametrize(("head", "shown"), [(COMMIT, True), ("f" * 40, False)])
+def test_status_shows_what_was_allowed_while_it_is_the_head(door, run, head, shown):
+    allowed = {"revision": COMMIT, "reason": "meant", "who": "ann@host", "at": None}
+    door.answer("/status", STATUS | {"head": head, "allowed": allowed})
+    _, out, _ = run("status")
+
+    assert shown == ("allowed" in out and "by ann@host" in out and "meant" in out)
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome", "said"), [(0, "published", "published in"), (1, "held", "held: GS208")]
+)
+def test_allow_names_the_revision_and_tells_what_the_look_came_to(door, run, code, outcome, said):
+    told = {"allowed": COMMIT, "outcome": outcome, "revision": COMMIT, "seconds": 0.1}
+    door.answer("/allow", told | {"error": "GS208", "findings": []})
+    found, out, err = run("allow", COMMIT, "--reason", "meant")
+
+    assert (code, True) == (found, f"allowed {COMMIT}" in out)
+    assert said in out + err
+
+
 @pytest.mark.parametrize(
     ("repository", "line"),
     [
