@@ -14,14 +14,18 @@ from typing import Any
 
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.json_format import ParseDict
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from generated import documents
 from gitsource.build import bounds, judge
-from gitsource.catalog import Catalog
+from gitsource.catalog import ENVOY, Catalog, body_descriptor
 from gitsource.validate.envoy.rules import compiled, values
+from gitsource.validate.envoy.rules.quick import clean
 from gitsource.validate.envoy.rules.walk import problems
+from gitsource.validate.envoy.rules.walk import told as told_in
 from validate import validate_pb2
 
 CATALOG = Catalog()
@@ -329,6 +333,34 @@ def test_a_default_that_envoy_has_given_up_has_to_be_replaced() -> None:
     assert (code, warning) == ("GS345", False)
     assert "api_type" in message
     assert [] == judged(value)
+
+
+RESOURCES = [each for each in ENVOY if each.collection != "envoy/secrets"]
+
+
+@pytest.mark.parametrize("kind", RESOURCES, ids=lambda kind: kind.collection)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_the_quick_answer_is_that_of_the_walk(kind: Any, data: st.DataObject) -> None:
+    descriptor = body_descriptor(kind.body)
+    plain = data.draw(documents(descriptor, depth=4))[1]
+    message = ParseDict(plain, GetMessageClass(descriptor)())
+
+    assert clean(message) == ([] == [*told_in(message)])
+
+
+@given(GOOD)
+@settings(max_examples=20, deadline=None)
+def test_the_quick_answer_is_that_of_the_walk_of_good_ones(value: dict[str, Any]) -> None:
+    message = ParseDict(
+        {key: each for key, each in value.items() if key != "@type"},
+        GetMessageClass(body_descriptor("envoy.config.cluster.v3.Cluster"))(),
+    )
+
+    found = {each.code for each in told_in(message)}
+
+    assert found <= {"GS315"}
+    assert clean(message) == (not found)
 
 
 def test_descriptors_are_read_once() -> None:

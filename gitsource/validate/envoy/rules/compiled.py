@@ -19,6 +19,7 @@ from google.protobuf.descriptor_pool import Default
 from gitsource.messages import known
 from gitsource.messages.opened import ANY
 from gitsource.validate.envoy.rules import values
+from gitsource.validate.envoy.rules.semantics import TABLE
 from gitsource.validate.envoy.rules.values import Test
 
 if TYPE_CHECKING:
@@ -79,6 +80,12 @@ class Rules:
     """What is asked of a message."""
 
     label: str
+    packed: bool
+    """Whether it is an Any."""
+    related: bool
+    """Whether there is more to ask of it than its rules say."""
+    strict: bool
+    """Whether anything is asked of it besides the values that are given."""
     fields: Mapping[int, Field]
     """By number; a field of which nothing is asked is not there."""
     missing: tuple[tuple[Field, str], ...]
@@ -111,7 +118,17 @@ def compiled(descriptor: Descriptor) -> Rules:
         if made.old:
             dated.append(made)
     choices = tuple(_choices(descriptor))
-    return Rules(descriptor.name, fields, tuple(missing), tuple(dated), choices)
+    related = descriptor.full_name in TABLE
+    return Rules(
+        descriptor.name,
+        descriptor.full_name == ANY,
+        related,
+        bool(related or missing or dated or choices),
+        fields,
+        tuple(missing),
+        tuple(dated),
+        choices,
+    )
 
 
 def _choices(descriptor: Descriptor) -> Iterator[tuple[str, str]]:
@@ -172,7 +189,31 @@ def _form(field: FieldDescriptor, rules: Any) -> Form:
         return Form.MESSAGE
     if kind.full_name.startswith("google.protobuf."):
         return Form.WRAPPED if kind.full_name.endswith("Value") else Form.PLAIN
-    return Form.PLAIN if rules is not None and rules.message.skip else Form.MESSAGE
+    if (rules is not None and rules.message.skip) or _inert(kind):
+        return Form.PLAIN
+    return Form.MESSAGE
+
+
+@cache
+def _inert(descriptor: Descriptor) -> bool:
+    """Say whether nothing is asked of messages of *descriptor*, nor of any inside."""
+    seen = {descriptor.full_name}
+    waiting = [descriptor]
+    while waiting:
+        each = waiting.pop()
+        if each.full_name in TABLE or any(_choices(each)):
+            return False
+        for field in each.fields:
+            kind = field.message_type
+            if kind is not None and kind.full_name in (ANY, DURATION):
+                return False
+            if _rules(field) is not None or _deprecated(field) or _old(field):
+                return False
+            followed = kind is not None and not kind.full_name.startswith("google.protobuf.")
+            if kind is not None and followed and kind.full_name not in seen:
+                seen.add(kind.full_name)
+                waiting.append(kind)
+    return True
 
 
 def _tests(rules: Any, field: FieldDescriptor) -> Iterator[Test]:

@@ -16,7 +16,7 @@ CODE = "GS345"
 
 def beyond(message: Any) -> Iterator[Problem]:
     """Yield what does not go together in *message*, the messages inside it left aside."""
-    look = _TABLE.get(message.DESCRIPTOR.full_name)
+    look = TABLE.get(message.DESCRIPTOR.full_name)
     return look(message) if look is not None else iter(())
 
 
@@ -99,7 +99,8 @@ def _listener(message: Any) -> Iterator[Problem]:
 
 _TYPES = frozenset(range(5))
 _UDP = 1
-_TABLE: Mapping[str, Callable[[Any], Iterator[Problem]]] = {
+TABLE: Mapping[str, Callable[[Any], Iterator[Problem]]] = {
     "envoy.config.cluster.v3.Cluster": _cluster,
     "envoy.config.listener.v3.Listener": _listener,
 }
+"""Messages of which something is asked, by name."""

@@ -9,7 +9,7 @@ warning. What Envoy does not read is passed over. No message quotes text of the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -23,7 +23,9 @@ from gitsource.validate.envoy.rules.compiled import (
     Shape,
     compiled,
 )
+from gitsource.validate.envoy.rules.quick import clean
 from gitsource.validate.envoy.rules.semantics import beyond
+from gitsource.validate.envoy.rules.unread import unread
 
 Given: TypeAlias = Sequence[tuple[Field, Any]]
 """Fields of a message of which something is asked, with their values."""
@@ -31,13 +33,6 @@ Given: TypeAlias = Sequence[tuple[Field, Any]]
 REFUSED = "GS345"
 DEPRECATED = "GS315"
 
-_UNREAD: Mapping[str, Callable[[Any], bool]] = {
-    "envoy.config.core.v3.Metadata.typed_filter_metadata": lambda _: True,
-    # An Envoy lets every such listener alone that does not come with its bootstrap.
-    "envoy.config.listener.v3.ApiListener.api_listener": lambda _: True,
-    "envoy.config.route.v3.FilterConfig.config": lambda message: bool(message.disabled),
-}
-"""Fields whose Any nobody reads, by the message that has them."""
 _SURE = re.compile(
     r"envoy\.(config\.(route|trace)|extensions\.(access_loggers|clusters|health_checkers|http"
     r"|filters\.(http|listener|network|udp)|path|rate_limit_descriptors|router|tracers"
@@ -58,6 +53,12 @@ class _Place(NamedTuple):
 
 def problems(message: Any) -> Iterator[Problem]:
     """Yield what is wrong with *message*, outer messages first; fields in lowerCamelCase."""
+    if not clean(message):
+        yield from told(message)
+
+
+def told(message: Any) -> Iterator[Problem]:
+    """Yield the same, whether or not there is anything."""
     waiting = [_Place((), message, "error")]
     while waiting:
         place = _opened(waiting.pop())
@@ -137,14 +138,9 @@ def _old(
 
 def _below(place: _Place, given: Given) -> Iterator[_Place]:
     for field, value in given:
-        if field.form is Form.MESSAGE and not _unread(field, place.message):
+        if field.form is Form.MESSAGE and not unread(field, place.message):
             for at, each in _each(field, value):
                 yield _Place((*place.path, *at), each, place.severity)
-
-
-def _unread(field: Field, message: Any) -> bool:
-    nobody = _UNREAD.get(field.full_name)
-    return nobody is not None and nobody(message)
 
 
 def _wrong(field: Field, value: Any) -> Iterator[tuple[FieldPath, str, bool]]:
