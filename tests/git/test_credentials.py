@@ -19,6 +19,7 @@ from gitsource.settings import CredentialRow, FilePath, Repository
 from repositories import Upstream
 from servers.over_http import HttpGit, Manner, basic, tls_server
 from servers.over_ssh import SshGit
+from servers.over_sshd import OpenSshGit, sshd
 from servers.proxies import HttpProxy, Socks5Proxy
 
 
@@ -347,9 +348,18 @@ def test_a_host_that_is_down_is_told_apart_from_a_name_that_is_wrong(mirror_of, 
 # --------------------------------------------------------------------------- ssh
 
 
+SERVERS = [SshGit, *([OpenSshGit] if sshd() else [])]
+"""OpenSSH's server where there is one; the other is always there."""
+
+
+@pytest.fixture(params=SERVERS)
+def server(request):
+    return request.param
+
+
 @pytest.fixture
-def ssh(upstream):
-    with SshGit(upstream.folder.parent) as host:
+def ssh(upstream, server):
+    with server(upstream.folder.parent) as host:
         yield host
 
 
@@ -426,9 +436,9 @@ def test_a_host_is_known_in_every_form_that_ssh_has(upstream, mirror_of, ssh, ss
     assert upstream.tip() == mirror.head().commit
 
 
-def test_a_host_is_known_by_who_vouches_for_it(upstream, mirror_of, ssh_row):
+def test_a_host_is_known_by_who_vouches_for_it(upstream, mirror_of, ssh_row, server):
     """`@cert-authority`: the host's own key need not be known."""
-    with SshGit(upstream.folder.parent, vouched=True) as host:
+    with server(upstream.folder.parent, vouched=True) as host:
         mirror = mirror_of(f"{host.url}/mesh.git", ssh_row(host, known=host.authority_line()))
         mirror.fetch()
 
@@ -489,7 +499,7 @@ def test_a_revoked_host_key_is_told(upstream, mirror_of, ssh, ssh_row):
 
 def test_another_type_of_key_than_the_known_one_is_told(upstream, mirror_of, ssh_row, ssh):
     """The host has a new key of another type: what is known for it is told too."""
-    with SshGit(upstream.folder.parent, kind="ecdsa-sha2-nistp256") as host:
+    with type(ssh)(upstream.folder.parent, kind="ecdsa-sha2-nistp256") as host:
         known = f"{host.name} {ssh.known_hosts_line().split(' ', 1)[1]}"
         error = refusal(mirror_of(f"{host.url}/mesh.git", ssh_row(host, known=known)))
 
