@@ -31,11 +31,19 @@ def upstream(tmp_path):
 
 
 @pytest.fixture
-def secret(tmp_path):
+def folder(tmp_path):
+    """Where secrets are: a path that has to be quoted for ssh and for git."""
+    made = tmp_path / 'my "secrets" 100%h'
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def secret(folder):
     """Write a file with a secret; returns its path."""
 
     def write(content: str | bytes, name: str = "secret") -> FilePath:
-        path = tmp_path / name
+        path = folder / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return FilePath(str(path))
 
@@ -380,10 +388,10 @@ def ssh_row(secret):
 
 
 @pytest.mark.parametrize("passphrase", [None, "correct horse"])
-def test_a_key_lets_in(upstream, mirror_of, ssh, ssh_row, tmp_path, passphrase):
+def test_a_key_lets_in(upstream, mirror_of, ssh, ssh_row, folder, passphrase):
     """With a passphrase too, and whatever the mode of the mounted file is."""
     mirror = mirror_of(f"{ssh.url}/mesh.git", ssh_row(ssh, passphrase=passphrase))
-    (tmp_path / "key").chmod(0o644)
+    (folder / "key").chmod(0o644)
     mirror.fetch()
 
     assert upstream.tip() == mirror.head().commit
@@ -473,14 +481,14 @@ def fingerprint_of(line: str) -> str:
     return str(asyncssh.import_public_key(line.split(" ", 1)[1]).get_fingerprint())
 
 
-def test_an_unknown_host_is_told_with_the_line_to_add(upstream, mirror_of, ssh, ssh_row, tmp_path):
+def test_an_unknown_host_is_told_with_the_line_to_add(upstream, mirror_of, ssh, ssh_row, folder):
     """It is not added by us; once the operator did, the host is trusted."""
     row = ssh_row(ssh, known="other.example.com ssh-ed25519 AAAA\n")
     mirror = mirror_of(f"{ssh.url}/mesh.git", row)
     error = refusal(mirror)
     line = error.hint.partition("the line: ")[2]
-    before = (tmp_path / "known_hosts").read_text()
-    (tmp_path / "known_hosts").write_text(f"{line}\n")
+    before = (folder / "known_hosts").read_text()
+    (folder / "known_hosts").write_text(f"{line}\n")
     mirror.fetch()
 
     assert (error.kind, ssh.fingerprint in str(error)) == ("host-key", True)
