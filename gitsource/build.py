@@ -347,6 +347,8 @@ class Builder:
         self._build = build
         self._cache = cache
         self._stopping = stopping
+        self.ensure: Callable[[Sequence[str]], None] | None = None
+        """What has contents come that a partial mirror lacks, before they are read."""
         self._fresh: dict[Key, bytes] = {}
         self._fresh_bytes = 0
 
@@ -376,6 +378,8 @@ class Builder:
         # In the order of the tree, since that is about the order of the pack: git then finds what
         # a content is a delta of still in memory, and needs a quarter of the time.
         missing = [key for key in wanted if key not in known]
+        if self.ensure is not None:
+            self.ensure([blob for blob, _, _ in missing])
         for key, raw in self._judged(missing, read, bulk_read):
             if self._cache is not None:
                 self._keep(key, raw)

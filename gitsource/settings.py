@@ -67,6 +67,14 @@ class Repository:
     ignore: Words = Words(())
     """Patterns of files that do not count, in the same syntax (`examples/`, `!*.live.yaml`); they
     are neither read nor judged. At most 200 of 300 bytes. A change has everything judged anew."""
+    depth: int = 0
+    """How many commits a new mirror fetches at first; 0: all. Older commits and trees follow as far
+    as they are needed to tell when files came to be, which a file as old as the repository makes
+    all of them. Makes the mirror partial, as `filter` does."""
+    filter: Literal["none", "blob:none"] = "none"
+    """`blob:none`: a partial mirror. Contents are fetched when they are to be judged, in one go a
+    revision; needs a Git host that gives objects by id. For repositories with much besides
+    configuration. A change has the mirror fetched anew."""
     timeout: Seconds = Seconds(120.0)
     """How long one git step may take before its process group is killed and the sync has failed."""
     non_fast_forward: Literal["allow", "hold", "deny"] = "allow"
@@ -289,6 +297,11 @@ class Limits:
     """Nesting of one document."""
     nodes: int = 200_000
     """Values in one file, each use of an alias counted again: this is what stops alias bombs."""
+    fetch_bytes: Bytes = Bytes(16 * 1024 * 1024 * 1024)
+    """The largest file that a git step may write: a fetch that brings a larger pack is ended, and
+    nothing of it is kept."""
+    fetch_memory: Bytes = Bytes(4 * 1024 * 1024 * 1024)
+    """Memory that a git process may fill, files it maps aside: one that wants more ends."""
     streams: int = 4096
     """Open sink streams; one more is refused with RESOURCE_EXHAUSTED."""
     request_bytes: Bytes = Bytes(32 * 1024 * 1024)

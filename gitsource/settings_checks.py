@@ -19,7 +19,7 @@ from gitsource.declarations import declared
 from gitsource.model import FieldPath
 from gitsource.settings import Bytes, CollectionRow, DialRow, Seconds, Settings, Trust
 
-MAY_BE_ZERO = frozenset({"drain", "guard.removals.count"})
+MAY_BE_ZERO = frozenset({"repository.depth", "drain", "guard.removals.count"})
 URL = re.compile(r"(file|https?|ssh)://\S+|[^\s/:@-][^\s/:@]*@[^\s/:]+:\S+")
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 MESSAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
@@ -183,6 +183,10 @@ def _trust(trust: Trust, found: Mapping[str, Found]) -> Iterator[Fault]:
     if mode and trust.mode == "since" and not trust.since:
         text = "since needs trust.since, the commit after which all have to be signed"
         yield Fault(mode.place(), "trust.mode", text)
+    depth = found.get("repository.depth")
+    if depth and depth.value and trust.mode == "since":
+        text = "trust.mode: since looks at every commit, so all of them have to be there"
+        yield Fault(depth.place(), "repository.depth", text)
     if mode and trust.mode != "none" and not (trust.gpg_keys or trust.allowed_signers):
         text = "needs trust.gpg_keys or trust.allowed_signers: nobody could sign"
         yield Fault(mode.place(), "trust.mode", text)

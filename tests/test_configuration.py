@@ -418,3 +418,41 @@ def test_a_webhook_without_a_secret_has_to_be_asked_for(tmp_path):
 
     assert told(file)[0].endswith("deliveries that nobody signed are not taken")
     assert insecure.insecure_webhook is True
+
+
+@pytest.mark.parametrize(
+    ("flags", "key"),
+    [
+        ({"repository.commit": "abc1234"}, "repository.commit"),
+        ({"repository.name": "main"}, "repository.name"),
+        ({"repository.tag": "refs/tags/v1"}, "repository.tag"),
+        ({"repository.branch": "refs/heads/main"}, "repository.branch"),
+        ({"repository.branch": "live", "repository.ref": "main"}, "repository.branch"),
+        (
+            {
+                "repository.depth": "5",
+                "trust.mode": "since",
+                "trust.since": "0" * 40,
+                "trust.allowed_signers": "/x",
+            },
+            "repository.depth",
+        ),
+    ],
+)
+def test_words_on_what_is_followed_that_cannot_be_are_told(flags, key):
+    with pytest.raises(ConfigurationError) as caught:
+        load(None, {}, flags)
+
+    assert key in str(caught.value)
+
+
+def test_several_words_on_what_is_followed_may_stand_together():
+    """The most exact one counts; a fixed commit may have the branch it is on."""
+    flags = {
+        "repository.commit": "A" * 40,
+        "repository.branch": "main",
+        "repository.ref": "refs/heads/main",
+        "repository.depth": "0",
+    }
+
+    assert load(None, {}, flags).repository.commit == "A" * 40

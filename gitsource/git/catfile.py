@@ -54,6 +54,20 @@ def content(process: Process, name: str) -> tuple[Answer, bytes | None]:
     return found, _body(process)[1]
 
 
+def missing(process: Process, oids: Sequence[str]) -> list[str]:
+    """Return which of *oids* are not there."""
+    found: list[str] = []
+    chunks = [
+        [verbs.oid(oid) for oid in oids[at : at + CHUNK]] for at in range(0, len(oids), CHUNK)
+    ]
+    for chunk in chunks[:1]:
+        _ask(process, "info", chunk)
+    for chunk, after in zip(chunks, [*chunks[1:], []], strict=True):
+        _ask(process, "info", after)
+        found += [oid for oid in chunk if not _head_line(process).found]
+    return found
+
+
 def contents(
     process: Process, blobs: Sequence[str], limit: int
 ) -> Iterator[tuple[str, bytes | None]]:

@@ -37,6 +37,7 @@ from gitsource.git.address import address
 from gitsource.git.address import spec as checked_spec
 from gitsource.git.changes import safe_path
 from gitsource.git.command import SERVED_CONFIG, Git, served
+from gitsource.git.later import Later
 from gitsource.git.mirror_files import clear, discard, mark, marker, rewrite, sync
 from gitsource.git.objects import Objects
 from gitsource.git.reasons import DivergedError
@@ -73,6 +74,8 @@ class Mirror:
         wrong = safe_path(repository.path.strip("/")) if repository.path.strip("/") else None
         if wrong is not None:
             raise ConfigurationError(f"repository.path: {wrong}: {repository.path[:200]!r}")
+        self._depth = repository.depth
+        self._partial = repository.depth > 0 or repository.filter != "none"
         selection(repository)  # so that a wrong pattern is told before anything is started
         base = git or Git(timeout=repository.timeout)
         self._git = replace(base, mark=self._beside("running"))
@@ -120,7 +123,9 @@ class Mirror:
     def objects(self) -> Objects:
         """What the mirror holds."""
         if self._objects is None:
-            self._objects = Objects(self._git, self.folder)
+            later = Later(self._git, self.folder, self._remote, lambda: self._chosen.ref)
+            partial = (marker(self.folder) or {}).get("partial")
+            self._objects = Objects(self._git, self.folder, later=later if partial else None)
         return self._objects
 
     def _readable(self) -> bool:
@@ -141,7 +146,11 @@ class Mirror:
         folder.mkdir(mode=0o700)
         self._git.run(verbs.init(folder, object_format))
         self._allow_serving(folder)
-        mark(folder, self.follows, object_format)
+        self._mark(folder, object_format)
+
+    def _mark(self, folder: Path, object_format: str, **more: str) -> None:
+        more = {"partial": "yes" if self._partial else ""} | more
+        mark(folder, self.follows, object_format, **{k: v for k, v in more.items() if v})
 
     def _allow_serving(self, folder: Path) -> None:
         told = served(self._address.local) if self._address.local is not None else ""
@@ -184,6 +193,8 @@ class Mirror:
 
     def _follow(self, known: dict[str, str]) -> None:
         """Point the mirror at another repository or ref; what it has stays, but is no head now."""
+        # One that is to be whole, or partial, from now on is fetched anew, as if damaged.
+        self.objects.damaged = self._partial != bool(known.get("partial"))
         if known.get("follows") == self.follows:
             ref = self._wanted.ref if isinstance(self._wanted, Named) else ""
             moved = known.get("moved_from", "")
@@ -192,7 +203,8 @@ class Mirror:
         old = self.objects.at(HEAD_REF)
         if old is not None:
             self._change_refs([(KEEP_REFS + old, old), (HEAD_REF, None)])
-        mark(self.folder, self.follows, known.get("format", "sha1"))
+        partial = known.get("partial", "")
+        self._mark(self.folder, known.get("format", "sha1"), partial=partial)
 
     def _change_refs(
         self, wanted: Iterable[tuple[str, str | None]], folder: Path | None = None
@@ -262,7 +274,7 @@ class Mirror:
 
     def _fetch_ref(self, ref: str, *, same: bool) -> None:
         try:
-            self._remote.fetch(self.folder, ref, force=False)
+            self._get(self.folder, ref, force=False)
         except DivergedError as error:
             old = self.objects.at(HEAD_REF)
             # Releases of two lines need not follow from each other: then no ref was moved.
@@ -274,16 +286,23 @@ class Mirror:
                 ) from error
             if old is not None:
                 self._change_refs([(KEEP_REFS + old, old)])
-            self._remote.fetch(self.folder, ref, force=True)
+            self._get(self.folder, ref, force=True)
+
+    def _get(self, folder: Path, source: str, *, force: bool) -> None:
+        """Fetch *source* into the head; a new mirror gets no more than the depth at first."""
+        fresh = folder != self.folder or self.objects.at(HEAD_REF) is None
+        depth = self._depth if fresh else 0
+        self._remote.fetch(folder, source, force=force, partial=self._partial, depth=depth)
 
     def _fetch_commit(self, folder: Path, meant: Fixed) -> None:
         """Get one commit by its id or, where the host gives none by id, through its branch."""
         try:
-            self._remote.fetch(folder, meant.commit, force=True)
+            self._get(folder, meant.commit, force=True)
         except RemoteUnreachable:
             raise
         except MirrorError:
-            self._remote.fetch(folder, meant.via, force=True, into=VIA_REF)
+            # All of its history: how far back the commit is, is what nobody knows.
+            self._remote.fetch(folder, meant.via, force=True, into=VIA_REF, partial=self._partial)
             with closing(Objects(self._git, folder)) as objects:
                 tip = objects.revision(VIA_REF).commit
                 if not objects.contains(tip, meant.commit):
@@ -294,7 +313,8 @@ class Mirror:
         """Keep in mind what is followed now; across restarts too, where it may change."""
         if (chosen.ref, chosen.moved_from) != (self._chosen.ref, self._chosen.moved_from):
             more = {"chosen": chosen.ref, "moved_from": chosen.moved_from}
-            mark(self.folder, self.follows, self._format(), **more)
+            partial = (marker(self.folder) or {}).get("partial", "")
+            self._mark(self.folder, self._format(), **{"partial": partial, **more})
         self._chosen = chosen
 
     @property
@@ -312,7 +332,7 @@ class Mirror:
                 self._fetch_commit(new, self._wanted)
             else:
                 chosen, _ = self._aim(self._wanted)
-                self._remote.fetch(new, chosen.ref, force=True)
+                self._get(new, chosen.ref, force=True)
         except MirrorError:
             discard(new)
             raise
@@ -381,5 +401,7 @@ class Mirror:
         packs = sum(1 for _ in self.folder.glob("objects/pack/*.pack"))
         if not full and loose < LOOSE and packs < most_packs:
             return False
-        self._git.run(verbs.gc(self.folder) if full else verbs.repack(self.folder))
+        partial = bool((marker(self.folder) or {}).get("partial"))
+        small = verbs.repack_all(self.folder) if partial else verbs.repack(self.folder)
+        self._git.run(verbs.gc(self.folder, partial=partial) if full else small)
         return True

@@ -22,6 +22,7 @@ from gitsource.git import catfile, changes, verbs
 from gitsource.git.address import spec as checked_spec
 from gitsource.git.changes import Commit, RawChange, Step
 from gitsource.git.command import Git
+from gitsource.git.later import Later
 from gitsource.git.process import EndedEarlyError, Process
 from gitsource.git.reasons import HALF, hint_for, quoted
 from gitsource.model import Change, Revision, TreeEntry
@@ -37,14 +38,21 @@ class Objects:
     """
     The objects of one repository.
 
-    *cut* are the commits at which a shallow history ends; *walk* see `WALK`.
+    *cut* are the commits at which a shallow history ends; *later* gets what a partial mirror
+    lacks (then *cut* is its affair); *walk* see `WALK`.
     """
 
     def __init__(
-        self, git: Git, git_dir: Path, *, cut: frozenset[str] = frozenset(), walk: int = WALK
+        self,
+        git: Git,
+        git_dir: Path,
+        *,
+        cut: frozenset[str] = frozenset(),
+        later: Later | None = None,
+        walk: int = WALK,
     ) -> None:
         self._git, self.git_dir = git, git_dir
-        self._cut, self._walk = cut, walk
+        self._whole_cut, self._later, self._walk = cut, later, walk
         self._batch: Process | None = None
         self._diffs: dict[str, Process] = {}
         self.damaged = False
@@ -137,7 +145,11 @@ class Objects:
             return True
         if not (self.has(head) and self.has(commit)):
             return False
-        return self._git.succeeds(verbs.is_ancestor(self.git_dir, commit, head))
+        while not self._git.succeeds(verbs.is_ancestor(self.git_dir, commit, head)):
+            if self._later is None or not self._cut:
+                return False
+            self._later.deepen(head)
+        return True
 
     def last_change(self, head: str, path: str) -> Revision | None:
         """Return the last commit up to *head* that changed the file at *path*, if there is one."""
@@ -240,6 +252,7 @@ class Objects:
 
         Raises GitFailed if one is missing or no blob.
         """
+        self.ensure(blobs)
         left, retried = list(blobs), False
         while True:
             done = 0
@@ -264,6 +277,14 @@ class Objects:
             else:
                 return
 
+    def ensure(self, blobs: Sequence[str]) -> None:
+        """Have the contents *blobs* here; in a partial mirror those that are not are fetched."""
+        if self._later is None or not blobs:
+            return
+        unique = list(dict.fromkeys(blobs))
+        if lacking := self._ask(lambda process: catfile.missing(process, unique)):
+            self._later.bring(lacking)
+
     def bulk_reader(self, limit: int) -> BulkReader:
         """Return what reads blobs in another process."""
         return BulkReader(self._git, self.git_dir, limit)
@@ -274,10 +295,19 @@ class Objects:
         """
         Return when each of *paths* (which exist at *head*) was born, in seconds since the epoch.
 
-        In a history that is cut off, paths older than the cut are left out rather than guessed.
+        In a history that is cut off, paths older than the cut are left out rather than guessed; in
+        a shallow mirror, the history is fetched as far back as it takes.
         """
-        steps = self._log(head, _common_folder(paths))
-        return changes.births(steps, paths)
+        folder, wanted = _common_folder(paths), set(paths)
+        while True:
+            known = changes.births(self._log(head, folder), wanted)
+            if self._later is None or len(known) == len(wanted) or not self._cut:
+                return known
+            self._later.deepen(head)
+
+    @property
+    def _cut(self) -> frozenset[str]:
+        return self._whole_cut if self._later is None else self._later.cut()
 
     def births_since(self, old: str, new: str) -> dict[str, int]:
         """
@@ -297,13 +327,13 @@ class Objects:
     def _line_back(self, old: str, new: str) -> list[Step] | None:
         """Go back from *new* to *old* by first parents; what each commit did, oldest first."""
         line: list[Commit] = []
-        at = verbs.oid(new)
+        at, cut = verbs.oid(new), self._cut
         while at != old:
             if len(line) == self._walk:
                 return None
             found = self._commit(at)
             line.append(found)
-            if not found.parents or at in self._cut:
+            if not found.parents or at in cut:
                 return None
             at = found.parents[0]
         steps = []
@@ -328,9 +358,10 @@ class Objects:
         return len(oldest) > 1 and oldest[1].decode("ascii") == old
 
     def _log(self, head: str, prefix: str, since: str | None = None) -> Iterator[Step]:
+        cut = self._cut
         chunks = self._git.stream(verbs.log(self.git_dir, head, prefix, since=since))
         for step in changes.log_steps(chunks):
-            if step.commit in self._cut:
+            if step.commit in cut:
                 return  # everything seems to be added here, and nobody knows when it was
             yield step
 

@@ -45,13 +45,25 @@ class Remote:
             return "sha256" if len(oid) == 64 else "sha1"
         return None
 
-    def fetch(self, folder: Path, source: str, *, force: bool, into: str = HEAD_REF) -> None:
+    def fetch(
+        self,
+        folder: Path,
+        source: str,
+        *,
+        force: bool,
+        into: str = HEAD_REF,
+        partial: bool = False,
+        depth: int = 0,
+    ) -> None:
         """
         Bring *source*, the full name of a ref or the id of a commit, into the mirror at *folder*.
 
         Raises DivergedError without *force* if it does not follow from what *into* is at.
         """
-        self._git.run(verbs.fetch(folder, self.address, source, force=force, into=into))
+        command = verbs.fetch(
+            folder, self.address, source, force=force, into=into, partial=partial, depth=depth
+        )
+        self._git.run(command)
 
     def missing(self, folder: Path, meant: Wanted, old: str | None) -> RefMissing:
         """Say that *meant* is not there, and what is; the mirror's head was at *old*."""

@@ -88,14 +88,70 @@ def init(folder: Path, object_format: str) -> Command:
     return Command("init", (*args, *where), writes=True)
 
 
+_PARTS = "gitsource"
+_PARTIAL = (
+    *("-c", f"remote.{_PARTS}.promisor=true"),
+    *("-c", f"remote.{_PARTS}.partialclonefilter=blob:none"),
+)
+
+
+def _from_parts(remote: Address) -> tuple[str, ...]:
+    """
+    Return what comes before the verb where contents may be missing; the remote is then `_PARTS`.
+
+    Said on the command line, git does not write it into the repository: there, processes that read
+    would take an object that is missing for one they could get, and end.
+    """
+    if remote.url.startswith("-"):  # git takes it from the configuration as it is
+        raise ConfigurationError(f"{remote.url[:80]!r} is not an address")
+    return (*_PARTIAL, "-c", f"remote.{_PARTS}.url={remote.url}")
+
+
 def fetch(
-    git_dir: Path, remote: Address, ref: str, *, force: bool, into: str = HEAD_REF
+    git_dir: Path,
+    remote: Address,
+    ref: str,
+    *,
+    force: bool,
+    into: str = HEAD_REF,
+    partial: bool = False,
+    depth: int = 0,
 ) -> Command:
-    """Bring *into* to the remote's *ref* (or a commit); without *force* only by fast-forward."""
+    """
+    Bring *into* to the remote's *ref* (or a commit); without *force* only by fast-forward.
+
+    *partial* leaves contents out, *depth* all but so many commits.
+    """
+    less = (f"--depth={depth:d}",) if depth else ()
     args = (
+        *(_from_parts(remote) if partial else ()),
         *("fetch", "--no-progress", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head"),
-        *("--no-recurse-submodules", "--no-auto-gc", "--atomic"),
-        *("--end-of-options", remote.url, f"{'+' if force else ''}{ref}:{own_ref(into)}"),
+        *("--no-recurse-submodules", "--no-auto-gc", "--atomic", *less),
+        *("--end-of-options", _PARTS if partial else remote.url),
+        f"{'+' if force else ''}{ref}:{own_ref(into)}",
+    )
+    return Command("fetch", args, git_dir, remote=remote, writes=True)
+
+
+def deepen(git_dir: Path, remote: Address, source: str, by: int) -> Command:
+    """Bring *by* more commits, and their trees, of the history of *source*; no ref is changed."""
+    args = (
+        *_from_parts(remote),
+        *("fetch", "--no-progress", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head"),
+        *("--no-recurse-submodules", "--no-auto-gc", f"--deepen={by:d}"),
+        *("--end-of-options", _PARTS, source),
+    )
+    return Command("fetch", args, git_dir, remote=remote, writes=True)
+
+
+def fetch_blobs(git_dir: Path, remote: Address) -> Command:
+    """Bring contents by their ids, told on standard input."""
+    args = (
+        # Told what we have, the remote could send them as deltas of contents that are missing here.
+        *(*_from_parts(remote), "-c", "fetch.negotiationAlgorithm=noop"),
+        *("fetch", "--no-progress", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head"),
+        *("--no-recurse-submodules", "--no-auto-gc", "--stdin"),
+        *("--end-of-options", _PARTS),
     )
     return Command("fetch", args, git_dir, remote=remote, writes=True)
 
@@ -145,9 +201,16 @@ def repack(git_dir: Path) -> Command:
     return Command("repack", args, git_dir, writes=True)
 
 
-def gc(git_dir: Path) -> Command:
+def repack_all(git_dir: Path) -> Command:
+    """Pack everything anew: what a partial mirror needs, where git joins no packs by size."""
+    args = (*_PARTIAL, "repack", "-a", "-d", "-l", "-q")
+    return Command("repack", args, git_dir, writes=True)
+
+
+def gc(git_dir: Path, *, partial: bool = False) -> Command:
     """Pack everything anew and drop what nothing has referred to for two weeks."""
-    return Command("gc", ("gc", "--quiet", "--prune=2.weeks.ago"), git_dir, writes=True)
+    args = (*(_PARTIAL if partial else ()), "gc", "--quiet", "--prune=2.weeks.ago")
+    return Command("gc", args, git_dir, writes=True)
 
 
 # --------------------------------------------------------------------------- reading

@@ -56,6 +56,7 @@ def evaluate(
                 changed[change.path] = facts[change.path] = None
             else:
                 entries.append(change.entry)
+    builder.ensure = objects.ensure
     findings, files = _screen(entries)
     total = len(files)
     if base is not None:
@@ -127,6 +128,7 @@ def load_references(
     Takes the results of all its files from the cache; what is not there is judged anew.
     """
     limit = settings.limits.file_bytes
+    builder.ensure = objects.ensure
     read = partial(objects.read, limit=limit)
     index = load(standing, builder, read, objects.bulk_reader(limit))
     standing.references = index

@@ -11,7 +11,7 @@ from gitsource.configuration import catalog_for
 from gitsource.git.mirror import Mirror
 from gitsource.reconcile.judging import schema_reader
 from gitsource.reconcile.reconciler import Reconciler
-from gitsource.settings import CollectionRow, FilePath, Repository, Settings
+from gitsource.settings import Build, CollectionRow, FilePath, Repository, Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import History
@@ -30,11 +30,13 @@ def flag(name: str, value: int = 1) -> str:
     return f"apiVersion: acme/v1\nkind: Flag\nmetadata: {{name: {name}}}\nspec: {{v: {value}}}\n"
 
 
-def started(upstream: Upstream, state: str = "state", **meant: object) -> Reconciler:
+def started(
+    upstream: Upstream, state: str = "state", bulk: int = 1000, **meant: object
+) -> Reconciler:
     """Return a reconciler of *upstream* that keeps its state beside it."""
     work = upstream.folder.parent / state
     settings = replace(
-        Settings(collections=(FLAGS,)),
+        Settings(collections=(FLAGS,), build=Build(bulk=bulk)),
         repository=Repository(upstream.url, **meant),  # type: ignore[arg-type]
         state_dir=FilePath(str(work)),
     )
@@ -79,6 +81,34 @@ async def test_ignored_files_do_not_count_until_the_settings_change(upstream: Up
         ("published", "published", ["default/a", "default/b"]),
         ("held", "held", ["default/a", "default/b"]),
     ]
+
+
+@pytest.mark.parametrize("bulk", [1, 1000])
+@pytest.mark.parametrize("kind", [{"depth": 1}, {"filter": "blob:none"}])
+async def test_a_partial_mirror_comes_to_the_same_as_a_whole_one(
+    upstream: Upstream, kind: dict[str, object], bulk: int
+) -> None:
+    """Resources with their create_time, whoever reads the contents, and over a restart."""
+    upstream.git("config", "uploadpack.allowFilter", "true")
+    for number in range(6):
+        upstream.commit({f"{number}.yaml": flag(f"f{number}"), "0.yaml": flag("f0", number)})
+    wires = []
+    for _ in range(2):
+        for state, meant in (("whole", {}), ("parts", kind)):
+            reconciler = started(upstream, state, bulk=bulk, **meant)
+            try:
+                reconciler.restore()
+                outcome = await reconciler.sync()
+                serving = reconciler.condition.serving
+            finally:
+                await reconciler.close()
+            assert (outcome.result, outcome.error) == ("published", "")
+            assert serving is not None
+            wires.append([one.wire for one in serving.collection("acme/v1/flags")])
+        upstream.commit({"late.yaml": flag("late")})
+
+    assert [len(each) for each in wires] == [6, 6, 7, 7]
+    assert wires[::2] == wires[1::2]
 
 
 async def test_each_release_in_the_range_goes_out_and_the_status_says_which(

@@ -35,6 +35,17 @@ SLOTS: dict[str, tuple[Callable[[str], Command], str]] = {
         lambda t: verbs.ls_remote(DIR, Address(t, "https"), "tags"),
         "https://example.org/",
     ),
+    "partial fetch url": (
+        lambda t: verbs.fetch(DIR, Address(t, "https"), "HEAD", force=True, partial=True),
+        "https://example.org/",
+    ),
+    "partial fetch ref": (
+        lambda t: verbs.fetch(DIR, REMOTE, t, force=True, partial=True, depth=3),
+        "refs/heads/main",
+    ),
+    "deepen url": (lambda t: verbs.deepen(DIR, Address(t, "https"), OID, 5), "https://e.org/"),
+    "deepen source": (lambda t: verbs.deepen(DIR, REMOTE, t, 5), OID),
+    "fetch blobs url": (lambda t: verbs.fetch_blobs(DIR, Address(t, "https")), "https://e.org/"),
     "fetch into": (
         lambda t: verbs.fetch(DIR, REMOTE, "HEAD", force=True, into=t),
         "refs/gitsource/via",
@@ -123,7 +134,8 @@ def check(recording: RecordingGit, slot: str, text: str) -> None:
     for had, got in zip(reference[:end], words[:end], strict=True):
         option = had.partition("=")[0]
 
-        assert got == had or (option.startswith("--") and got.startswith(f"{option}="))
+        valued = option.startswith("--") or option == "remote.gitsource.url"
+        assert got == had or (valued and got.startswith(f"{option}="))
     assert not marks or words[end] == reference[end]
 
 
