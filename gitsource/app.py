@@ -30,6 +30,7 @@ from gitsource.git.command import Git
 from gitsource.git.credentials import for_settings
 from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
+from gitsource.git.process import Limits
 from gitsource.model import Revision
 from gitsource.observe import logs
 from gitsource.observe.telemetry import Gauges, Telemetry
@@ -369,7 +370,8 @@ class App:
 
     def _mirror(self, settings: Settings) -> Mirror:
         credentials = for_settings(settings.credentials, settings.folder)
-        git = Git(timeout=settings.repository.timeout, credentials=credentials)
+        limits = Limits(settings.limits.fetch_bytes, settings.limits.fetch_memory)
+        git = Git(timeout=settings.repository.timeout, limits=limits, credentials=credentials)
         return Mirror(Path(settings.state_dir) / "mirror.git", settings.repository, git)
 
     def _catalog_at(

@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import time
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
@@ -40,7 +41,7 @@ from gitsource.git.command import SERVED_CONFIG, Git, served
 from gitsource.git.later import Later
 from gitsource.git.mirror_files import clear, discard, mark, marker, rewrite, sync
 from gitsource.git.objects import Objects
-from gitsource.git.reasons import DivergedError
+from gitsource.git.reasons import DivergedError, is_ours
 from gitsource.git.refs import TAGS, Chosen, Fixed, Highest, Named
 from gitsource.git.remote import Remote
 from gitsource.git.selection import selection
@@ -55,6 +56,9 @@ LOOSE = 2000
 PACKS = 200
 """Packs from which on `Mirror.maintenance` joins them: a checked fetch brings one, and joining them
 takes longer than a fetch; that many slow no reader down that could be measured."""
+
+ANEW_EVERY = 900.0
+"""Seconds between two times that a mirror is made anew because fetching into it fails."""
 
 
 class Mirror:
@@ -81,6 +85,7 @@ class Mirror:
         self._git = replace(base, mark=self._beside("running"))
         self._remote = Remote(self._git, self._address)
         self._objects: Objects | None = None
+        self._anew_from = 0.0
 
     def __repr__(self) -> str:
         return f"<Mirror {self._address.url} {self._wanted}>"
@@ -226,9 +231,18 @@ class Mirror:
         """
         Bring the head to where the followed ref is now.
 
-        Raises RemoteUnreachable, RefMissing (the ref or any commit is missing upstream) or
-        GitFailed; the head then stays where it was.
+        Raises RemoteUnreachable, RefMissing (the ref or any commit is missing upstream), GitFailed
+        or StateError (the disk); the head then stays where it was, and nothing half-done is left.
         """
+        try:
+            self._fetch()
+        except OSError as error:
+            raise StateError(
+                f"the mirror {self.folder} cannot be written: {error.strerror}",
+                hint="check state_dir: its owner, its mode and the space left",
+            ) from error
+
+    def _fetch(self) -> None:
         if self.objects.damaged:
             self._rebuild(self._format())
             return
@@ -237,11 +251,36 @@ class Mirror:
         except RefMissing as error:
             old = self.objects.at(HEAD_REF)
             raise self._remote.missing(self.folder, self._wanted, old) from error
-        except GitFailed:
+        except GitFailed as error:
+            if self._mended(error):
+                return
             theirs = self._remote.object_format(self.folder)
             if theirs in {None, self._format()}:
                 raise
             self._rebuild(str(theirs))
+        except MirrorError:
+            clear(self.folder)  # a fetch that was killed at the deadline leaves half a pack
+            raise
+
+    def _mended(self, error: GitFailed) -> bool:
+        """
+        Fetch once more without what a killed git may have left, then everything anew.
+
+        False if it was no fault of the mirror's, so that no fetch of everything would help.
+        """
+        clear(self.folder)
+        if not is_ours(str(error)):
+            return False
+        try:
+            self._bring()
+        except GitFailed as again:
+            if time.monotonic() < self._anew_from:
+                raise
+            # Who lies in every fetch does not get to have everything fetched at every look.
+            self._anew_from = time.monotonic() + ANEW_EVERY
+            log.warning("the mirror is damaged and made anew: %s", again)
+            self._rebuild(self._format())
+        return True
 
     def _bring(self) -> None:
         if isinstance(self._wanted, Fixed):

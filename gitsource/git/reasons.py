@@ -64,6 +64,24 @@ _MISSING = re.compile(
 )
 
 
+_LOCKED = re.compile(r"(?i)\.lock'?: File exists")
+# What git says in a repository that has lost something.
+_OURS = re.compile(
+    r"(?i)bad config|"
+    r"not a git repository|bad object|object file .* is (?:empty|corrupt)|unresolved deltas|"
+    r"loose object .* is corrupt|packfile .* (?:cannot be|does not match)|bad signature|"
+    r"did not (?:receive expected object|send all necessary objects)|missing (?:blob|tree|commit)|"
+    r"unable to (?:resolve reference|read tree|read sha1 file)|index file .* is too small"
+)
+
+
+def is_ours(said: str) -> bool:
+    """Tell whether a fetch that failed with *said* may go well in a mirror made anew."""
+    if _LOCKED.search(said):
+        return True
+    return _OURS.search(said) is not None and not _FSCK.search(said) and not _FULL.search(said)
+
+
 class DivergedError(GitFailed):
     """The followed ref was moved to a commit that does not follow from the last one fetched."""
 

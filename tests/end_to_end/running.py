@@ -74,7 +74,9 @@ class Gitsource:
         self.config = folder / "gitsource.yaml"
         self.log = folder / "serve.log"
         self.ports: dict[str, int] = {}
-        self._environ = os.environ | environ
+        self.environ = os.environ | environ
+        self.before: tuple[str | Path, ...] = ()
+        """What runs it: a program and arguments that its own command line is put behind."""
         self._doors = threading.Event()
         self.process: subprocess.Popen[str] | None = None
         self.configure(url, settings)
@@ -100,10 +102,10 @@ class Gitsource:
         self.ports.clear()
         self._doors.clear()
         self.process = subprocess.Popen(
-            [BIN / "gitsource", "serve", "--config", self.config],
+            [*self.before, BIN / "gitsource", "serve", "--config", self.config],
             stderr=subprocess.PIPE,
             text=True,
-            env=self._environ,
+            env=self.environ,
         )
         threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
         if wait and not self._doors.wait(PATIENCE):
