@@ -20,6 +20,7 @@ from weakref import WeakValueDictionary
 from gitsource.model import BULK_CHANGE, Collection, Origin, Resource, empty_collection
 from gitsource.publish.xds.annotations import ALIASES, TTL, aliases_of, annotated, ttl_of
 from gitsource.publish.xds.outline import Outlines
+from gitsource.publish.xds.stated import Stated, read
 from gitsource.publish.xds.subscription import Subscription, is_glob
 
 UNKNOWN = ""
@@ -270,26 +271,26 @@ class Shelf:
             len,
         )
 
-    def versions(self, whole: Collection) -> Mapping[str, str]:
-        """Return the version of each resource of *whole* by its name."""
-        return self._once(
-            ("versions", id(whole)),
-            whole,
-            lambda: {one.name: one.version for one in whole.resources},
-            len,
-        )
-
     def stated(self, whole: Collection, versions: Mapping[str, str]) -> Collection:
         """Return what a client says it has, as far as possible in resources of *whole*."""
-        known = self.versions(whole)
-        if versions == known:
+        told = Stated.of(versions).entries
+        known = self._once(
+            ("entries", id(whole)),
+            whole,
+            lambda: Stated.of({one.name: one.version for one in whole.resources}).entries,
+            len,
+        )
+        if told == known:
             return whole
-        gone = [name for name in known if name not in versions]
+        said, missed = read(told - known), read(known - told)
+        gone = [name for name in missed if name not in said]
         other = {
             name: Resource(name, version, b"", _NOWHERE)
-            for name, version in versions.items()
-            if known.get(name) != version
+            for name, version in said.items()
+            if missed.get(name) != version
         }
+        if not gone and not other:
+            return whole
         found = whole.changed(gone, other)
         return self._once(("stated", whole.name, found.version), None, lambda: found, len)
 

@@ -13,7 +13,14 @@ from gitsource.model import Collection
 from gitsource.publish.content import Kept
 from gitsource.publish.words import Node
 from gitsource.publish.xds.ads import NAMES, REMOVAL_TIMEOUT, SUBSCRIPTIONS, Ads, Memory
-from gitsource.publish.xds.wire import Encoder, decode_delta, decode_sotw
+from gitsource.publish.xds.repeats import Repeats
+from gitsource.publish.xds.wire import (
+    DELTA_LONG,
+    SOTW_LONG,
+    Encoder,
+    decode_delta,
+    decode_sotw,
+)
 from gitsource.publish.xds.words import Request, Response
 
 
@@ -39,6 +46,11 @@ class Xds:
         self._bounds = (subscriptions, names)
         self._timeout = timeout
         self._encoder = Encoder()
+        self._read: Callable[[bytes], Request] = (
+            Repeats(decode_delta, DELTA_LONG).read
+            if delta
+            else Repeats(decode_sotw, SOTW_LONG).read
+        )
 
     def __repr__(self) -> str:
         return f"<Xds {self.protocol} {self._encoder!r} {self._memory!r}>"
@@ -59,7 +71,7 @@ class Xds:
 
     def told(self, data: bytes) -> tuple[Request, Node | None]:
         """Return a request and who sent it; raises ExchangeError if it is none."""
-        request = decode_delta(data) if self._delta else decode_sotw(data)
+        request = self._read(data)
         return request, request.node
 
     def serve(self, collections: Iterable[Collection]) -> None:

@@ -86,6 +86,8 @@ def globs(names: frozenset[str], before: Subscription | None) -> frozenset[str]:
     """Return those of *names* that stand for whole lists, as LEDS asks for them."""
     if before is None:
         return frozenset(name for name in names if is_glob(name))
+    if names is before.names:
+        return before.globs
     return (before.globs & names) | globs(names - before.names, None)
 
 

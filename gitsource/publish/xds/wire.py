@@ -24,11 +24,10 @@ from gitsource.publish.mcp import named, node_id, refusal
 from gitsource.publish.words import Node
 from gitsource.publish.xds.annotations import aliases_of, ttl_of
 from gitsource.publish.xds.body import body_of
+from gitsource.publish.xds.stated import Stated, not_too_long
 from gitsource.publish.xds.types import PREFIX, Type
 from gitsource.publish.xds.words import DeltaRequest, Response, SotwRequest
 
-NAME_CHARACTERS = 2000
-"""A longer name of a resource is refused."""
 FACTS = 64
 """Values of a node's metadata that are kept."""
 FACT_CHARACTERS = 256
@@ -62,6 +61,10 @@ _PLANE = b"\x0a\x09gitsource"
 _WRAPPED = PREFIX.encode() + b"istio.mcp.v1alpha1.Resource"
 
 
+SOTW_LONG = {0x1A: "names"}
+DELTA_LONG = {0x1A: "subscribe", 0x22: "unsubscribe", 0x2A: "initial_versions"}
+"""The fields of requests that may be many, by their tags."""
+
 # --------------------------------------------------------------------------- from the client
 
 
@@ -84,16 +87,14 @@ def decode_sotw(data: bytes) -> SotwRequest:
 def decode_delta(data: bytes) -> DeltaRequest:
     """Return what a delta client sent; raises ExchangeError if it is no request."""
     try:
-        message = discovery_pb2.DeltaDiscoveryRequest.FromString(data)
+        message = discovery_pb2.DeltaDiscoveryRequestHeard.FromString(data)
     except DecodeError as error:
         raise _unreadable("DeltaDiscoveryRequest") from error
-    versions = dict(message.initial_resource_versions)
-    _not_too_long(versions)
     return DeltaRequest(
         type_url=named(message.type_url),
         subscribe=_names(message.resource_names_subscribe),
         unsubscribe=_names(message.resource_names_unsubscribe),
-        initial_versions=versions,
+        initial_versions=Stated(message.initial_resource_versions),
         nonce=message.response_nonce,
         error=refusal(message.error_detail) if message.HasField("error_detail") else None,
         node=_node(message.node) if message.HasField("node") else None,
@@ -109,13 +110,8 @@ def _unreadable(message: str) -> ExchangeError:
 
 def _names(told: Iterable[str]) -> frozenset[str]:
     names = frozenset(told)
-    _not_too_long(names)
+    not_too_long(names)
     return names - {""} if "" in names else names
-
-
-def _not_too_long(names: frozenset[str] | dict[str, str]) -> None:
-    if names and max(map(len, names)) > NAME_CHARACTERS:
-        raise ExchangeError(f"a resource's name is longer than {NAME_CHARACTERS} characters")
 
 
 def _node(told: discovery_pb2.Node) -> Node | None:

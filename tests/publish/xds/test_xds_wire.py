@@ -14,12 +14,12 @@ from gitsource.errors import ExchangeError
 from gitsource.model import Collection, Origin, Resource
 from gitsource.publish.words import Error, Node
 from gitsource.publish.xds.annotations import ttl_of
+from gitsource.publish.xds.stated import NAME_CHARACTERS
 from gitsource.publish.xds.types import type_of
 from gitsource.publish.xds.wire import (
     BODIES,
     BODY_BYTES,
     FACTS,
-    NAME_CHARACTERS,
     Encoder,
     decode_delta,
     decode_sotw,

@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gitsource/xds/v1/discovery.proto\x12\x10gitsource.xds.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x17google/rpc/status.proto\":\n\x08Locality\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\x10\n\x08sub_zone\x18\x03 \x01(\t\"\xce\x01\n\x04Node\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12)\n\x08metadata\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12,\n\x08locality\x18\x04 \x01(\x0b\x32\x1a.gitsource.xds.v1.Locality\x12\x17\n\x0fuser_agent_name\x18\x06 \x01(\t\x12\x1c\n\x12user_agent_version\x18\x07 \x01(\tH\x00\x42\x19\n\x17user_agent_version_type\"\xba\x01\n\x10\x44iscoveryRequest\x12\x14\n\x0cversion_info\x18\x01 \x01(\t\x12$\n\x04node\x18\x02 \x01(\x0b\x32\x16.gitsource.xds.v1.Node\x12\x16\n\x0eresource_names\x18\x03 \x03(\t\x12\x10\n\x08type_url\x18\x04 \x01(\t\x12\x16\n\x0eresponse_nonce\x18\x05 \x01(\t\x12(\n\x0c\x65rror_detail\x18\x06 \x01(\x0b\x32\x12.google.rpc.Status\"\x80\x03\n\x15\x44\x65ltaDiscoveryRequest\x12$\n\x04node\x18\x01 \x01(\x0b\x32\x16.gitsource.xds.v1.Node\x12\x10\n\x08type_url\x18\x02 \x01(\t\x12 \n\x18resource_names_subscribe\x18\x03 \x03(\t\x12\"\n\x1aresource_names_unsubscribe\x18\x04 \x03(\t\x12g\n\x19initial_resource_versions\x18\x05 \x03(\x0b\x32\x44.gitsource.xds.v1.DeltaDiscoveryRequest.InitialResourceVersionsEntry\x12\x16\n\x0eresponse_nonce\x18\x06 \x01(\t\x12(\n\x0c\x65rror_detail\x18\x07 \x01(\x0b\x32\x12.google.rpc.Status\x1a>\n\x1cInitialResourceVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x97\x01\n\x07\x43luster\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\x05\x12\x46\n\x12\x65\x64s_cluster_config\x18\x03 \x01(\x0b\x32*.gitsource.xds.v1.Cluster.EdsClusterConfig\x1a(\n\x10\x45\x64sClusterConfig\x12\x14\n\x0cservice_name\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gitsource/xds/v1/discovery.proto\x12\x10gitsource.xds.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x17google/rpc/status.proto\":\n\x08Locality\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\x10\n\x08sub_zone\x18\x03 \x01(\t\"\xce\x01\n\x04Node\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12)\n\x08metadata\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12,\n\x08locality\x18\x04 \x01(\x0b\x32\x1a.gitsource.xds.v1.Locality\x12\x17\n\x0fuser_agent_name\x18\x06 \x01(\t\x12\x1c\n\x12user_agent_version\x18\x07 \x01(\tH\x00\x42\x19\n\x17user_agent_version_type\"\xba\x01\n\x10\x44iscoveryRequest\x12\x14\n\x0cversion_info\x18\x01 \x01(\t\x12$\n\x04node\x18\x02 \x01(\x0b\x32\x16.gitsource.xds.v1.Node\x12\x16\n\x0eresource_names\x18\x03 \x03(\t\x12\x10\n\x08type_url\x18\x04 \x01(\t\x12\x16\n\x0eresponse_nonce\x18\x05 \x01(\t\x12(\n\x0c\x65rror_detail\x18\x06 \x01(\x0b\x32\x12.google.rpc.Status\"\x80\x03\n\x15\x44\x65ltaDiscoveryRequest\x12$\n\x04node\x18\x01 \x01(\x0b\x32\x16.gitsource.xds.v1.Node\x12\x10\n\x08type_url\x18\x02 \x01(\t\x12 \n\x18resource_names_subscribe\x18\x03 \x03(\t\x12\"\n\x1aresource_names_unsubscribe\x18\x04 \x03(\t\x12g\n\x19initial_resource_versions\x18\x05 \x03(\x0b\x32\x44.gitsource.xds.v1.DeltaDiscoveryRequest.InitialResourceVersionsEntry\x12\x16\n\x0eresponse_nonce\x18\x06 \x01(\t\x12(\n\x0c\x65rror_detail\x18\x07 \x01(\x0b\x32\x12.google.rpc.Status\x1a>\n\x1cInitialResourceVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xff\x01\n\x1a\x44\x65ltaDiscoveryRequestHeard\x12$\n\x04node\x18\x01 \x01(\x0b\x32\x16.gitsource.xds.v1.Node\x12\x10\n\x08type_url\x18\x02 \x01(\t\x12 \n\x18resource_names_subscribe\x18\x03 \x03(\t\x12\"\n\x1aresource_names_unsubscribe\x18\x04 \x03(\t\x12!\n\x19initial_resource_versions\x18\x05 \x03(\x0c\x12\x16\n\x0eresponse_nonce\x18\x06 \x01(\t\x12(\n\x0c\x65rror_detail\x18\x07 \x01(\x0b\x32\x12.google.rpc.Status\"\xb4\x01\n\x0fInitialVersions\x12\x61\n\x19initial_resource_versions\x18\x05 \x03(\x0b\x32>.gitsource.xds.v1.InitialVersions.InitialResourceVersionsEntry\x1a>\n\x1cInitialResourceVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x97\x01\n\x07\x43luster\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\x05\x12\x46\n\x12\x65\x64s_cluster_config\x18\x03 \x01(\x0b\x32*.gitsource.xds.v1.Cluster.EdsClusterConfig\x1a(\n\x10\x45\x64sClusterConfig\x12\x14\n\x0cservice_name\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,6 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._loaded_options = None
   _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_options = b'8\001'
+  _globals['_INITIALVERSIONS_INITIALRESOURCEVERSIONSENTRY']._loaded_options = None
+  _globals['_INITIALVERSIONS_INITIALRESOURCEVERSIONSENTRY']._serialized_options = b'8\001'
   _globals['_LOCALITY']._serialized_start=109
   _globals['_LOCALITY']._serialized_end=167
   _globals['_NODE']._serialized_start=170
@@ -45,8 +47,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELTADISCOVERYREQUEST']._serialized_end=952
   _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_start=890
   _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_end=952
-  _globals['_CLUSTER']._serialized_start=955
-  _globals['_CLUSTER']._serialized_end=1106
-  _globals['_CLUSTER_EDSCLUSTERCONFIG']._serialized_start=1066
-  _globals['_CLUSTER_EDSCLUSTERCONFIG']._serialized_end=1106
+  _globals['_DELTADISCOVERYREQUESTHEARD']._serialized_start=955
+  _globals['_DELTADISCOVERYREQUESTHEARD']._serialized_end=1210
+  _globals['_INITIALVERSIONS']._serialized_start=1213
+  _globals['_INITIALVERSIONS']._serialized_end=1393
+  _globals['_INITIALVERSIONS_INITIALRESOURCEVERSIONSENTRY']._serialized_start=890
+  _globals['_INITIALVERSIONS_INITIALRESOURCEVERSIONSENTRY']._serialized_end=952
+  _globals['_CLUSTER']._serialized_start=1396
+  _globals['_CLUSTER']._serialized_end=1547
+  _globals['_CLUSTER_EDSCLUSTERCONFIG']._serialized_start=1507
+  _globals['_CLUSTER_EDSCLUSTERCONFIG']._serialized_end=1547
 # @@protoc_insertion_point(module_scope)

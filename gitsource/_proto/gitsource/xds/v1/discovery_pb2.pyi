@@ -75,6 +75,37 @@ class DeltaDiscoveryRequest(_message.Message):
     error_detail: _status_pb2.Status
     def __init__(self, node: _Optional[_Union[Node, _Mapping]] = ..., type_url: _Optional[str] = ..., resource_names_subscribe: _Optional[_Iterable[str]] = ..., resource_names_unsubscribe: _Optional[_Iterable[str]] = ..., initial_resource_versions: _Optional[_Mapping[str, str]] = ..., response_nonce: _Optional[str] = ..., error_detail: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
+class DeltaDiscoveryRequestHeard(_message.Message):
+    __slots__ = ("node", "type_url", "resource_names_subscribe", "resource_names_unsubscribe", "initial_resource_versions", "response_nonce", "error_detail")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    TYPE_URL_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_NAMES_SUBSCRIBE_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_NAMES_UNSUBSCRIBE_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_RESOURCE_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_NONCE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_DETAIL_FIELD_NUMBER: _ClassVar[int]
+    node: Node
+    type_url: str
+    resource_names_subscribe: _containers.RepeatedScalarFieldContainer[str]
+    resource_names_unsubscribe: _containers.RepeatedScalarFieldContainer[str]
+    initial_resource_versions: _containers.RepeatedScalarFieldContainer[bytes]
+    response_nonce: str
+    error_detail: _status_pb2.Status
+    def __init__(self, node: _Optional[_Union[Node, _Mapping]] = ..., type_url: _Optional[str] = ..., resource_names_subscribe: _Optional[_Iterable[str]] = ..., resource_names_unsubscribe: _Optional[_Iterable[str]] = ..., initial_resource_versions: _Optional[_Iterable[bytes]] = ..., response_nonce: _Optional[str] = ..., error_detail: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+
+class InitialVersions(_message.Message):
+    __slots__ = ("initial_resource_versions",)
+    class InitialResourceVersionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    INITIAL_RESOURCE_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    initial_resource_versions: _containers.ScalarMap[str, str]
+    def __init__(self, initial_resource_versions: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
 class Cluster(_message.Message):
     __slots__ = ("name", "type", "eds_cluster_config")
     class EdsClusterConfig(_message.Message):
