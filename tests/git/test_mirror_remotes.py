@@ -62,7 +62,7 @@ def git_processes() -> list[str]:
             line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
-        if stats[pid][1] not in {"Z", "X"} and ("fetch" in line or "remote-http" in line):
+        if stats[pid][1] not in {"Z", "X"} and (" fetch " in line or "remote-http" in line):
             found.append(line)
     return found
 
