@@ -214,6 +214,7 @@ def test_a_commit_that_is_refused_changes_nothing_at_istiod(
 ) -> None:
     with Istiod(source.ports["mcp"]) as istiod:
         until_ready(istiod)
+        eventually(lambda: istiod.answers(MESH_CONFIG), "an answer for the MeshConfig")
         answers = len(istiod.received)
 
         whole.commit({"mesh/bad.yaml": broken("bad"), "mesh/api.yaml": route("api", "a.b")})
