@@ -251,6 +251,7 @@ def test_an_istiod_gets_what_is_for_its_revision_and_what_is_for_all(
         assert {"shop/stable", "shop/web"} == set(stable.of("VirtualService"))
         assert {"shop/canary", "shop/stable", "shop/web"} == set(plain.of("VirtualService"))
 
+        eventually(lambda: stable.answers(MESH_CONFIG), "an answer for the MeshConfig")
         answers = len(stable.received)
         whole.commit({"mesh/canary.yaml": labelled("canary", "canary") + "    timeout: 3s\n"})
         source.sync()
