@@ -16,6 +16,7 @@ from gitsource.git import changes, refs
 from gitsource.git.changes import Commit
 from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
+from gitsource.git.selection import why_ignored
 from gitsource.model import Revision
 from gitsource.reconcile.chronicle import MOST, Chronicle, Row
 from gitsource.reconcile.fate import Facts, Fate, fate
@@ -23,6 +24,7 @@ from gitsource.reconcile.outcomes import rfc3339
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.reconcile.trusting import EMPTY_TREE
 from gitsource.report import machine
+from gitsource.settings import Repository
 
 SHORTEST = 4
 """Digits by which a commit can be named."""
@@ -81,7 +83,6 @@ class Revisions:
             rows=own,
             held_now=now.held is not None and now.held.revision.commit == commit,
             ref=str(refs.wanted(settings.repository)),
-            path=settings.repository.path,
             failure=now.last.error if now.last is not None and now.last.result == "failed" else "",
             suspended=control.suspension.reason if control.suspension is not None else "",
             pinned=control.pin.revision if control.pin is not None else "",
@@ -91,7 +92,7 @@ class Revisions:
             return facts, revision, paths
         try:
             facts = _in_history(facts, mirror.objects, rows, head)
-            facts = _touching(facts, mirror.objects, commit)
+            facts = _touching(facts, mirror.objects, commit, settings.repository)
         except MirrorError:
             return replace(facts, configuration=None), revision, paths
         return facts, revision, {
@@ -151,18 +152,22 @@ def _in_history(
     return replace(facts, on_ref=True, carrier=carrier, before_memory=older)
 
 
-def _touching(facts: Facts, objects: Objects, commit: str) -> Facts:
-    """Add what the commit changes against its first parent."""
+def _touching(facts: Facts, objects: Objects, commit: str, repository: Repository) -> Facts:
+    """Add what the commit changes against its first parent, and what of it counts."""
     made = _read(objects, commit)
     empty = EMPTY_TREE["sha256" if len(commit) == 64 else "sha1"]
     before = objects.tree_of(made.parents[0]) if made.parents else empty
     touched = objects.touched(before, made.revision.tree)
-    prefix = changes.inside(facts.path)
     likely = sorted(path for path in touched if changes.is_candidate(path))
-    followed = tuple(path for path in likely if path.startswith(prefix))
-    ignored = tuple(path for path in likely if not path.startswith(prefix))
-    others = len(touched) - len(likely)
-    return replace(facts, configuration=followed, ignored=ignored, others=others)
+    reasons = {path: why_ignored(path, repository) for path in likely}
+    ignored = tuple(path for path in likely if reasons[path])
+    return replace(
+        facts,
+        configuration=tuple(path for path in likely if not reasons[path]),
+        ignored=ignored,
+        because=reasons[ignored[0]] if ignored else "",
+        others=len(touched) - len(likely),
+    )
 
 
 def _read(objects: Objects, commit: str) -> Commit:

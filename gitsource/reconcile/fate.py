@@ -74,7 +74,9 @@ class Facts:
     configuration: tuple[str, ...] | None = ()
     """Paths it changes that hold configuration; None if nobody can tell."""
     ignored: tuple[str, ...] = ()
-    """Paths it changes that look like configuration and are not followed."""
+    """Paths it changes that look like configuration and do not count by the settings."""
+    because: str = ""
+    """Why the first of them does not."""
     others: int = 0
     """How many other paths it changes."""
     held_now: bool = False
@@ -82,8 +84,6 @@ class Facts:
     before_memory: bool = False
     """Whether it is part of the oldest revision that is remembered."""
     ref: str = ""
-    path: str = ""
-    """The folder that is followed, if it is not all of it."""
     failure: str = ""
     """Why the last look failed, if it did."""
     suspended: str = ""
@@ -147,10 +147,9 @@ def _nothing_in_it(facts: Facts) -> str:
         what = f"what it changes ({_some(facts.configuration)}) comes to the same content"
         return f"{what}: comments, order or ignored documents, say"
     if facts.ignored:
-        where = (
-            f"outside of repository.path ({facts.path})" if facts.path else "ignored by settings"
-        )
-        return f"it changes no path that is followed: {_some(facts.ignored)} is {where}"
+        more = f" and {len(facts.ignored) - 1} more" if len(facts.ignored) > 1 else ""
+        why = f"{_some(facts.ignored[:1])} ({facts.because}){more}"
+        return f"it changes no path that is followed: {why}"
     if facts.configuration is None:
         return "what it changes comes to the same content"
     if facts.others:

@@ -30,8 +30,8 @@ CASES = {
         "no-effect", True, "nothing that is configuration: 2 other files",
     ),
     "another folder": (
-        Facts(COMMIT, seen=True, on_ref=True, rows=(EMPTY,), ignored=("x/a.yaml",), path="mesh"),
-        "no-effect", True, "x/a.yaml is outside of repository.path (mesh)",
+        Facts(COMMIT, seen=True, on_ref=True, rows=(EMPTY,), ignored=("x/a",), because="not in it"),
+        "no-effect", True, "no path that is followed: x/a (not in it)",
     ),
     "an empty commit": (
         Facts(COMMIT, seen=True, on_ref=True, rows=(EMPTY,)), "no-effect", True, "no file at all",
