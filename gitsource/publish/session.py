@@ -22,6 +22,7 @@ from gitsource.errors import ExchangeError, OverLimit
 from gitsource.model import Resource, Snapshot
 from gitsource.observe.neutral import neutral
 from gitsource.publish.gate import Gate
+from gitsource.publish.giveback import GiveBack
 from gitsource.publish.wire import Machine, Sent, Wire
 from gitsource.publish.words import Acked, Heard, Holding, Nacked, Node, Stale, Subscribed
 from gitsource.settings import Limits
@@ -83,6 +84,7 @@ class Shared:
     """Whether a sink that refuses a part of a snapshot keeps the rest (``hold``), or goes back to
     the last one that it accepted (``return``)."""
     gate: Gate = field(init=False)
+    memory: GiveBack = field(default_factory=GiveBack)
     _told: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict, repr=False)
 
     def __post_init__(self) -> None:
@@ -200,6 +202,7 @@ class Session:
         return Ending(End.FAULT, "a fault in gitsource; its log says more")
 
     def _heard(self, data: bytes) -> None:
+        self._shared.memory.moved(len(data))
         request, node = self._wire.told(data)
         snapshot, known = self._snapshot(node), self._machine.node
         heard = self._machine.receive(request, snapshot, self._loop.time())
@@ -322,6 +325,7 @@ class Session:
             self._ending = Ending(End.STALLED, text)
         finally:
             self._deadline = None
+            self._shared.memory.moved(len(message))
 
     def _give_way(self) -> None:
         """End the write under way: too many large ones go on for too long, and others wait."""
