@@ -34,6 +34,8 @@ UPDATE = {False: 0.8, True: 0.06}
 """Seconds wanted, by whether it is delta."""
 IDLE = 2000
 STORM = 500
+GIVES_BACK = 4.0
+"""Seconds after which memory that large messages took was given back."""
 LIMIT = 4 * 1024 * 1024
 OTHERS = ("xds-idle", "xds-storm", "limited")
 MIXES = {
@@ -240,14 +242,12 @@ def idle_rows(site: Site, count: int) -> Iterator[Row]:
             with XdsSinks(source.address, site, 1, delta=True) as sinks:
                 sinks.dial(counts_of(site))
                 sinks.report()
-            source.settled()
-            alone = source.resident()
+            alone = _at_rest(source)
             with XdsSinks(source.address, site, count, delta=True) as sinks:
                 sinks.dial(counts_of(site))
                 report = sinks.report()
                 each.notes.setdefault("full_set", []).append(report["last"] - report["started"])
-                source.settled()
-                each.values.append((source.resident() - alone) / count)
+                each.values.append((_at_rest(source) - alone) / count)
                 for _ in range(3):
                     _one_update(site, source, sinks, (commit, update), delta=True)
         plan.say(
@@ -255,6 +255,13 @@ def idle_rows(site: Site, count: int) -> Iterator[Row]:
             f"full sets {each.notes['full_set'][-1]:.1f} s"
         )
     yield from (each, update, commit)
+
+
+def _at_rest(source: Source) -> int:
+    """Return what memory is resident once it had the time to give back what it does not need."""
+    source.settled()
+    time.sleep(GIVES_BACK)
+    return source.resident()
 
 
 def limited_row(site: Site) -> Row:

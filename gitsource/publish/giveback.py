@@ -17,7 +17,7 @@ QUIET = 2.0
 """Seconds without a large message after which it is quiet."""
 LARGE = 64 * 1024
 """Bytes from which a message counts."""
-WORTH = 64 * 1024 * 1024
+WORTH = 8 * 1024 * 1024
 """Bytes of large messages from which it is worth it."""
 
 
