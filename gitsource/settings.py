@@ -65,7 +65,7 @@ class Repository:
     """Patterns of the files that count, in the syntax of `.gitignore`, from the repository's root
     (`/mesh/`, `*.mesh.yaml`); none: all."""
     ignore: Words = Words(())
-    """Patterns of files that do not count, in the same syntax (`examples/`, `!*.live.yaml`); they
+    """Patterns of files that do not count, in the same syntax (`examples/`, `!*.keep.yaml`); they
     are neither read nor judged. At most 200 of 300 bytes. A change has everything judged anew."""
     depth: int = 0
     """How many commits a new mirror fetches at first; 0: all. Older commits and trees follow as far
