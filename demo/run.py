@@ -427,6 +427,22 @@ def run(demo: Demo) -> None:  # noqa: PLR0915 - a story reads best from top to b
         demo.admin("wait", "--revision", fix, "--sinks", "1", "--timeout", "30")
         say(f"  wait: the sink has accepted {fix[:12]}")
 
+        say("\n8. a commit that removes everything is held until somebody says that it is meant")
+        emptied = demo.commit("emptied", "Move the shop elsewhere")
+        now = demo.until(
+            lambda status: bool(status["held"]) and status["held"]["revision"] == emptied,
+            "holding the commit that removes everything",
+        )
+        say(f"  status: held: {now['held']['reason'][:66]}")
+        if now["revision"] != fix:
+            raise DemoError("the commit that removes everything was not held")
+        demo.expected.held += 1
+        pushed = time.perf_counter()
+        demo.admin("allow", emptied, "--reason", "demo: the shop moves")
+        demo.arrivals(pushed, set(COLLECTIONS), "the allowed removal")
+        demo.served(emptied)
+        demo.expected.published += 1
+
         finish(demo)
 
 

@@ -26,7 +26,7 @@ def test_the_demo_comes_to_what_it_expects(tmp_path: Path) -> None:
 
     assert 0 == done.returncode, done.stdout + done.stderr
     last = done.stdout.splitlines()[-1]
-    assert "demo: 5 revisions published, 1 held, 11 pushes accepted" == last
+    assert "demo: 6 revisions published, 2 held, 16 pushes accepted" == last
 
 
 def test_the_demo_fails_when_the_broken_commit_is_let_through(tmp_path: Path) -> None:
