@@ -58,7 +58,17 @@ def patches(draw):
 def values(draw, applies):
     """Return a value of what *applies* is patched with, small and of any depth."""
     descriptor = find(envoy_patch._MESSAGES[applies])
-    return draw(documents(descriptor, depth=3))[0]
+    return _in_doubles(draw(documents(descriptor, depth=3))[0])
+
+
+def _in_doubles(value):
+    """Return *value* with whole numbers that a Struct, which has doubles only, can carry."""
+    if isinstance(value, dict):
+        return {key: _in_doubles(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_in_doubles(inner) for inner in value]
+    large = type(value) is int and abs(value) > 2**53
+    return 2**53 if large else value
 
 
 def findings(patch):
