@@ -2,7 +2,8 @@
 The bodies of resources: from an Any's type URL and bytes to a message, and to JSON.
 
 Rule: no kind is named here. Istio's and Envoy's messages are known by name; so are those that a
-script of the user's has loaded. What is not known is passed on as bytes, never dropped.
+script of the user's has loaded. What is not known is passed on as bytes, never dropped. JSON is for
+people and files: key material is not in it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from google.protobuf import json_format, message_factory, struct_pb2
 from google.protobuf.message import DecodeError, Message
 
 from gitsource.messages import known
+from gitsource.messages.sensitive import exposed
+from gitsource.model import FieldPath
 
+REDACTED = "redacted"
+"""Stands in JSON where key material stands in a message."""
 STRUCT = struct_pb2.Struct.DESCRIPTOR.full_name
 """Naming it loads the message of all user-defined collections into the pool."""
 
@@ -39,13 +44,16 @@ def as_json(type_url: str, body: bytes) -> Any:
     """
     Return *body* as plain JSON values by the rules of protobuf's JSON form.
 
-    What has no such form (an unknown or broken message, a NaN in a Struct) is given as its type and
-    its bytes in base64.
+    Private keys, passwords and tokens are given as REDACTED. What has no such form (an unknown or
+    broken message, a NaN in a Struct) is given as its type and its bytes in base64.
     """
     try:
         found = message(type_url, body)
         if found is not None:
-            return _whole(json_format.MessageToDict(found, descriptor_pool=cast("Any", _Known())))
+            told = json_format.MessageToDict(found, descriptor_pool=cast("Any", _Known()))
+            for place in exposed(found):
+                _redact(told, place)
+            return _whole(told)
     except (ValueError, TypeError, json_format.SerializeToJsonError):
         pass
     return {"@type": type_url, "value": b64encode(body).decode()}
@@ -59,6 +67,14 @@ class _Known:
         if found is None:
             raise KeyError(name)
         return found
+
+
+def _redact(told: Any, place: FieldPath) -> None:
+    """Put REDACTED in the place of what stands at *place* in the JSON form *told*."""
+    *outer, last = place
+    for step in outer:
+        told = told[str(step) if isinstance(told, dict) else step]
+    told[last] = REDACTED
 
 
 def _whole(value: Any) -> Any:

@@ -77,6 +77,35 @@ def test_a_message_of_envoys_is_known():
     assert {"name": "web"} == as_json(url, b"\x0a\x03web")
 
 
+def test_key_material_is_in_no_json_wherever_it_stands():
+    """A Cluster may hold a key as a Secret does: in an Any, in a list."""
+    from envoy.config.cluster.v3.cluster_pb2 import Cluster
+    from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
+
+    context = UpstreamTlsContext(sni="web")
+    for key in (b"made-up one", b"made-up two"):
+        pair = context.common_tls_context.tls_certificates.add()
+        pair.certificate_chain.inline_string = "certificate"
+        pair.private_key.inline_bytes = key
+    pair = context.common_tls_context.tls_certificates.add()
+    pair.private_key.filename = "/etc/web.key"
+    cluster = Cluster(name="web")
+    cluster.transport_socket.typed_config.Pack(context)
+    url = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
+    told = as_json(url, cluster.SerializeToString())["transportSocket"]["typedConfig"]
+    hidden = {
+        "certificateChain": {"inlineString": "certificate"},
+        "privateKey": {"inlineBytes": "redacted"},
+    }
+
+    assert told["sni"] == "web"
+    assert told["commonTlsContext"]["tlsCertificates"] == [
+        hidden,
+        hidden,
+        {"privateKey": {"filename": "/etc/web.key"}},
+    ]
+
+
 def test_bytes_that_are_not_the_message_are_refused_and_shown_as_bytes():
     with pytest.raises(ValueError, match=r"the body is no google\.protobuf\.Struct"):
         message(STRUCT, b"\xff")
