@@ -342,11 +342,15 @@ class Builder:
         build: settings.Build,
         cache: BlobCache | None = None,
         stopping: Event | None = None,
+        *,
+        serving: bool = False,
     ) -> None:
+        """With *serving* bulk work gives way to sinks: niced, and with a core left to them."""
         self.catalog = catalog
         self._build = build
         self._cache = cache
         self._stopping = stopping
+        self._serving = serving
         self.ensure: Callable[[Sequence[str]], None] | None = None
         """What has contents come that a partial mirror lacks, before they are read."""
         self._fresh: dict[Key, bytes] = {}
@@ -412,7 +416,9 @@ class Builder:
             return
         chunks = [keys[at : at + CHUNK] for at in range(0, len(keys), CHUNK)]
         work = partial(_judged_chunk, self.catalog, bulk_read)
-        with workers.Workers(min(self._build.workers, len(chunks)), work) as pool:
+        allowed = workers.beside(self._build.workers) if self._serving else self._build.workers
+        count = min(allowed, len(chunks))
+        with workers.Workers(count, work, humble=self._serving) as pool:
             for chunk, results in pool.run(chunks):
                 yield from zip(chunk, results, strict=True)
                 if self._stopping is not None and self._stopping.is_set():

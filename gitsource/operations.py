@@ -169,12 +169,20 @@ class Operations:
 
     # ------------------------------------------------------------------ waiting
 
-    async def wait(self, revision: str, sinks: int, timeout: float) -> dict[str, Any]:  # noqa: ASYNC109 - the caller's own bound is what is carried out
+    async def wait(
+        self,
+        revision: str,
+        sinks: int,
+        timeout: float,  # noqa: ASYNC109 - the caller's own bound is what is carried out
+        *,
+        retries: bool = True,
+    ) -> dict[str, Any]:
         """
         Return when the connected sinks (at least *sinks* of them) have accepted *revision*.
 
         The answer's ``outcome`` is ``accepted``, ``held`` or ``timeout``; a revision that a later
-        one contains counts as accepted with that one. Raises ConfigurationError for what is no
+        one contains counts as accepted with that one. Without *retries* it is also ``refused``:
+        once every sink that has not accepted has refused. Raises ConfigurationError for what is no
         revision.
         """
         deadline = time.monotonic() + timeout
@@ -188,6 +196,9 @@ class Operations:
                 left = deadline - time.monotonic()
                 if answer["outcome"] != "waiting":
                     return answer
+                behind = answer["connected"] - answer["accepted"]
+                if not retries and behind and answer["refused"] == behind:
+                    return answer | {"outcome": "refused"}
                 if left <= 0:
                     return answer | {"outcome": "timeout"}
                 # A look that ends without news (a hold, say) fires neither.
@@ -223,6 +234,7 @@ class Operations:
             "serving": serving.revision.commit if serving else None,
             "accepted": told.accepted if reached else 0,
             "connected": told.sinks,
+            "refused": len(told.refused) if reached else 0,
             "waiting": list(told.waiting[:MOST_WAITING]) if reached else [],
         }
 
@@ -268,15 +280,15 @@ class Operations:
         """
         Look now; return what that came to once the head is accepted or held.
 
-        ``accepted`` of the ``connected`` sinks have accepted what is served, after at most
-        *timeout* seconds.
+        ``accepted`` of the ``connected`` sinks have accepted what is served, and ``refused`` have
+        refused a part of it, after at most *timeout* seconds; sooner if nobody is left to wait for.
         """
         outcome = await self._look(reason)
         told = _told(outcome)
         if outcome.result not in ("published", "unchanged") or outcome.revision is None:
             return told
-        waited = await self.wait(outcome.revision.commit, 0, timeout)
-        return told | {key: waited.get(key, 0) for key in ("accepted", "connected")}
+        waited = await self.wait(outcome.revision.commit, 0, timeout, retries=False)
+        return told | {key: waited.get(key, 0) for key in ("accepted", "refused", "connected")}
 
     async def pin(self, revision: str, reason: str, who: str) -> dict[str, Any]:
         """Serve *revision* (empty: the one before) until `unpin`."""

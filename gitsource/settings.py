@@ -371,7 +371,8 @@ class Build:
     """How revisions are judged and encoded."""
 
     workers: int = 2
-    """Processes for bulk work (a cold start, a changed schema)."""
+    """Processes for bulk work (a cold start, a changed schema). While something is served they run
+    niced, and one core is left to the server."""
     bulk: int = 1000
     """From this many files on a revision is built by the worker processes."""
 

@@ -7,6 +7,8 @@ parent is gone, also after a kill -9; a worker that dies is an error at once, ne
 
 This is no `concurrent.futures.ProcessPoolExecutor` because that can hang for good when a worker is
 killed (CPython issue 94777), and its workers live on when their parent is killed.
+
+Beside a process that serves they give way: they run niced, and one core is left to it.
 """
 
 from __future__ import annotations
@@ -32,6 +34,16 @@ PRELOAD = ("__main__", "gitsource.build", "_ruamel_yaml", "jsonschema_rs")
 """Imported once by the forkserver, not once by each worker."""
 
 
+NICENESS = 10
+"""Of workers beside a process that serves: of a core that both want, they get a tenth."""
+
+
+def beside(count: int, cores: int | None = None) -> int:
+    """Return how many of *count* workers run beside a process that serves, on so many *cores*."""
+    known = cores if cores is not None else len(os.sched_getaffinity(0))
+    return max(1, min(count, known - 1))
+
+
 def get_ready() -> None:
     """Start what workers come from, without waiting for it: it comes up while Git is asked."""
     _context()
@@ -48,14 +60,18 @@ def _context() -> ForkServerContext:
 
 
 class Workers(Generic[P, R]):
-    """*count* processes that each call *work*, which has to be picklable."""
+    """
+    *count* processes that each call *work*, which has to be picklable.
 
-    def __init__(self, count: int, work: Callable[[P], R]) -> None:
+    With *humble* they run niced: whoever serves comes first.
+    """
+
+    def __init__(self, count: int, work: Callable[[P], R], *, humble: bool = False) -> None:
         context = _context()
         self._workers: dict[Connection, BaseProcess] = {}
         for _ in range(count):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, work), daemon=True)
+            process = context.Process(target=_work, args=(theirs, work, humble), daemon=True)
             process.start()
             theirs.close()
             self._workers[ours] = process
@@ -121,7 +137,9 @@ def _killed() -> StateError:
     )
 
 
-def _work(connection: Connection, work: Callable[[P], R]) -> None:
+def _work(connection: Connection, work: Callable[[P], R], humble: bool) -> None:  # noqa: FBT001  # positional: a process's arguments
+    if humble:
+        os.nice(NICENESS)
     # Ctrl-C reaches the whole process group; it is the parent's to answer.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What stays (modules, schemas, tables) is not walked by the collector again and again.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -232,6 +233,29 @@ def test_worker_processes_and_this_one_come_to_the_same() -> None:
 
     assert one == two
     assert {entry.path for entry in files} == one.keys()
+
+
+class ReadWhenNiced(Files):
+    """Contents for who is nicer than *ours*; for others they are too large to be read."""
+
+    def __init__(self, contents: dict[str, bytes], ours: int) -> None:
+        super().__init__(contents)
+        self.ours = ours
+
+    def __call__(self, blobs: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
+        for blob, content in super().__call__(blobs):
+            yield blob, content if os.nice(0) > self.ours else None
+
+
+@pytest.mark.parametrize(("serving", "findings"), [(True, 0), (False, 120)])
+def test_bulk_work_is_niced_while_something_is_served(*, serving: bool, findings: int) -> None:
+    files, read = entries(120)
+    niced = ReadWhenNiced(read.contents, os.nice(0))
+    builder = Builder(CATALOG, Build(workers=2, bulk=100), serving=serving)
+
+    found = [result for _, result in builder.results(files, read, niced) if result.findings]
+
+    assert findings == len(found)
 
 
 def test_a_content_is_judged_once_however_many_paths_it_has() -> None:

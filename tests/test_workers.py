@@ -14,7 +14,7 @@ from threading import Timer
 import pytest
 
 from gitsource.errors import StateError
-from gitsource.workers import Workers
+from gitsource.workers import NICENESS, Workers, beside
 
 
 def doubled(number: int) -> int:
@@ -29,6 +29,29 @@ def test_every_piece_comes_back_with_its_result() -> None:
         done = dict(workers.run(range(50)))
 
     assert {number: 2 * number for number in range(50)} == done
+
+
+def niceness(_piece: int) -> int:
+    """Return the niceness of the process that does the work."""
+    return os.nice(0)
+
+
+def test_humble_workers_are_niced_and_others_are_not() -> None:
+    ours = os.nice(0)
+    with Workers(1, niceness) as workers:
+        usual = dict(workers.run([0]))
+    with Workers(1, niceness, humble=True) as workers:
+        humble = dict(workers.run([0]))
+
+    assert {0: ours} == usual
+    assert {0: min(19, ours + NICENESS)} == humble
+
+
+@pytest.mark.parametrize(
+    ("wanted", "cores", "allowed"), [(2, 1, 1), (2, 2, 1), (2, 4, 2), (8, 4, 3), (1, 8, 1)]
+)
+def test_beside_a_server_one_core_is_left_to_it(wanted: int, cores: int, allowed: int) -> None:
+    assert allowed == beside(wanted, cores)
 
 
 def test_no_pieces_are_no_work() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from gitsource.cli.admin_client import Answer, Refusal, admin_address, ask
+from gitsource.cli.admin_client import PATIENCE, Answer, Refusal, admin_address, ask
 from gitsource.cli.options import config_option
 from gitsource.cli.output import complain
 from gitsource.declarations import seconds
@@ -104,17 +104,19 @@ def sync(ask: Ask, output: str, timeout: str) -> None:
     """
     Look for a new revision now.
 
-    Returns when the head of the ref is held, or when every connected sink has accepted it. Exits 1
-    when it is held, when the repository could not be read, when the time is up, or while gitsource
-    is suspended.
+    Returns when the head of the ref is held, or when every connected sink has accepted or refused
+    it. Exits 1 when it is held or refused, when the repository could not be read, when the time is
+    up, or while gitsource is suspended.
     """
     limit = _limit(timeout)
-    told = ask("POST", "/sync", {"timeout": str(limit)}).value
+    told = ask("POST", "/sync", {"timeout": str(limit)}, patience=limit + PATIENCE).value
     _tell_look(told, output)
     done = told.get("outcome") in {"published", "unchanged"}
     accepted, connected = told.get("accepted", 0), told.get("connected", 0)
     if done and connected and output == "text":
-        click.echo(f"accepted by {accepted} of {connected} sinks")
+        refused = told.get("refused", 0)
+        also = f", refused by {refused}" if refused else ""
+        click.echo(f"accepted by {accepted} of {connected} sinks{also}")
         if accepted < connected:
             click.echo("next: `gitsource sinks` shows which are behind, and why", err=True)
     raise SystemExit(0 if done and accepted >= connected else 1)

@@ -203,7 +203,13 @@ class Reconciler:
             from gitsource.build import Builder
             from gitsource.reconcile.judging import load_references
 
-            builder = Builder(catalog, self.settings.build, self._blobs, self._stopping)
+            builder = Builder(
+                catalog,
+                self.settings.build,
+                self._blobs,
+                self._stopping,
+                serving=self.condition.serving is not None,
+            )
             load_references(base, self._mirror.objects, builder, self.settings)
 
     def _look(self) -> _Look:
@@ -251,7 +257,13 @@ class Reconciler:
         from gitsource.build import Builder
         from gitsource.reconcile.judging import evaluate
 
-        builder = Builder(catalog, self.settings.build, self._blobs, self._stopping)
+        builder = Builder(
+            catalog,
+            self.settings.build,
+            self._blobs,
+            self._stopping,
+            serving=self.condition.serving is not None,
+        )
         self._flush = builder.flush
         try:
             proposal = evaluate(objects, base, revision, builder, self.settings, self._last_good())
@@ -412,7 +424,8 @@ class Reconciler:
         from gitsource.build import Builder
         from gitsource.reconcile.judging import evaluate
 
-        builder = Builder(catalog, self.settings.build, self._blobs)
+        serving = self.condition.serving is not None
+        builder = Builder(catalog, self.settings.build, self._blobs, serving=serving)
         proposal = evaluate(objects, None, revision, builder, self.settings)
         if not proposal.acceptable:
             raise ConfigurationError(

@@ -44,6 +44,8 @@ class Acceptance:
     """Those whose last ACK of every collection they ask for is the version in the snapshot."""
     waiting: tuple[str, ...]
     """The others, by node ID or else address."""
+    refused: tuple[str, ...] = ()
+    """Those of the others that refused a part of it: they accept it after another try at most."""
 
     @property
     def complete(self) -> bool:
@@ -281,14 +283,26 @@ class SnapshotCache:
 
     def accepted(self, snapshot: Snapshot) -> Acceptance:
         """Return how many of the connected sinks have accepted *snapshot*."""
-        waiting = []
+        waiting, refused = [], []
         subscribed = [sink for sink in self._sinks.values() if sink.collections]
         for sink in subscribed:
-            for name, status in sink.collections.items():
-                if status.acked != sink.target(snapshot, name):
-                    waiting.append(sink.label)
-                    break
-        return Acceptance(len(subscribed), len(subscribed) - len(waiting), tuple(waiting))
+            missing = [
+                (status, target)
+                for name, status in sink.collections.items()
+                if status.acked != (target := sink.target(snapshot, name))
+            ]
+            if missing:
+                waiting.append(sink.label)
+            if any(self._refuses(sink, status, target) for status, target in missing):
+                refused.append(sink.label)
+        accepted = len(subscribed) - len(waiting)
+        return Acceptance(len(subscribed), accepted, tuple(waiting), tuple(refused))
+
+    def _refuses(self, sink: SinkStatus, status: CollectionStatus, target: str | None) -> bool:
+        """Whether *sink* refused the version *target*, on this stream or on an earlier one."""
+        if target is None:
+            return False
+        return status.nacked == target or self.refused(sink.identity, status.collection, target)
 
 
 def _drop(callbacks: dict[int, T], key: int) -> None:

@@ -8,11 +8,13 @@ import http.client
 import json
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from repositories import Upstream
 from running import BIN, VS, Gitsource, cli, closing, eventually, route
 
@@ -161,13 +163,32 @@ def test_sync_returns_when_the_sinks_have_accepted_what_it_found(
         assert told["sinks"][0]["collections"][VS]["acked"] == told["collections"][VS]["version"]
 
 
-def test_sync_says_when_a_sink_has_not_accepted_in_time(
-    server: Gitsource, upstream: Upstream
-) -> None:
+def test_sync_does_not_wait_for_a_sink_that_refused(server: Gitsource, upstream: Upstream) -> None:
+    """The time that sinks get is longer than the test may take."""
     with closing(server.sink(VS, node="picky", accept=lambda push: push.nonce == "1")) as sink:
         sink.next()
         upstream.commit({"mesh/web.yaml": route("web", "web-v2")})
+        done = server.cli("sync", "--timeout", "1h")
+        again = server.cli("sync", "--timeout", "1h")
+
+    assert (done.returncode, again.returncode) == (1, 1)
+    assert done.stdout.splitlines()[-1] == "accepted by 0 of 1 sinks, refused by 1"
+    assert again.stdout.splitlines()[-1] == "accepted by 0 of 1 sinks, refused by 1"
+
+
+def test_sync_says_when_a_sink_has_not_accepted_in_time(
+    server: Gitsource, upstream: Upstream
+) -> None:
+    silent = threading.Event()
+
+    def accept(push: mcp_pb2.Resources) -> bool:
+        return push.nonce == "1" or silent.wait(60)
+
+    with closing(server.sink(VS, node="slow", accept=accept)) as sink:
+        sink.next()
+        upstream.commit({"mesh/web.yaml": route("web", "web-v2")})
         done = server.cli("sync", "--timeout", "500ms")
+        silent.set()
 
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1] == "accepted by 0 of 1 sinks"

@@ -226,6 +226,19 @@ def test_an_ack_of_another_version_does_not_count(cache, tell):
     assert ("pilot",) == cache.accepted(snapshot("1")).waiting
 
 
+def test_who_refused_a_part_of_it_is_told_apart_from_who_has_not_answered(cache, tell):
+    for stream in (1, 2, 3):
+        tell("connected", stream, f"pilot-{stream}")
+        tell("subscribed", stream, f"pilot-{stream}")
+    tell("nacked", 1, "pilot-1", version="1", error="no good")
+    tell("nacked", 2, "pilot-2", version="0", error="no good either")
+
+    found = cache.accepted(snapshot("1"))
+
+    assert ("pilot-1", "pilot-2", "pilot-3") == found.waiting
+    assert ("pilot-1",) == found.refused
+
+
 def test_a_collection_the_snapshot_lacks_is_accepted_as_empty(cache, tell):
     tell("connected")
     tell("acked", version=empty_collection(T0).version)
