@@ -100,8 +100,12 @@ class Plan:
         """
         target, has = self.target(watch), watch.expected
         stage = watch.type.stage
-        if stage is Stage.BY_RANK or watch.first or has.version == target.version:
+        if watch.first or has.version == target.version:
             return target, 0.0
+        if stage is Stage.BY_RANK:
+            # Over delta what is gone goes by itself, in its turn: others may refer to it till then.
+            grown = self.shelf.joined(has, target) if self.delta else target
+            return (target if grown.version == has.version else grown), 0.0
         if stage is Stage.REFERRING:
             until = self._referred_until()
             return (target, 0.0) if until <= self.now else (has, until)

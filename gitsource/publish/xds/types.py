@@ -35,7 +35,7 @@ class Stage(IntEnum):
     REFERRING = 2
     """What is new waits for what it may refer to."""
     BY_RANK = 3
-    """By the catalog's rank alone, additions and removals together."""
+    """By the catalog's rank alone; over delta what is gone is told after what is new."""
 
 
 @dataclass(frozen=True, slots=True)
