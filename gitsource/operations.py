@@ -31,6 +31,11 @@ MOST_REFUSALS = 50
 """Refusals told in one status."""
 MOST_FINDINGS = 1000
 """Findings told in one status; the rest is only counted."""
+OF_SINKS = (
+    *("streams", "subscriptions", "names", "request_bytes", "message_bytes"),
+    *("push_bytes_in_flight", "stalled"),
+)
+"""Limits that sinks meet."""
 
 
 class Operations:
@@ -127,6 +132,7 @@ class Operations:
             },
             "sinks": self._cache.sinks(),
             "refusals": self._sinks.refusals.rows(MOST_REFUSALS),
+            "limits": {name: getattr(settings.limits, name) for name in OF_SINKS},
             "ended": self._cache.endings.rows(),
             "secrets": [alarm.as_json() for alarm in self._sinks.alarms()],
         }

@@ -104,7 +104,11 @@ def _resources(
             "file": shown.origin.path,
             "line": shown.origin.line,
         }
-        yield row | {"body": _body(shown)} if bodies else row
+        if bodies:
+            row["body"] = _body(shown)
+            if now and before and now.version != before.version:
+                row["accepted_body"] = _body(before)
+        yield row
 
 
 def _known(collection: Collection | None, name: str) -> Resource | None:
@@ -117,6 +121,8 @@ def _body(resource: Resource) -> Any:
     from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource as Message
     from gitsource.sink.bodies import as_json
 
+    if not resource.wire:
+        return None  # The sink said that it has it: nobody here knows what that is.
     body = Message.FromString(resource.wire).body
     if is_secret(resource):
         return {"@type": body.type_url, "name": resource.name, "redacted": True}

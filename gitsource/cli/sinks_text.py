@@ -101,9 +101,18 @@ def _holding(one: Mapping[str, Any]) -> Iterator[str]:
         mark = " " if accepted == sent else "+" if accepted is None else "-" if not sent else "~"
         place = f"{resource['file']}:{resource['line']}"
         yield _cut(f"    {mark} {neutral(resource['name'])}  {neutral(place)}", WIDTH)
+        if "accepted_body" in resource:
+            yield "      sent:"
         if "body" in resource:
-            text = json.dumps(resource["body"], indent=2, ensure_ascii=True)
-            yield from (f"      {line}" for line in text.splitlines())
+            yield from _body(resource["body"])
+        if "accepted_body" in resource:
+            yield "      accepted:"
+            yield from _body(resource["accepted_body"])
+
+
+def _body(body: Any) -> Iterator[str]:
+    text = json.dumps(body, indent=2, ensure_ascii=True)
+    yield from (f"      {line}" for line in text.splitlines())
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

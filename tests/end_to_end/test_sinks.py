@@ -66,6 +66,27 @@ def test_one_sink_is_shown_with_what_it_was_sent_and_accepted(
     assert "+ shop/more  mesh/more.yaml" in people.stdout
 
 
+def test_what_was_accepted_is_shown_beside_what_was_sent_where_they_differ(
+    server: Gitsource, upstream: Upstream
+) -> None:
+    with closing(server.sink(VS, node="picky", accept=lambda push: push.nonce == "1")) as sink:
+        sink.next()
+        upstream.commit({"mesh/web.yaml": route("web", "other")})
+        server.sync()
+        sink.next()
+        refusing(server)
+        shown = server.cli("sinks", "show", "picky", "--bodies", "--output", "json")
+        people = server.cli("sinks", "show", "picky", "--bodies")
+
+    (stream,) = json.loads(shown.stdout)["streams"]
+    (row,) = stream["subscriptions"][0]["resources"]
+
+    assert row["sent"] != row["accepted"]
+    assert '"host": "other"' in json.dumps(row["body"])
+    assert '"host": "other"' not in json.dumps(row["accepted_body"])
+    assert "      accepted:" in people.stdout.splitlines()
+
+
 def test_a_sink_that_is_mended_can_be_sent_again_what_it_refused(
     server: Gitsource, upstream: Upstream
 ) -> None:
