@@ -65,22 +65,26 @@ def cpu_of(pid: int) -> float:
 class Source:
     """A `gitsource serve`, from exec to exit; its state directory outlives it."""
 
-    def __init__(self, url: str, state: Path, *, watch: bool = False) -> None:
+    def __init__(self, url: str, state: Path, *, watch: bool = False, more: str = "") -> None:
+        """*more* is added to the config file, as it is."""
         self.address = free_address()
         self._admin = free_address()
         self._config = state.with_suffix(".yaml")
         self._log = state.with_suffix(".log")
-        self._config.write_text(
-            CONFIG.format(
-                url=url,
-                state=state,
-                mcp=self.address,
-                admin=self._admin,
-                watch=str(watch).lower(),
-            )
+        self._settings = CONFIG.format(
+            url=url,
+            state=state,
+            mcp=self.address,
+            admin=self._admin,
+            watch=str(watch).lower(),
         )
+        self.configure(more)
         self.started = 0.0
         self.memory = Memory()
+
+    def configure(self, more: str) -> None:
+        """Write the config file; *more* is added to it."""
+        self._config.write_text(self._settings + more)
 
     def __enter__(self) -> Self:
         command = [str(Path(sys.executable).parent / "gitsource"), "serve"]

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +78,21 @@ def git(folder: Path, *arguments: str, **more: str) -> str:
     return done.stdout.strip()
 
 
+def fast_import(folder: Path, parts: Iterable[bytes]) -> None:
+    """Give git a fast-import stream for the repository *folder*."""
+    importing = subprocess.Popen(
+        ["git", f"--git-dir={folder}", "fast-import", "--quiet", "--force"],
+        stdin=subprocess.PIPE,
+        env=_CLEAN,
+    )
+    assert importing.stdin is not None
+    with importing.stdin as pipe:
+        for part in parts:
+            pipe.write(part)
+    if importing.wait():
+        raise SystemExit("git fast-import failed")
+
+
 def make(size: int, mix: Sequence[str] = documents.MIX, work: Path = WORK) -> Made:
     """Return the repository of *size* resources, made now or by an earlier run."""
     kinds = _MIXES.get(tuple(mix)) or "-".join(mix).lower()
@@ -89,17 +104,7 @@ def make(size: int, mix: Sequence[str] = documents.MIX, work: Path = WORK) -> Ma
     half_made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
     try:
         git(half_made, "init", "--quiet", "--bare", "--initial-branch=main")
-        importing = subprocess.Popen(
-            ["git", f"--git-dir={half_made}", "fast-import", "--quiet"],
-            stdin=subprocess.PIPE,
-            env=_CLEAN,
-        )
-        assert importing.stdin is not None
-        with importing.stdin as pipe:
-            for part in _history(size, mix):
-                pipe.write(part)
-        if importing.wait():
-            raise SystemExit("git fast-import failed")
+        fast_import(half_made, _history(size, mix))
         git(half_made, "repack", "-a", "-d", "-q", "--depth=50", "--window=10")
         git(half_made, "pack-refs", "--all")
         half_made.rename(folder)

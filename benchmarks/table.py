@@ -24,6 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import git_rows
 import repository
 import rows
 import validating
@@ -34,6 +35,7 @@ from processes import MeasureError
 NAMES = (
     *("cold", "warm", "commit", "watch", "full-set", "full-change", "one-collection"),
     *("validate", "recheck", "worst"),
+    *("poll", "large-commit", "webhook", "soak"),
     *("xds", "xds-mesh", "xds-lean", "xds-idle", "xds-storm", "limited"),
 )
 
@@ -85,6 +87,8 @@ def _all(options: argparse.Namespace, plan: rows.Plan, folder: Path) -> Iterator
             yield from rows.start_rows(site, names)
         if "commit" in names:
             yield from rows.commit_rows(site)
+        ours = names if size < 50_000 else names & {"poll", "webhook"}
+        yield from git_rows.git_rows(site, ours, options.soak)
         if size >= 50_000:
             # 200 sinks times 90 MB says nothing that 10 000 resources do not.
             continue
@@ -133,6 +137,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--patience", type=float, default=0, help="seconds to wait for a quiet machine, each value"
     )
+    parser.add_argument("--soak", type=int, default=10_000, help="commits of the soak (10000)")
     parser.add_argument("--work", type=Path, default=repository.WORK, help="where all of it lies")
     parser.add_argument("--json", type=Path, help="where the figures go (WORK/latest.json)")
     parser.add_argument("--keep", action="store_true", help="keep state directories and logs")

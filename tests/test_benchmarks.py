@@ -132,6 +132,21 @@ def test_one_command_measures_every_row_and_prints_the_table(tmp_path):
     assert "one-file commit (POST /sync) → ACK of 3 incremental sinks" in done.stdout
 
 
+def test_one_command_measures_what_following_a_repository_costs(tmp_path):
+    asked = ["--sizes", "20", "--rows", "poll,soak", "--soak", "20", "--repeat", "1"]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "table.py"), *asked, "--work", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "") == (done.returncode, done.stderr if done.returncode else "")
+    kept = json.loads((tmp_path / "latest.json").read_text())
+
+    assert ["poll", "soak", "soak-mirror"] == [row["name"] for row in kept["rows"]]
+    assert all(value > 0 for row in kept["rows"] for value in row["values"])
+
+
 @pytest.mark.timeout(300)
 def test_one_command_measures_the_rows_of_xds(tmp_path):
     rows = "xds-mesh,xds-idle,xds-storm,limited"

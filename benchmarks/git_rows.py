@@ -1,0 +1,208 @@
+"""
+What following a repository costs: looks without news, large commits, webhooks, a long time.
+
+Rule: what is counted is counted by the kernel (CPU, memory, descriptors, children of the serving
+process), and a row that leaks a process or a descriptor has no figure but a failure.
+"""
+
+from __future__ import annotations
+
+import hmac
+import http.client
+import json
+import os
+import signal
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import documents
+import floors
+import repository
+from measures import Floor, Row, when_quiet
+from processes import MeasureError, Source, free_address
+from rows import Site
+
+LOOKS = 50
+"""Looks without news in one value."""
+MANY = 1000
+"""Files of the large commit."""
+SECRET = "benchmarks"  # noqa: S105 - nobody else's
+PAUSE = 0.02
+"""Seconds between two deliveries."""
+
+
+def git_rows(site: Site, names: set[str], commits: int) -> Iterator[Row]:
+    """Yield the rows of *names* that are ours; *commits* are those of the soak."""
+    if "poll" in names:
+        yield _poll(site)
+    if "large-commit" in names and site.made.size >= MANY:
+        yield _large_commit(site)
+    if "webhook" in names:
+        yield _webhook(site)
+    if "soak" in names:
+        yield from _soak(site, commits)
+
+
+def _poll(site: Site) -> Row:
+    """CPU of a look that finds nothing new: the serving process and all that it starts."""
+    row = Row("poll", "look with nothing new: CPU, git included", site.made.size, "ms", 0.015)
+    with site.source() as source:
+        source.settled()
+        for _ in range(site.plan.repeat):
+            row.notes.setdefault("others_busy", []).append(when_quiet(site.plan.patience))
+            before = _cpu(source.pid)
+            for _ in range(LOOKS):
+                source.sync()
+            row.values.append((_cpu(source.pid) - before) / LOOKS)
+    site.plan.say(f"poll {row.size}: {row.median * 1000:.1f} ms")
+    return row
+
+
+def _cpu(pid: int) -> float:
+    """Return the CPU seconds of *pid*, of its living descendants, and of the ended ones."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(_cpu(child) for child in _children(pid))
+
+
+def _children(pid: int) -> list[int]:
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for each in lists for child in each.read_text().split()]
+
+
+def _large_commit(site: Site) -> Row:
+    """A commit of a thousand changed files, from `POST /sync` until it is served."""
+    title = f"commit of {MANY} files published, less what git fetch of it takes"
+    row = Row("large-commit", title, site.made.size, "s", 1.0, [Floor("git fetch of it")])
+    mirror = floors.SecondMirror(site.made, site.folder / "second-large.git")
+    with site.source() as source:
+        source.settled()
+        for generation in range(site.plan.repeat):
+            commit = _thousand(site, 10_000 + generation)
+            row.notes.setdefault("others_busy", []).append(when_quiet(site.plan.patience))
+            repository.git(site.made.folder, "update-ref", "refs/heads/main", commit)
+            began = time.monotonic()
+            source.sync()
+            took = time.monotonic() - began
+            if source.status()["revision"] != commit:
+                raise MeasureError("the large commit was not published")
+            row.floors[0].values.append(mirror.fetch())
+            row.values.append(took - row.floors[0].values[-1])
+    site.plan.say(f"large-commit {row.size}: {row.median:.2f} s")
+    return row
+
+
+def _thousand(site: Site, generation: int) -> str:
+    """Return a commit on top of main, on no branch, that changes a thousand documents."""
+    when = repository.DATE + 10_000_000 + generation
+    made, parts = site.made, []
+    parent = repository.git(made.folder, "rev-parse", "main")
+    ref = "refs/bench/large"
+    parts.append(
+        f"commit {ref}\ncommitter {repository.WHO} {when} +0000\ndata 4\nmany\nfrom {parent}\n"
+    )
+    for number in range(MANY):
+        text = documents.document(number, generation, made.mix)
+        parts.append(f"M 100644 inline {documents.path_of(number)}\n")
+        parts.append(f"data {len(text.encode())}\n{text}\n")
+    repository.fast_import(made.folder, [part.encode() for part in parts])
+    return repository.git(made.folder, "rev-parse", ref)
+
+
+def _webhook(site: Site) -> Row:
+    """The answer to a delivery while the whole repository is judged anew; 99 of 100 are faster."""
+    title = "webhook answered at p99 while everything is judged anew"
+    row = Row("webhook", title, site.made.size, "ms", 0.020)
+    site.prepare()
+    door = free_address()
+    secret = site.folder / "webhook-secret"
+    secret.write_text(f"{SECRET}\n")
+    more = f"webhook: {{listen: '{door}', secret_file: '{secret}', rate: 100000}}\n"
+    with Source(site.made.url, site.state, more=more) as source:
+        source.settled()
+        tip = repository.git(site.made.folder, "rev-parse", "main")
+        _deliver(tip, door)
+        for number in range(site.plan.slow):
+            row.notes.setdefault("others_busy", []).append(when_quiet(site.plan.patience))
+            before = source.status()["published"]["at"]
+            # Another default namespace is another catalog: no result of before counts.
+            source.configure(f"{more}default_namespace: bench-{number}\n")
+            os.kill(source.pid, signal.SIGHUP)
+            took = []
+            asked = time.monotonic()
+            while True:
+                took.append(_deliver(tip, door))
+                if time.monotonic() - asked > 0.5:
+                    asked = time.monotonic()
+                    if source.status()["published"]["at"] != before:
+                        break
+                time.sleep(PAUSE)
+            if len(took) < 50:
+                raise MeasureError("that was over too soon for a hundredth to mean anything")
+            row.values.append(statistics.quantiles(took, n=100)[98])
+            row.notes.setdefault("deliveries", []).append(len(took))
+            source.settled()
+    site.plan.say(f"webhook {row.size}: {row.median * 1000:.1f} ms of {row.notes['deliveries']}")
+    return row
+
+
+def _deliver(tip: str, door: str) -> float:
+    """Return the seconds from dialling until a push to *tip* is answered as accepted."""
+    body = json.dumps({"ref": "refs/heads/main", "after": tip}).encode()
+    headers = {
+        "Content-Type": "application/json",
+        "X-GitHub-Event": "push",
+        "X-GitHub-Delivery": str(time.monotonic_ns()),
+        "X-Hub-Signature-256": f"sha256={hmac.new(SECRET.encode(), body, 'sha256').hexdigest()}",
+    }
+    began = time.monotonic()
+    connection = http.client.HTTPConnection(door, timeout=30)
+    connection.request("POST", "/webhook", body, headers)
+    answer = connection.getresponse()
+    answer.read()
+    took = time.monotonic() - began
+    connection.close()
+    if answer.status != 202:
+        raise MeasureError(f"a delivery was answered {answer.status}")
+    return took
+
+
+def _soak(site: Site, commits: int) -> Iterator[Row]:
+    """Commits in a row: what memory grows by after a tenth of them, and how large the mirror is."""
+    memory = Row("soak", f"{commits} commits in a row: resident memory", site.made.size, "MB")
+    mirror = Row("soak-mirror", "… its mirror", site.made.size, "MB")
+    warm = max(1, commits // 10)
+    with site.source() as source:
+        source.settled()
+        for number in range(commits):
+            site.committer.publish(site.committer.prepare())
+            source.sync()
+            if number + 1 == warm:
+                before = _standing(source)
+        after = _standing(source)
+        mirror.values.append(float(_size(site.state)))
+    memory.target = 1.05 * before[0]
+    memory.floors.append(Floor("what it was after a tenth of them", 1.05, [float(before[0])]))
+    memory.values.append(float(after[0]))
+    if before[1:] != after[1:]:
+        raise MeasureError(f"descriptors and children were {before[1:]} and are {after[1:]}")
+    memory.notes["descriptors"], memory.notes["children"] = after[1:]
+    site.plan.say(
+        f"soak {memory.size}: {before} → {after}, {mirror.values[0] / 1e6:.1f} MB on disk"
+    )
+    yield memory
+    yield mirror
+
+
+def _standing(source: Source) -> tuple[int, int, int]:
+    """Return resident bytes, descriptors and children, once it is idle."""
+    source.settled()
+    descriptors = len(list(Path(f"/proc/{source.pid}/fd").iterdir()))
+    return source.resident(), descriptors, len(_children(source.pid))
+
+
+def _size(state: Path) -> int:
+    """Return how many bytes the mirror below *state* has on disk."""
+    return sum(file.stat().st_size for file in state.glob("*.git/**/*") if file.is_file())
