@@ -359,6 +359,7 @@ class Session:
                 code=heard.error.code,
                 error=text,
                 blamed=self._blamed(heard),
+                target=heard.target,
             )
             self._tell(report, f"NACK of {name}: {text or 'no reason given'}", logging.WARNING)
 

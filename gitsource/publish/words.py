@@ -147,6 +147,8 @@ class Nacked:
     nonce: str
     seconds: float
     error: Error
+    target: str = ""
+    """What it was a step to, if that counts as refused as well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,8 +188,9 @@ class SnapshotCache:
             if not report.part:
                 self._verdicts.accept(report.sink, report.collection, report.version)
         elif report.event == "nacked":
-            status.nacked, status.error = report.version, report.error
-            self._verdicts.refuse(report.sink, report.collection, report.version, report.error)
+            status.nacked, status.error = report.target or report.version, report.error
+            for version in {report.version, report.target or report.version}:
+                self._verdicts.refuse(report.sink, report.collection, version, report.error)
 
     def turned_away(self, peer: str, protocol: str, why: str, *, sink: str = "") -> bool:
         """Note a stream that was not taken, or ended; returns whether that is news."""

@@ -63,6 +63,8 @@ class SinkReport:
     """nacked, returned, disconnected: why, as text."""
     blamed: tuple[Resource, ...] = ()
     """nacked: what the sink means, as far as its words tell (`snapshot.blame`)."""
+    target: str = ""
+    """nacked: the version that what was refused was a step to; it counts as refused as well."""
     part: bool = False
     """acked: it was a part of the way to what is served, which no later stream goes back to."""
     note: str = ""
@@ -79,7 +81,7 @@ class CollectionStatus:
     sent: str | None = None
     acked: str | None = None
     nacked: str | None = None
-    """The version refused since the last ACK."""
+    """The version refused since the last ACK; if it was a step, what that was a step to."""
     error: str | None = None
     since: float = 0.0
     """When it was sent, accepted or refused last, in seconds since the epoch."""

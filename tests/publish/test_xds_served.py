@@ -199,6 +199,35 @@ async def test_who_refuses_a_part_goes_back_to_the_last_snapshot_it_accepted(del
         assert row_of(cache, "envoy")["returned"] is None
 
 
+@both
+async def test_a_refused_step_on_the_way_to_a_snapshot_stands_as_a_refusal_of_what_is_served(delta):
+    """Clusters come before others go: what is refused then is neither the old nor the new set."""
+    good = served({CDS: [stored(CDS, "c")], RDS: [stored(RDS, "r")]}, "a")
+    bad = served({CDS: [stored(CDS, "d", "bad")], RDS: [stored(RDS, "r", "v2")]}, "b")
+    async with serving(good) as (cache, server), channel(server.port) as connection:
+        server.shared.on_nack = "return"
+        client = RawXds(connection, "envoy", delta=delta)
+        await client.ask(CDS)
+        await client.accept()
+        await client.ask(RDS, "r")
+        await client.accept("r")
+        cache.set("default", bad)
+        step = await client.next()
+        await client.refuse(step, message="d: no good")
+        await client.accept()
+        row = await until(
+            lambda: (
+                row_of(cache, "envoy")["collections"][CDS]["acked"] == wanted(good, CDS)
+                and row_of(cache, "envoy")["collections"][CDS]
+            )
+        )
+        verdict = cache.accepted(bad)
+
+    assert wanted(bad, CDS) == row["nacked"]
+    assert "d: no good" in row["error"]
+    assert 1 == len(verdict.refused)
+
+
 def wanted(snapshot, url):
     (version,) = {one.version for one in snapshot.collections.values() if url_of(one) == url}
     return version

@@ -317,7 +317,7 @@ class Ads:
             trouble.refused |= {flight.after.version, flight.target}
             trouble.had = flight.after
             self._memory.grudges.doubt(self.identity, watch.requested)
-            return Nacked(*about, error)
+            return Nacked(*about, error, flight.target)
         put = {one.name: one.version for one in flight.put}
         verdict = judge(trouble, frozenset(put), error.message)
         grudges = self._memory.grudges
@@ -330,7 +330,9 @@ class Ads:
         trouble.groups = verdict.groups
         if verdict.whole:
             trouble.refused |= {flight.target}
-        return Nacked(*about, error)
+        # Else it is not known yet whose fault it is, and it may take what is served in the end.
+        known = flight.target if verdict.whole or verdict.bad else ""
+        return Nacked(*about, error, known)
 
     # ------------------------------------------------------------------ offering
 
