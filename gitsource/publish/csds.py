@@ -15,6 +15,7 @@ import grpc
 
 from gitsource.model import Collection
 from gitsource.observe.neutral import neutral
+from gitsource.publish.secrets import is_secret
 from gitsource.publish.services import LazyService
 from gitsource.publish.words import Holding
 from gitsource.publish.xds.body import body_of
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from gitsource.publish.session import Session
 
 CSDS = "envoy.service.status.v3.ClientStatusDiscoveryService"
-SECRETS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
 
 
 def csds(sessions: Callable[[], Iterable[Session]]) -> LazyService:
@@ -75,7 +75,7 @@ def _answer(request: Any, sessions: Iterable[Session]) -> Any:
         config = answer.config.add()
         config.node.id, config.node.cluster = node.id, node.cluster
         for holding in session.holdings():
-            bodies = not request.exclude_resource_contents and holding.requested != SECRETS
+            bodies = not request.exclude_resource_contents
             config.generic_xds_configs.extend(_told(holding, bodies=bodies))
     return answer
 
@@ -102,6 +102,8 @@ def _told(holding: Holding, *, bodies: bool) -> Iterator[Any]:
     from envoy.admin.v3 import config_dump_shared_pb2 as shared
     from envoy.service.status.v3 import csds_pb2
 
+    from gitsource.messages.sensitive import exposed
+
     statuses, client = csds_pb2.ConfigStatus, shared.ClientResourceStatus
     kinds: tuple[Collection | None, ...] = (holding.sent, holding.accepted)
     names = {name for each in kinds if each is not None for name in each.names}
@@ -122,6 +124,8 @@ def _told(holding: Holding, *, bodies: bool) -> Iterator[Any]:
             one.error_state.details = neutral(holding.why)
         else:
             one.config_status, one.client_status = statuses.STALE, client.REQUESTED
-        if bodies:
+        if bodies and not is_secret(shown):
             one.xds_config.MergeFromString(body_of(shown.wire))
+            if any(exposed(one.xds_config)):  # A cluster may hold a key as well.
+                one.ClearField("xds_config")
         yield one

@@ -7,7 +7,7 @@ import grpc
 import pytest
 from envoy.admin.v3.config_dump_shared_pb2 import ClientResourceStatus
 from envoy.config.cluster.v3 import cluster_pb2
-from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
+from envoy.extensions.transport_sockets.tls.v3 import secret_pb2, tls_pb2
 from envoy.service.status.v3 import csds_pb2, csds_pb2_grpc
 from envoy.type.matcher.v3 import string_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -184,6 +184,35 @@ async def test_key_material_is_never_told(delta):
 
         assert PLANTED.encode() in client.held[SDS]["tls"]
         assert not rows[SDS, "tls"].HasField("xds_config")
+        assert PLANTED not in str(await fetch(connection))
+
+
+@both
+async def test_a_key_inside_a_cluster_or_under_another_name_is_never_told_either(delta):
+    context = tls_pb2.UpstreamTlsContext()
+    pair = context.common_tls_context.tls_certificates.add()
+    pair.private_key.inline_string = PLANTED
+    cluster = cluster_pb2.Cluster(name="c")
+    cluster.transport_socket.typed_config.Pack(context)
+    secret = secret_pb2.Secret(name="tls")
+    secret.generic_secret.secret.inline_string = PLANTED
+    first = served(
+        {
+            CDS: [stored(CDS, "c", message=cluster), stored(CDS, "plain")],
+            SDS: [stored(SDS, "tls", message=secret)],
+        }
+    )
+    async with serving(first) as (_, server), channel(server.port) as connection:
+        client = RawXds(connection, "envoy", delta=delta)
+        for url in (CDS, "envoy/secrets"):
+            await client.ask(url)
+            await client.accept()
+        rows = await told(connection, "envoy", lambda rows: _is(rows, CDS, "c", SYNCED))
+
+        assert PLANTED.encode() in client.held[CDS]["c"]
+        assert not rows[CDS, "c"].HasField("xds_config")
+        assert rows[CDS, "plain"].HasField("xds_config")
+        assert ("envoy/secrets", "tls") in rows
         assert PLANTED not in str(await fetch(connection))
 
 
