@@ -20,7 +20,7 @@ import pytest
 
 from certificates import Authority
 from repositories import Upstream
-from running import Gitsource, eventually, route
+from running import Gitsource, cli, eventually, route
 from servers.github_api import GitHubApi
 from servers.over_http import HttpGit, Manner, basic, tls_server
 from servers.over_ssh import SshGit
@@ -201,6 +201,8 @@ def test_no_secret_is_found_in_anything_that_is_emitted(tmp_path: Path, make: An
         refused = running.sync()
         emitted += everything(running, "after a refusal")
         emitted.append(("the answer to sync", str(refused).encode()))
+        doctor = cli("doctor", "--config", running.config)
+        emitted.append(("the doctor", f"{doctor.stdout}{doctor.stderr}".encode()))
         # From here on in the other format of the log.
         running.config.write_text(running.config.read_text().replace("json", "text"))
         assert running.process is not None
@@ -226,6 +228,7 @@ def test_no_secret_is_found_in_anything_that_is_emitted(tmp_path: Path, make: An
     places = {name for name, _ in emitted}
 
     assert (bool(first), bool(scene.planted), "an argv" in places) == (True, True, True)
+    assert (doctor.returncode, "credentials" in doctor.stdout) == (1, True), doctor
     assert {"operator"} == {refused["fault"], again["fault"]}, (refused, again)
     assert [
         (place, secret)
