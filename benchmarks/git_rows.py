@@ -29,6 +29,9 @@ LOOKS = 50
 MANY = 1000
 """Files of the large commit."""
 SECRET = "benchmarks"  # noqa: S105 - nobody else's
+SPARE = 10
+"""Descriptors and children that may be there at the end of a soak and were not at its half: a
+connection that closes, a git process that is only just needed. What leaks does so thousandfold."""
 PAUSE = 0.02
 """Seconds between two deliveries."""
 
@@ -187,7 +190,7 @@ def _soak(site: Site, commits: int) -> Iterator[Row]:
     memory.target = 1.05 * before[0]
     memory.floors.append(Floor("what it was after half of them", 1.05, [float(before[0])]))
     memory.values.append(float(after[0]))
-    if before[1:] != after[1:]:
+    if any(now > then + SPARE for then, now in zip(before[1:], after[1:], strict=True)):
         raise MeasureError(f"descriptors and children were {before[1:]} and are {after[1:]}")
     memory.notes["descriptors"], memory.notes["children"] = after[1:]
     site.plan.say(
