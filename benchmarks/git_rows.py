@@ -7,6 +7,7 @@ process), and a row that leaks a process or a descriptor has no figure but a fai
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import http.client
 import json
@@ -67,12 +68,18 @@ def _cpu(pid: int) -> float:
     """Return the CPU seconds of *pid*, of its living descendants, and of the ended ones."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     own = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-    return own + sum(_cpu(child) for child in _children(pid))
+    for child in _children(pid):
+        with contextlib.suppress(OSError):  # one that ended just now counts in its parent
+            own += _cpu(child)
+    return own
 
 
 def _children(pid: int) -> list[int]:
-    lists = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for each in lists for child in each.read_text().split()]
+    found: list[int] = []
+    for each in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that ended just now
+            found += map(int, each.read_text().split())
+    return found
 
 
 def _large_commit(site: Site) -> Row:
