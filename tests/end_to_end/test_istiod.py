@@ -328,6 +328,7 @@ def test_an_istiod_that_finds_no_source_at_its_start_ends() -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(400)
 def test_half_a_minutes_pings_over_a_quiet_stream_are_borne(
     source: Gitsource, whole: Upstream
 ) -> None:
