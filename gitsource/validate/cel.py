@@ -4,7 +4,7 @@ The rules in CEL that stand in a schema beside its keywords (``x-kubernetes-vali
 A schema is compiled once into a tree of those places below which there is a rule, a list with keys
 or a deprecated field; a document is walked along that tree, so what has no rule costs nothing. A
 rule is asked once for what it can see of a value (`_seen`): ten thousand timeouts of 5s are one
-question.
+question, and it sees nothing else, so that no other value decides it.
 
 Rule: a rule that cannot be evaluated is broken, as it is in a cluster; but one that would take more
 steps than CEL's own budget allows says nothing, and the same is looked for by Istio's own rules.
@@ -211,10 +211,11 @@ def _rules(rules: tuple[_Rule, ...]) -> Check:
     answers: dict[Any, tuple[_Rule, ...]] = {}
 
     def run(value: Any) -> list[Found] | None:
-        key = seen(value)
+        asked = seen.part(value)
+        key = seen.key(asked)
         broken = answers.get(key) if key is not None else None
         if broken is None:
-            broken = tuple(rule for rule in rules if not _holds(rule.text, value))
+            broken = tuple(rule for rule in rules if not _holds(rule.text, asked))
             if key is not None:
                 if len(answers) >= ANSWERS:
                     answers.clear()
@@ -223,6 +224,7 @@ def _rules(rules: tuple[_Rule, ...]) -> Check:
             return None
         quoted = f", not {shown(value)}" if type(value) in (str, int, float) else ""
         plain = _without_empty_lists(value)
+        plain = plain and seen.part(plain)
         return [
             (
                 [],
@@ -252,33 +254,36 @@ _MEMBER = re.compile(r"\bself\.(\w+)\b(?!\()")
 _ASKED = re.compile(r"\bhas\(self\.(\w+)\)")
 
 
-def _seen(text: str) -> Callable[[Any], Any]:
-    """
-    Return what tells apart the values that the rules in *text* can tell apart.
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What rules can see of a value: nothing else may decide, and so nothing else is shown them."""
 
-    Of a mapping with fields that is whether those the rules name are there, and what they are where
-    more is asked; None where this is more than is worth remembering.
-    """
+    presence: tuple[str, ...]
+    """Fields of which they ask only whether they are there."""
+    wanted: tuple[str, ...]
+    """Fields of which they ask more."""
+
+    def part(self, value: Any) -> Any:
+        """Return the part of a mapping with fields that they see; any other value as it is."""
+        if type(value) is not dict or not (self.presence or self.wanted):
+            return value
+        part: dict[str, Any] = {name: True for name in self.presence if name in value}
+        part.update((name, value[name]) for name in self.wanted if name in value)
+        return part
+
+    def key(self, part: Any) -> Any:
+        """Return what tells apart the parts; None if this is more than is worth remembering."""
+        return _frozen(part)
+
+
+def _seen(text: str) -> _Seen:
+    """Return what the rules in *text* see of a value."""
     members = _MEMBER.findall(text)
     asked = _ASKED.findall(text)
     presence = tuple(
         name for name in dict.fromkeys(members) if members.count(name) == asked.count(name)
     )
-    wanted = tuple(name for name in dict.fromkeys(members) if name not in presence)
-
-    def key(value: Any) -> Any:
-        kind = type(value)
-        if kind is dict and members:
-            if wanted:
-                frozen = _frozen([value.get(name, _ABSENT) for name in wanted])
-                return frozen and (frozen, *(name in value for name in presence))
-            return tuple([name in value for name in presence])
-        return _frozen(value)
-
-    return key
-
-
-_ABSENT = object()
+    return _Seen(presence, tuple(name for name in dict.fromkeys(members) if name not in presence))
 
 
 def _frozen(value: Any) -> Any:

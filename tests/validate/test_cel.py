@@ -365,3 +365,14 @@ def test_a_rule_of_istios_is_told_instead_whatever_the_spelling():
     found = broken_at("spec", "jwtRules", 0, "jwks_uri", same=["RA-12"])
 
     assert kept(found, ("RA-12", ("spec", "jwtRules", 0, "jwksUri"))) == ["RA-12"]
+
+
+@pytest.mark.parametrize("odd", [2**70, float("nan"), None, {1: 2}], ids=repr)
+def test_what_a_rule_does_not_ask_for_decides_nothing_neither_now_nor_later(odd):
+    """No field beside it, and not what is in a field of which only the presence counts."""
+    text = "(has(self.jwks) ? 1 : 0) + (has(self.uri) ? 1 : 0) <= 1"
+    check = cel.compiled({"x-kubernetes-validations": [{"rule": text, "message": "one of them"}]})
+    values = [{"uri": odd, "issuer": odd}, {"uri": "https://a/keys", "issuer": "a"}]
+
+    assert [[], []] == [list(cel.problems(value, check)) for value in values]
+    assert 1 == len(list(cel.problems({"uri": odd, "jwks": "{}"}, check)))
