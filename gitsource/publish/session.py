@@ -371,7 +371,7 @@ class Session:
 
     def _tell_sent(self, push: Sent, size: int) -> None:
         mode = "delta" if push.incremental else "full state"
-        note = getattr(push, "note", "")
+        note = push.note
         report = self._report("sent", push, incremental=push.incremental, size=size, note=note)
         # Its ACK says the same a moment later, and a line costs about half as much as a push.
         self._tell(report, f"push of {_shown(push.requested)}, {mode}", logging.DEBUG)

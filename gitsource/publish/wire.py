@@ -38,6 +38,10 @@ class Sent(Protocol):
     def incremental(self) -> bool:
         """Whether the sink has to merge it."""
 
+    @property
+    def note(self) -> str:
+        """What an operator should know about it; empty if there is nothing."""
+
 
 class Machine(Protocol):
     """The state of one stream: no I/O, no clock."""

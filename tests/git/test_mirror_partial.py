@@ -29,26 +29,6 @@ def hosted(upstream: Upstream) -> Upstream:
     return upstream
 
 
-@pytest.fixture
-def mirrors(tmp_path, upstream):
-    """Open mirrors in one folder, each closing the one before, as restarts do."""
-    opened: list[Mirror] = []
-
-    def make(url: str | None = None, **meant: object) -> Mirror:
-        for mirror in opened:
-            mirror.close()
-        mirror = Mirror(
-            tmp_path / "state" / "mirror.git", Repository(url=url or upstream.url, **meant)
-        )
-        opened.append(mirror)
-        mirror.open()
-        return mirror
-
-    yield make
-    for mirror in opened:
-        mirror.close()
-
-
 def history(upstream: Upstream, commits: int = 12) -> None:
     """Commit files that come, change, go and come again, with a branch merged now and then."""
     told = random.Random(commits)  # the same history each time

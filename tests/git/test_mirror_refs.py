@@ -19,26 +19,6 @@ def upstream(tmp_path):
     return Upstream(tmp_path / "up")
 
 
-@pytest.fixture
-def mirrors(tmp_path, upstream):
-    """Open mirrors in one folder, each closing the one before, as restarts do."""
-    opened: list[Mirror] = []
-
-    def make(url: str | None = None, **meant: object) -> Mirror:
-        for mirror in opened:
-            mirror.close()
-        mirror = Mirror(
-            tmp_path / "state" / "mirror.git", Repository(url=url or upstream.url, **meant)
-        )
-        opened.append(mirror)
-        mirror.open()
-        return mirror
-
-    yield make
-    for mirror in opened:
-        mirror.close()
-
-
 def fetched(mirror: Mirror) -> str:
     """Fetch, and return the commit the mirror is at."""
     mirror.fetch()

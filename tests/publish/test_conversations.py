@@ -6,28 +6,13 @@ from pathlib import Path
 import pytest
 
 from exchange_transcript import Stage
+from written_conversations import conversations
 
 FOLDER = Path(__file__).parent.parent / "conversations"
 PAGE = Path(__file__).parent.parent.parent / "docs" / "protocol" / "classic.md"
 
 
-def conversations():
-    """Yield the lines of every conversation, each as [command, what is sent]."""
-    for path in sorted(FOLDER.glob("*.txt")):
-        title, lines = "", []
-        for line in [*path.read_text().splitlines(), "== "]:
-            text = re.sub(r"(^|\s)#.*", "", line).strip()
-            if line.startswith("== "):
-                if lines:
-                    yield pytest.param(lines, id=f"{path.stem}: {title}")
-                title, lines = line.removeprefix("== "), []
-            elif text.startswith("->"):
-                lines[-1] += f" {text}"
-            elif text:
-                lines.append(text)
-
-
-@pytest.mark.parametrize("lines", list(conversations()))
+@pytest.mark.parametrize("lines", list(conversations(FOLDER)))
 def test_conversation_goes_as_written(lines):
     stage = Stage()
     split = [[part.strip() for part in line.split("->")] for line in lines]
@@ -41,7 +26,7 @@ def test_every_expectation_of_the_facts_has_a_conversation_or_a_word_why_not():
     """Sections 3.1 to 3.9 of the protocol facts: one label for each line of theirs."""
     counts = {"S": 14, "D": 7, "I": 7, "T": 7, "Q": 6, "W": 8, "V": 5, "C": 4, "K": 8}
     expected = {f"{letter}{n}" for letter, last in counts.items() for n in range(1, last + 1)}
-    titles = "\n".join(param.id for param in conversations())
+    titles = "\n".join(param.id for param in conversations(FOLDER))
     elsewhere = re.findall(r"^\| ([A-Z]\d+) \|", PAGE.read_text(), re.MULTILINE)
     found = set(re.findall(r"\b[SDITQW]\d+\b", titles)) | set(elsewhere)
 

@@ -6,11 +6,12 @@ import base64
 import socket
 import socketserver
 import threading
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import Any, Self
 
 
-class Proxy:
+class Proxy(ABC):
     """Takes connections on to where they want to go; `HttpProxy` and `Socks5Proxy` say how."""
 
     def __init__(self, credentials: tuple[str, str] | None = None) -> None:
@@ -44,9 +45,9 @@ class Proxy:
         self._thread.join()
         self._server.server_close()
 
+    @abstractmethod
     def serve(self, client: socket.socket) -> None:
         """Speak the protocol with *client*, then carry bytes."""
-        raise NotImplementedError
 
     def connect(self, host: str, port: int) -> socket.socket:
         """Return a connection to the target, which is noted."""

@@ -6,26 +6,12 @@ from pathlib import Path
 import pytest
 from ads_transcript import Stage
 
+from written_conversations import conversations
+
 FOLDER = Path(__file__).parent / "conversations"
 
 
-def conversations():
-    """Yield the lines of every conversation, each as [command, what is sent]."""
-    for path in sorted(FOLDER.glob("*.txt")):
-        title, lines = "", []
-        for line in [*path.read_text().splitlines(), "== "]:
-            text = re.sub(r"(^|\s)#.*", "", line).strip()
-            if line.startswith("== "):
-                if lines:
-                    yield pytest.param(lines, id=f"{path.stem}: {title}")
-                title, lines = line.removeprefix("== "), []
-            elif text.startswith("->"):
-                lines[-1] += f" {text}"
-            elif text:
-                lines.append(text)
-
-
-@pytest.mark.parametrize("lines", list(conversations()))
+@pytest.mark.parametrize("lines", list(conversations(FOLDER)))
 def test_conversation_goes_as_written(lines):
     stage = Stage()
     split = [[part.strip() for part in re.split(r"\s->(?:\s|$)", f"{line} ")] for line in lines]
@@ -37,7 +23,7 @@ def test_conversation_goes_as_written(lines):
 
 def test_every_case_of_the_protocol_has_a_conversation():
     """The numbered cases of the facts about xDS, section 5, and the rules of section 7."""
-    titles = "\n".join(param.id for param in conversations())
+    titles = "\n".join(param.id for param in conversations(FOLDER))
     cases = {f"C{number}" for number in range(1, 16)}
     rules = {f"R{number}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 17, 18, 19)}
 

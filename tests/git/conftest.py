@@ -1,0 +1,28 @@
+"""What tests of mirrors share."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitsource.git.mirror import Mirror
+from gitsource.settings import Repository
+
+
+@pytest.fixture
+def mirrors(tmp_path, upstream):
+    """Open mirrors of *upstream* in one folder, each closing the one before, as restarts do."""
+    opened: list[Mirror] = []
+
+    def make(url: str | None = None, **meant: object) -> Mirror:
+        for mirror in opened:
+            mirror.close()
+        mirror = Mirror(
+            tmp_path / "state" / "mirror.git", Repository(url=url or upstream.url, **meant)
+        )
+        opened.append(mirror)
+        mirror.open()
+        return mirror
+
+    yield make
+    for mirror in opened:
+        mirror.close()
