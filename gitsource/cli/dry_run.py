@@ -41,7 +41,7 @@ def dry_run(
     """
     from gitsource.cli.offline import judge, kept_to, settings_for
     from gitsource.git.local import LocalRepository
-    from gitsource.plan import plan
+    from gitsource.plan.compare import plan
     from gitsource.report import machine, text
     from gitsource.snapshot.build import nothing, standing_of
 

@@ -182,14 +182,13 @@ def diff(
     output: str,
 ) -> None:
     """Show what sinks would see go from BEFORE to AFTER (by default the last good one)."""
-    from gitsource.plan import Plan, compare
+    from gitsource.plan.compare import compare
+    from gitsource.plan.values import Plan
     from gitsource.report import machine, text
 
     old = _snapshot(before, state_dir, repo, config)
     new = _snapshot(after, state_dir, repo, config)
-    planned = Plan(
-        old.revision, new.revision, old.version, new.version, (), tuple(compare(old, new))
-    )
+    planned = Plan(old.revision, new.revision, old.version, new.version, tuple(compare(old, new)))
     if output == "json":
         json.dump(machine.plan(planned), sys.stdout, indent=2)
         sys.stdout.write("\n")

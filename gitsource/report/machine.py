@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from gitsource.model import Finding, Revision, Snapshot
-from gitsource.plan import CollectionPlan, Plan
+from gitsource.plan.values import CollectionPlan, Plan
 
 
 def finding(found: Finding) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from gitsource.model import Finding
 from gitsource.observe.neutral import neutral
-from gitsource.plan import CollectionPlan, Plan
+from gitsource.plan.values import CollectionPlan, Plan
 
 _SHOWN = 50
 """Names listed for each collection before the rest is only counted."""

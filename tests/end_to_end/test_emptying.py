@@ -11,7 +11,7 @@ from gitsource.cli.offline import judge
 from gitsource.configuration import catalog_for
 from gitsource.git.local import LocalRepository
 from gitsource.git.mirror import Mirror
-from gitsource.plan import plan
+from gitsource.plan.compare import plan
 from gitsource.reconcile.judging import schema_reader
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.reconcile.reconciler import Reconciler

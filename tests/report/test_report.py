@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from gitsource.model import Collection, Finding, Origin, Resource, Revision, Snapshot
-from gitsource.plan import plan
+from gitsource.plan.compare import plan
 from gitsource.report import machine, text
 from gitsource.snapshot.build import Proposal
 
