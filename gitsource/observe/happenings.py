@@ -34,7 +34,7 @@ Event: TypeAlias = Literal[
 ``certificate``: one that was loaded anew, or could not be. ``policy``: rights that changed.
 """
 
-Fact: TypeAlias = str | int | float | bool | None | tuple[str, ...]
+Fact: TypeAlias = str | int | float | bool | tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
