@@ -27,6 +27,7 @@ from gitsource.observe.neutral import neutral
 from gitsource.publish.classic import TRIGGER, Classic
 from gitsource.publish.server import McpServer, metadata_of
 from gitsource.publish.session import GOING_AWAY, End, Ending, Session, Shared
+from gitsource.security.peer import Peer
 from gitsource.settings import DialRow, Limits, Settings
 
 log = logging.getLogger("gitsource.publish")
@@ -173,7 +174,8 @@ class Dialler:
     async def _serve(self, row: DialRow, call: grpc.aio.StreamStreamCall[bytes, bytes]) -> str:
         peer = f"{row.name} ({row.address})"
         wire = self._wire.dialled(row.name)
-        session = Session(self._shared, wire, peer, _reader(call), _writer(call))
+        who = Peer(address=str(row.address))
+        session = Session(self._shared, wire, peer, _reader(call), _writer(call), who=who)
         self._sessions[row.name] = session
         try:
             ending = await session.run()

@@ -25,6 +25,7 @@ import grpc.aio
 
 from gitsource.catalog import Catalog
 from gitsource.errors import ConfigurationError
+from gitsource.observe.happenings import Record, unrecorded
 from gitsource.publish.classic import Classic
 from gitsource.publish.csds import CSDS, csds
 from gitsource.publish.legacy import Legacy
@@ -33,6 +34,7 @@ from gitsource.publish.session import GOING_AWAY, End, Ending, Session, Shared
 from gitsource.publish.wire import Wire
 from gitsource.publish.xds.ads import Memory
 from gitsource.publish.xds.served import Xds
+from gitsource.security.peer import Peer
 from gitsource.settings import Address, Limits
 from gitsource.settings import Xds as XdsSettings
 from gitsource.snapshot.cache import DEFAULT, SnapshotCache
@@ -159,11 +161,12 @@ class McpServer:
         metadata: Sequence[str] = (),
         xds: XdsSettings | None = None,
         on_nack: str = "hold",
+        record: Record = unrecorded,
     ) -> None:
         """*metadata*: pairs such as ``mesh=prod`` that each stream is told."""
         self.port = 0
         """The port that is really bound, once started."""
-        self._shared = Shared(cache, limits, group, on_nack=on_nack)
+        self._shared = Shared(cache, limits, group, on_nack=on_nack, record=record)
         self.classic = Classic(cache, catalog, limits)
         """The wire of classic MCP, also for sinks that are dialled."""
         state = Legacy(cache, catalog, limits)
@@ -274,7 +277,8 @@ class McpServer:
             if self._shared.cache.turned_away(peer, wire.protocol, text):
                 log.warning("%s: one more is not taken, from %s", text, peer)
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
-        session = Session(self._shared, wire, peer, _reader(context), _writer(context))
+        who = Peer(address=peer)
+        session = Session(self._shared, wire, peer, _reader(context), _writer(context), who=who)
         task = asyncio.current_task()
         if task is None:
             raise AssertionError("gRPC runs handlers in tasks")

@@ -20,11 +20,13 @@ from typing import Any
 
 from gitsource.errors import ExchangeError, OverLimit
 from gitsource.model import Resource, Snapshot
+from gitsource.observe.happenings import Record, unrecorded
 from gitsource.observe.neutral import neutral
 from gitsource.publish.gate import Gate
 from gitsource.publish.giveback import GiveBack
 from gitsource.publish.wire import Machine, Sent, Wire
 from gitsource.publish.words import Acked, Heard, Holding, Nacked, Node, Stale, Subscribed
+from gitsource.security.peer import NOBODY, Peer
 from gitsource.settings import Limits
 from gitsource.snapshot.blame import blamed
 from gitsource.snapshot.cache import DEFAULT, SnapshotCache
@@ -83,6 +85,8 @@ class Shared:
     on_nack: str = "hold"
     """Whether a sink that refuses a part of a snapshot keeps the rest (``hold``), or goes back to
     the last one that it accepted (``return``)."""
+    record: Record = unrecorded
+    """Where the audit log is told of what happens on its streams."""
     gate: Gate = field(init=False)
     memory: GiveBack = field(default_factory=GiveBack)
     _told: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict, repr=False)
@@ -128,9 +132,13 @@ class Session:
         peer: str,
         read: Callable[[], Awaitable[bytes | None]],
         write: Callable[[bytes], Awaitable[None]],
+        *,
+        who: Peer = NOBODY,
     ) -> None:
         self.stream = shared.cache.open_stream()
         self.peer = _shown(peer)
+        self.who = who
+        """What the other end proved to be; for an address to show, see `peer`."""
         self._shared = shared
         self._read = read
         self._write = write
