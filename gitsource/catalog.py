@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 STRUCT = "google.protobuf.Struct"
 """Body of user-defined collections that name no message."""
 
-RULES_VERSION = "4"
+RULES_VERSION = "5"
 """Raised by hand when judging or encoding changes its answer for unchanged content."""
 
 
