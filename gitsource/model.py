@@ -51,23 +51,52 @@ BULK_CHANGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class LayerRevision:
+    """Which commit of one layer is part of a composition."""
+
+    name: str
+    commit: str
+    head: str = ""
+    """The newest commit of the layer that was seen; another one than `commit` if that is held, or
+    not looked at yet."""
+    held: str = ""
+    """Why the head stays back; empty if it does not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Revision:
-    """One commit of the followed ref."""
+    """One commit of the followed ref, or a composition of one commit of each layer."""
 
     commit: str
-    """Full object ID in lower-case hex, 40 (SHA-1) or 64 (SHA-256) digits."""
+    """Full object ID in lower-case hex, 40 (SHA-1) or 64 (SHA-256) digits; of a composition, what
+    `composed_id` makes of its layers."""
     tree: str
-    """Object ID of the commit's tree."""
+    """Object ID of the commit's tree; empty for a composition."""
     committed_at: int
     """Committer time in seconds since the epoch."""
     author: str = ""
     """``Name <mail>`` as Git has it: text from the repository, so neutralise it before display."""
     subject: str = ""
+    layers: tuple[LayerRevision, ...] = field(default=(), compare=False)
+    """What a composition is of, the lowest first; empty for a commit. Not compared: the ID says
+    which commits, and what is held beside them is how things stood at one time."""
 
     @property
     def short(self) -> str:
         """The first twelve digits, for people."""
         return self.commit[:12]
+
+    def commit_of(self, layer: str) -> str:
+        """Return the commit of *layer* in this composition; empty if there is none."""
+        return next((each.commit for each in self.layers if each.name == layer), "")
+
+
+def composed_id(layers: Iterable[LayerRevision]) -> str:
+    """Return the ID of a composition: SHA-256 in hex over the length-prefixed names and commits."""
+    told = b"".join(
+        _length_prefixed(layer.name) + _length_prefixed(layer.commit) for layer in layers
+    )
+    return hashlib.sha256(told).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,14 @@ ROWS = table(
         "trust.since not in the history",
         "set trust.since to a commit that the head follows from, or move the ref back",
     ),
+    Code(
+        "GS215",
+        "warning",
+        "place of a lower layer's document",
+        "if that is not meant, rename or remove one of the two; if it is, set the layer's "
+        "overrides to off",
+        note="only with several layers; an error where the layer's overrides says so",
+    ),
     # ------------------------------------------------------------------- documents
     Code(
         "GS301",

@@ -28,6 +28,8 @@ class FileState:
     """(collection, resource) of each document that became one."""
     ignored: int = 0
     """Documents of kinds that no collection takes."""
+    covered: tuple[tuple[str, Resource], ...] = ()
+    """Those of its resources that are not served, since a higher layer has another."""
 
 
 @dataclass(slots=True)

@@ -12,15 +12,23 @@ import hashlib
 import os
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from gitsource._proto.gitsource.state.v1.state_pb2 import Head, Record
+from gitsource._proto.gitsource.state.v1.state_pb2 import CollectionChange, Head, Record
 from gitsource._proto.gitsource.state.v1.state_pb2 import Revision as RevisionMessage
-from gitsource.model import Collection, Finding, Origin, Resource, Revision, Snapshot
+from gitsource.model import (
+    Collection,
+    Finding,
+    LayerRevision,
+    Origin,
+    Resource,
+    Revision,
+    Snapshot,
+)
 from gitsource.snapshot.build import FileState, Proposal, Standing
 
 MAGIC = b"GSH1"
@@ -107,6 +115,10 @@ def head_of(snapshot: Snapshot, recipe: str, now: float) -> Head:
         recipe=recipe,
         published_at=now,
     )
+    for layer in revision.layers:
+        head.revision.layers.add(
+            name=layer.name, commit=layer.commit, head=layer.head, held=layer.held
+        )
     for collection in snapshot.collections.values():
         head.collections.add(
             name=collection.name, version=collection.version, count=len(collection)
@@ -126,7 +138,10 @@ def entry_of(head: Head) -> Entry:
 
 def _revision(head: Head) -> Revision:
     told = head.revision
-    return Revision(told.commit, told.tree, told.committed_at, told.author, told.subject)
+    layers = tuple(
+        LayerRevision(each.name, each.commit, each.head, each.held) for each in told.layers
+    )
+    return Revision(told.commit, told.tree, told.committed_at, told.author, told.subject, layers)
 
 
 def full_record(snapshot: Snapshot, files: Mapping[str, FileState]) -> Iterator[bytes]:
@@ -172,16 +187,19 @@ def changes_record(base: Standing, proposal: Proposal) -> Record:
 
 
 def _put(record: Record, name: str, removed: Iterable[str], resources: Iterable[Resource]) -> None:
-    resources = tuple(resources)
-    record.collections.add(
-        name=name,
-        removed=removed,
-        names=[resource.name for resource in resources],
-        versions=[resource.version for resource in resources],
-        wires=[resource.wire for resource in resources],
-        paths=[resource.origin.path for resource in resources],
-        lines=[resource.origin.line for resource in resources],
-    )
+    _fill(record.collections.add(), name, removed, tuple(resources))
+
+
+def _fill(
+    change: CollectionChange, name: str, removed: Iterable[str], resources: Sequence[Resource]
+) -> None:
+    change.name = name
+    change.removed.extend(removed)
+    change.names.extend(resource.name for resource in resources)
+    change.versions.extend(resource.version for resource in resources)
+    change.wires.extend(resource.wire for resource in resources)
+    change.paths.extend(resource.origin.path for resource in resources)
+    change.lines.extend(resource.origin.line for resource in resources)
 
 
 def _tell_findings(record: Record, snapshot: Snapshot) -> None:
@@ -205,6 +223,12 @@ def _tell_files(record: Record, removed: Iterable[str], files: Mapping[str, File
     table.blobs.extend(bytes.fromhex(state.blob) for state in files.values())
     table.births.extend(state.birth for state in files.values())
     table.ignored.extend(state.ignored for state in files.values())
+    covered: dict[str, list[Resource]] = defaultdict(list)
+    for state in files.values():
+        for collection, resource in state.covered:
+            covered[collection].append(resource)
+    for name in sorted(covered):
+        _fill(table.covered.add(), name, (), covered[name])
 
 
 def snapshot_of(head: Head, records: list[Record]) -> Snapshot:
@@ -215,11 +239,7 @@ def snapshot_of(head: Head, records: list[Record]) -> Snapshot:
             content = known.setdefault(change.name, {})
             for name in change.removed:
                 content.pop(name, None)
-            columns = zip(
-                change.names, change.versions, change.wires, change.paths, change.lines, strict=True
-            )
-            for name, version, wire, path, line in columns:
-                content[name] = Resource(name, version, wire, Origin(path, line))
+            content.update((resource.name, resource) for resource in _resources(change))
     findings = tuple(
         Finding(
             told.file,
@@ -237,6 +257,14 @@ def snapshot_of(head: Head, records: list[Record]) -> Snapshot:
     return Snapshot.of(_revision(head), collections, findings)
 
 
+def _resources(change: CollectionChange) -> Iterator[Resource]:
+    columns = zip(
+        change.names, change.versions, change.wires, change.paths, change.lines, strict=True
+    )
+    for name, version, wire, path, line in columns:
+        yield Resource(name, version, wire, Origin(path, line))
+
+
 def files_of(records: Iterable[Record], snapshot: Snapshot) -> dict[str, FileState]:
     """Return the files that *records* come to; *snapshot* has their resources."""
     held: dict[str, list[tuple[str, Resource]]] = {}
@@ -248,11 +276,17 @@ def files_of(records: Iterable[Record], snapshot: Snapshot) -> dict[str, FileSta
         table = record.files
         for path in table.removed:
             files.pop(path, None)
+        covered: dict[str, list[tuple[str, Resource]]] = {}
+        for change in table.covered:
+            for resource in _resources(change):
+                covered.setdefault(resource.origin.path, []).append((change.name, resource))
         columns = zip(table.paths, table.blobs, table.births, table.ignored, strict=True)
         for path, blob, birth, ignored in columns:
-            files[path] = FileState(blob.hex(), birth, tuple(held.get(path, ())), ignored)
+            files[path] = FileState(
+                blob.hex(), birth, tuple(held.get(path, ())), ignored, tuple(covered.get(path, ()))
+            )
     for path, found in held.items():
         state = files[path]
         if len(state.resources) != len(found):
-            files[path] = FileState(state.blob, state.birth, tuple(found), state.ignored)
+            files[path] = replace(state, resources=tuple(found))
     return files

@@ -97,18 +97,32 @@ class Finding(_message.Message):
     def __init__(self, line: _Optional[int] = ..., column: _Optional[int] = ..., warning: _Optional[bool] = ..., code: _Optional[str] = ..., message: _Optional[str] = ..., resource: _Optional[str] = ..., file: _Optional[str] = ..., suppressed: _Optional[bool] = ...) -> None: ...
 
 class Revision(_message.Message):
-    __slots__ = ("commit", "tree", "committed_at", "author", "subject")
+    __slots__ = ("commit", "tree", "committed_at", "author", "subject", "layers")
     COMMIT_FIELD_NUMBER: _ClassVar[int]
     TREE_FIELD_NUMBER: _ClassVar[int]
     COMMITTED_AT_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    LAYERS_FIELD_NUMBER: _ClassVar[int]
     commit: str
     tree: str
     committed_at: int
     author: str
     subject: str
-    def __init__(self, commit: _Optional[str] = ..., tree: _Optional[str] = ..., committed_at: _Optional[int] = ..., author: _Optional[str] = ..., subject: _Optional[str] = ...) -> None: ...
+    layers: _containers.RepeatedCompositeFieldContainer[LayerRevision]
+    def __init__(self, commit: _Optional[str] = ..., tree: _Optional[str] = ..., committed_at: _Optional[int] = ..., author: _Optional[str] = ..., subject: _Optional[str] = ..., layers: _Optional[_Iterable[_Union[LayerRevision, _Mapping]]] = ...) -> None: ...
+
+class LayerRevision(_message.Message):
+    __slots__ = ("name", "commit", "head", "held")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    commit: str
+    head: str
+    held: str
+    def __init__(self, name: _Optional[str] = ..., commit: _Optional[str] = ..., head: _Optional[str] = ..., held: _Optional[str] = ...) -> None: ...
 
 class Head(_message.Message):
     __slots__ = ("revision", "version", "recipe", "published_at", "collections")
@@ -165,18 +179,20 @@ class CollectionChange(_message.Message):
     def __init__(self, name: _Optional[str] = ..., removed: _Optional[_Iterable[str]] = ..., names: _Optional[_Iterable[str]] = ..., versions: _Optional[_Iterable[str]] = ..., wires: _Optional[_Iterable[bytes]] = ..., paths: _Optional[_Iterable[str]] = ..., lines: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class FileTable(_message.Message):
-    __slots__ = ("removed", "paths", "blobs", "births", "ignored")
+    __slots__ = ("removed", "paths", "blobs", "births", "ignored", "covered")
     REMOVED_FIELD_NUMBER: _ClassVar[int]
     PATHS_FIELD_NUMBER: _ClassVar[int]
     BLOBS_FIELD_NUMBER: _ClassVar[int]
     BIRTHS_FIELD_NUMBER: _ClassVar[int]
     IGNORED_FIELD_NUMBER: _ClassVar[int]
+    COVERED_FIELD_NUMBER: _ClassVar[int]
     removed: _containers.RepeatedScalarFieldContainer[str]
     paths: _containers.RepeatedScalarFieldContainer[str]
     blobs: _containers.RepeatedScalarFieldContainer[bytes]
     births: _containers.RepeatedScalarFieldContainer[int]
     ignored: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, removed: _Optional[_Iterable[str]] = ..., paths: _Optional[_Iterable[str]] = ..., blobs: _Optional[_Iterable[bytes]] = ..., births: _Optional[_Iterable[int]] = ..., ignored: _Optional[_Iterable[int]] = ...) -> None: ...
+    covered: _containers.RepeatedCompositeFieldContainer[CollectionChange]
+    def __init__(self, removed: _Optional[_Iterable[str]] = ..., paths: _Optional[_Iterable[str]] = ..., blobs: _Optional[_Iterable[bytes]] = ..., births: _Optional[_Iterable[int]] = ..., ignored: _Optional[_Iterable[int]] = ..., covered: _Optional[_Iterable[_Union[CollectionChange, _Mapping]]] = ...) -> None: ...
 
 class Listing(_message.Message):
     __slots__ = ("paths", "sizes", "modified", "changed", "inodes", "taken", "contents", "question", "findings")
