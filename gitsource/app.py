@@ -352,12 +352,13 @@ class App:
         changed = [f.name for f in fields(new) if getattr(new, f.name) != getattr(old, f.name)]
         self._settings = new
         logs.set_up(new.log)
-        await self.reconciler.reconfigure(new, mirror)
+        # Before what waits for the look under way, which may wait for a host that does not answer.
         if new.views != old.views:
             self._show_views(new)
             for session in self._sessions():
                 session.assign()
             self.cache.wake()
+        await self.reconciler.reconfigure(new, mirror)
         for name in ("poll", "watch"):
             task = self._tasks.pop(name, None)
             if task is not None:

@@ -1,8 +1,9 @@
 """
 The pipeline on one screen: look → judge → decide → keep → publish.
 
-Rule: one look at a time, in one worker thread that owns Git, history and the standing revision;
-the event loop only swaps the finished snapshot in. A look that fails at any step changes nothing of
+Rule: one look at a time, in one worker thread that owns Git and the standing revision; the event
+loop only swaps the finished snapshot in. The history has a thread of its own (`archive`), so that
+operators' orders do not wait for Git. A look that fails at any step changes nothing of
 what is served. A dry-run is `judging.evaluate`, stopped before publishing.
 
 Each look compares the head with the last good revision, not with the last one looked at: a chain of
@@ -33,6 +34,7 @@ from gitsource.errors import (
 from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
 from gitsource.model import Finding, Revision, Snapshot
+from gitsource.reconcile.archive import Archive
 from gitsource.reconcile.journal import tell
 from gitsource.reconcile.outcomes import Condition, Held, Outcome
 from gitsource.reconcile.trusting import Trusting
@@ -105,7 +107,7 @@ class Reconciler:
         self.settings = settings
         self.condition = Condition()
         self._mirror = mirror
-        self._history = history
+        self._archive = Archive(history)
         self._blobs = blobs
         self._cache = cache
         self._catalog_at = catalog_at
@@ -117,7 +119,7 @@ class Reconciler:
         self._judged: tuple[str, str] | None = None
         self._opened = False
         self._stopping = Event()
-        self._trusting = Trusting(history, self._stopping)
+        self._trusting = Trusting(self._archive, self._stopping)
         self._flush: Callable[[], None] = _nothing
         self._prepare: Callable[[], None] = _nothing
         self.listeners: list[Callable[[Outcome], None]] = []
@@ -126,15 +128,11 @@ class Reconciler:
 
     def restore(self) -> Snapshot | None:
         """Serve what was last good, before anything else; returns it."""
-        control = self._history.control()
-        loaded = self._history.load()
+        control, loaded, pinned = self._archive.restore()
         if loaded is not None:
-            self._history.resume(loaded)
             self._loaded, self._recipe = loaded, loaded.recipe
-        serving = loaded.snapshot if loaded is not None else None
-        if control.pin is not None:
-            pinned = self._history.at(control.pin.revision)
-            serving = pinned.snapshot if pinned is not None else serving
+        last = loaded.snapshot if loaded is not None else None
+        serving = pinned or last
         self.condition = replace(self.condition, control=control, serving=serving)
         if serving is not None:
             self._cache.set("default", serving)
@@ -152,6 +150,7 @@ class Reconciler:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._blobs.close)
         await asyncio.get_running_loop().run_in_executor(self._thread, self._trusting.close)
         self._thread.shutdown()
+        self._archive.close()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -171,6 +170,7 @@ class Reconciler:
             look = await self._in_thread(self._look)
         except GitsourceError as error:
             look = _Look(_failed(error, self.condition.head))
+        look = self._held_back(look)
         if look.snapshot is not None:
             self._cache.set("default", look.snapshot)
         else:
@@ -178,9 +178,22 @@ class Reconciler:
         self._thread.submit(self._afterwards)
         seconds = time.perf_counter() - began
         outcome = replace(look.outcome, seconds=seconds, triggers=triggers)
-        if not self._stopping.is_set():
+        if not self._stopping.is_set() and outcome.result != "suspended":
             self._note(outcome, look)
         return outcome
+
+    def _held_back(self, look: _Look) -> _Look:
+        """Return *look*, held if a pin came between its way to disk and its way to sinks."""
+        control, snapshot = self.condition.control, look.snapshot
+        if control.pin is None or snapshot is None:
+            return look
+        if control.pin.revision == snapshot.revision.commit:
+            return look
+        known = Proposal(snapshot, {}, look.outcome.findings, full=False)
+        decision = decide(known, control)
+        why = decision.reason if isinstance(decision, Hold) else ""
+        outcome = Outcome("held", snapshot.revision, why, findings=look.outcome.findings)
+        return _Look(outcome, unsaved=look.unsaved)
 
     def _afterwards(self) -> None:
         """Do what nobody waits for: remember what was judged, keep the mirror small."""
@@ -277,16 +290,23 @@ class Reconciler:
         aside = self._trusting.rewound(self._mirror, revision, self.settings)
         if aside:
             proposal = replace(proposal, findings=tuple(sorted((*proposal.findings, *aside))))
-        decision = decide(proposal, self.condition.control)
+        return self._decided(revision, proposal, recipe)
+
+    def _decided(self, revision: Revision, proposal: Proposal, recipe: str) -> _Look:
+        """Carry out what is decided about *proposal*."""
+        standing = self._standing or nothing()
+        decision, unsaved = self._archive.publish(standing, proposal, recipe, self._clock())
+        if decision is None:
+            return _Look(Outcome("suspended", revision))
         self._judged = (revision.commit, recipe)
         findings = decision.proposal.findings
         if isinstance(decision, Hold):
             return _Look(Outcome("held", revision, decision.reason, findings=findings))
-        unsaved = self._keep(decision.proposal, recipe)
+        if unsaved:
+            log.error("published, but not kept on disk: %s", unsaved)
+        self._keep(standing, decision.proposal, recipe)
         outcome = Outcome("published", revision, findings=findings)
-        standing = self._standing
-        ignored = standing.ignored if standing is not None else 0
-        return _Look(outcome, proposal.snapshot, unsaved, ignored)
+        return _Look(outcome, proposal.snapshot, unsaved, standing.ignored)
 
     def _nothing_new(self, good: Snapshot, recipe: str) -> _Look:
         """Find that the head is the last good revision: after a restart, or once a pin is gone."""
@@ -311,20 +331,11 @@ class Reconciler:
             self._standing, self._loaded = self._loaded.standing(), None
         return self._standing
 
-    def _keep(self, proposal: Proposal, recipe: str) -> str:
-        """Make *proposal* what stands, on disk first; returns why that failed, if it did."""
-        standing = self._standing or nothing()
-        unsaved = ""
-        try:
-            self._history.append(standing, proposal, recipe, self._clock())
-        except StateError as error:
-            # Serving what is right now beats being able to serve it after a crash; status says so.
-            unsaved = str(error)
-            log.error("published, but not kept on disk: %s", error)
+    def _keep(self, standing: Standing, proposal: Proposal, recipe: str) -> None:
+        """Make *proposal*, which is on disk, what stands in place of *standing*."""
         accept(standing, proposal)
         self._standing, self._loaded, self._recipe = standing, None, recipe
         self._went_out(proposal.snapshot.revision)
-        return unsaved
 
     def _went_out(self, revision: Revision) -> None:
         try:
@@ -386,20 +397,23 @@ class Reconciler:
         Raises ConfigurationError if it is unknown or not fit to serve, StateError if the pin cannot
         be kept on disk (nothing is changed then).
         """
-        snapshot = await self._in_thread(lambda: self._earlier(spec))
+        snapshot = await self._kept(spec)
+        if snapshot is None:
+            snapshot = await self._in_thread(lambda: self._judged_anew(spec))
         pin = Pin(snapshot.revision.commit, reason, who, self._clock())
-        await self._control(replace(self.condition.control, pin=pin), snapshot)
+        await self._order(lambda control: replace(control, pin=pin), snapshot)
         self._serve(snapshot, "pin")
         log.warning("pinned %s: %s (%s)", snapshot.revision.short, reason, who)
         return snapshot
 
-    def _earlier(self, spec: str) -> Snapshot:
-        kept = {entry.revision.commit: entry for entry in self._history.entries()}
+    async def _kept(self, spec: str) -> Snapshot | None:
+        """Return what was published for *spec*: asked of the history alone, whatever Git does."""
+        kept = {entry.revision.commit for entry in await self._archive.entries()}
         matching = [commit for commit in kept if len(spec) >= 7 and commit.startswith(spec)]
-        if len(matching) == 1:
-            found = self._history.at(matching[0])
-            if found is not None:
-                return found.snapshot
+        return await self._archive.at(matching[0]) if len(matching) == 1 else None
+
+    def _judged_anew(self, spec: str) -> Snapshot:
+        """Return what the revision *spec* of the mirror comes to now, published before or not."""
         if not self._opened:
             self._mirror.open()
             self._opened = True
@@ -410,9 +424,9 @@ class Reconciler:
                 f"there is no revision {spec}: {error}",
                 hint="`gitsource snapshot list` shows what was published",
             ) from error
-        found = self._history.at(revision.commit)
+        found = self._archive.found(revision.commit)
         if found is not None:
-            return found.snapshot
+            return found
         objects = self._mirror.objects
         distrust = self._trusting.earlier(self._mirror, revision, self.settings)
         if distrust:
@@ -446,7 +460,8 @@ class Reconciler:
                 return None
 
         now = self.condition
-        for revision in (now.head, now.serving.revision if now.serving else None):
+        near = (now.held, now.serving)
+        for revision in (now.head, *(one.revision for one in near if one is not None)):
             if revision is not None and len(spec) >= 7 and revision.commit.startswith(spec):
                 return revision.commit
         return await self._in_thread(find)
@@ -474,7 +489,7 @@ class Reconciler:
 
     async def kept(self) -> list[Entry]:
         """Return what the history of snapshots has, oldest first."""
-        return await self._in_thread(self._history.entries)
+        return await self._archive.entries()
 
     async def previous(self) -> str:
         """Return the commit published before the one that is served: where a rollback goes."""
@@ -494,9 +509,9 @@ class Reconciler:
 
         Not before: the last good revision may be the very one that the pin kept from sinks.
         """
-        await self._control(replace(self.condition.control, pin=None), None)
+        await self._order(lambda control: replace(control, pin=None))
         log.warning("unpinned: %s (%s)", reason, who)
-        await self._in_thread(self._forget_judgement)
+        self._thread.submit(self._forget_judgement)
         if self.condition.control.suspension is not None:
             self._serve_last_good()
 
@@ -526,9 +541,9 @@ class Reconciler:
                 hint=f"`gitsource explain rule {others[0]}` says what to do",
             )
         allowance = Allowance(commit, reason, who, self._clock())
-        await self._control(replace(self.condition.control, allowance=allowance), None)
+        await self._order(lambda control: replace(control, allowance=allowance))
         log.warning("allowed %s: %s (%s)", held.revision.short, reason, who)
-        await self._in_thread(self._forget_judgement)
+        self._thread.submit(self._forget_judgement)
         return commit
 
     def _serve_last_good(self) -> None:
@@ -545,22 +560,24 @@ class Reconciler:
         self._cache.set("default", snapshot)
 
     def _forget_judgement(self) -> None:
-        """Have the head judged anew at the next look."""
+        """Have the head judged anew at the next look, in the thread that looks."""
         self._judged = None
 
     async def suspend(self, reason: str, who: str) -> None:
         """Stop looking for new revisions until `resume`."""
         suspension = Suspension(reason, who, self._clock())
-        await self._control(replace(self.condition.control, suspension=suspension), None)
+        await self._order(lambda control: replace(control, suspension=suspension))
         log.warning("suspended: %s (%s)", reason, who)
 
     async def resume(self, reason: str, who: str) -> None:
         """Look for new revisions again."""
-        await self._control(replace(self.condition.control, suspension=None), None)
+        await self._order(lambda control: replace(control, suspension=None))
         log.warning("resumed: %s (%s)", reason, who)
 
-    async def _control(self, control: Control, pinned: Snapshot | None) -> None:
-        await self._in_thread(lambda: self._history.set_control(control, pinned))
+    async def _order(
+        self, change: Callable[[Control], Control], pinned: Snapshot | None = None
+    ) -> None:
+        control = await self._archive.order(change, pinned)
         self.condition = replace(self.condition, control=control)
 
     async def reconfigure(self, settings: Settings, mirror: Mirror) -> None:

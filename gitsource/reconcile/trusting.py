@@ -25,11 +25,12 @@ from gitsource.git.signatures import Keys, Verifier, keys_of
 from gitsource.git.signed import MalformedError, Signed, of_commit, of_tag
 from gitsource.git.verbs import HEAD_REF
 from gitsource.model import Finding, Revision, Signature
+from gitsource.reconcile.archive import Archive
 from gitsource.rollout import trust as policy
 from gitsource.rollout.guard import confirmed, rewound
 from gitsource.rollout.trust import Mark
 from gitsource.settings import Settings, Trust
-from gitsource.snapshot.history import Followed, History
+from gitsource.snapshot.history import Followed
 
 MOST_KNOWN = 20_000
 """Signatures remembered, so that a held head is not checked again from where it left off."""
@@ -55,7 +56,7 @@ class _Question:
 class Trusting:
     """Judges heads by who signed what is new in them, and by what they follow from."""
 
-    def __init__(self, history: History, stopping: Event) -> None:
+    def __init__(self, history: Archive, stopping: Event) -> None:
         self._history = history
         self._stopping = stopping
         self._verifier: Verifier | None = None

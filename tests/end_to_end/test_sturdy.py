@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -70,6 +71,37 @@ def test_a_host_that_misbehaves_costs_freshness_and_nothing_else(
             host.manner = Manner.GOOD
             assert "published" == server.sync()["outcome"]
             assert head == server.status()["revision"]
+
+
+def look(server: Gitsource) -> None:
+    """Have it look, until it is killed."""
+    with suppress(OSError, http.client.HTTPException):
+        server.sync()
+
+
+def test_orders_do_not_wait_for_a_host_that_does_not_answer(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    with HttpGit(upstream.folder.parent) as host:
+        server = Gitsource(tmp_path / "gitsource", f"{host.url}/{upstream.folder.name}", QUIET)
+        with server:
+            first = eventually(lambda: server.status()["revision"], "a first snapshot")
+            upstream.commit({"mesh/api.yaml": route("api", "a")})
+            server.sync()
+            with closing(server.sink()) as sink:
+                sink.next()
+                host.manner = Manner.SILENT
+                looking = Thread(target=look, args=(server,))
+                looking.start()
+                assert host.held.wait(30)
+
+                server.ask("POST", "/rollback", {"revision": first, "reason": "incident 7"})
+                push = sink.next()
+                server.ask("POST", "/suspend", {"reason": "freeze"})
+                hangs = looking.is_alive()
+
+    assert {"shop/web"} == {each.metadata.name for each in push.resources}
+    assert hangs, "the look was under way all the time"
 
 
 def test_a_fetch_larger_than_the_settings_allow_is_not_taken(
