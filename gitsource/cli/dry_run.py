@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -19,14 +18,20 @@ from gitsource.errors import ConfigurationError
 @click.option("--config", type=click.Path(path_type=Path), help="Settings (collections and so on).")
 @click.option("--path", help="Folder of the repository to keep to.")
 @click.option("--strict", is_flag=True, help="Warnings count as errors for the exit code.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--output",
+    "told",
+    multiple=True,
+    metavar="FORMAT[=FILE]",
+    help="text, json, junit, sarif, github, gitlab, markdown or html; repeatable.  [default: text]",
+)
 def dry_run(
     repo: str,
     base: str | None,
     head: str,
     config: Path | None,
     path: str | None,
-    output: str,
+    told: tuple[str, ...],
     *,
     strict: bool,
 ) -> None:
@@ -42,9 +47,10 @@ def dry_run(
     from gitsource.cli.offline import judge, kept_to, settings_for
     from gitsource.git.local import LocalRepository
     from gitsource.plan.compare import plan
-    from gitsource.report import machine, text
+    from gitsource.report.formats.write import parse_outputs, write
     from gitsource.snapshot.build import nothing, standing_of
 
+    outputs = parse_outputs(told)
     settings = kept_to(settings_for(config), path)
     with LocalRepository(Path(repo)) as repository:
         new = repository.objects.revision(head)
@@ -65,10 +71,6 @@ def dry_run(
             "earlier revision; name that one with --base",
             err=True,
         )
-    if output == "json":
-        json.dump(machine.plan(planned), sys.stdout, indent=2)
-        sys.stdout.write("\n")
-    else:
-        sys.stdout.write(text.plan(planned, colour=colours(sys.stdout)))
+    write(planned, outputs, sys.stdout, colour=colours(sys.stdout), show_old=False)
     failed = planned.held or (strict and not all(each.suppressed for each in planned.findings))
     raise SystemExit(1 if failed else 0)

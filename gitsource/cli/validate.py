@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -22,13 +21,19 @@ from gitsource.cli.output import colours
 @click.option("--config", type=click.Path(path_type=Path), help="Settings (collections and so on).")
 @click.option("--strict", is_flag=True, help="Warnings count as errors for the exit code.")
 @click.option("--no-cache", is_flag=True, help="Judge everything, also what was judged before.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--output",
+    "told",
+    multiple=True,
+    metavar="FORMAT[=FILE]",
+    help="text, json, junit, sarif, github or gitlab; repeatable.  [default: text]",
+)
 def validate(
     paths: tuple[Path, ...],
     repo: Path | None,
     revision: str | None,
     config: Path | None,
-    output: str,
+    told: tuple[str, ...],
     *,
     isolated: bool,
     strict: bool,
@@ -45,10 +50,11 @@ def validate(
     environment.
     """
     from gitsource.configuration import load
-    from gitsource.report import machine, text
+    from gitsource.report.formats.write import OF_FINDINGS, parse_outputs, write_findings
 
     if bool(paths) == (repo is not None) or (revision is not None and repo is None):
         raise click.UsageError("name either PATHS, or --repo with --revision")
+    outputs = parse_outputs(told, OF_FINDINGS)
     settings = load(config, os.environ, {})
     if repo is not None:
         from gitsource.cli.offline import judge
@@ -63,12 +69,7 @@ def validate(
 
         cache = None if no_cache else cache_folder(os.environ)
         found, files = judge_files(paths, settings, isolated=isolated, cache=cache)
-    if output == "json":
-        json.dump(machine.findings(found), sys.stdout, indent=2)
-        sys.stdout.write("\n")
-    else:
-        sys.stdout.write(text.findings(found, colour=colours(sys.stdout)))
-        sys.stdout.write(text.summary(found, files))
+    write_findings(found, files, outputs, sys.stdout, colour=colours(sys.stdout))
     failed = any(
         finding.severity == "error" or (strict and not finding.suppressed) for finding in found
     )
