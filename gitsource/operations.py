@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from gitsource import served
 from gitsource.catalog import Catalog
 from gitsource.deliveries import Deliveries
 from gitsource.errors import ConfigurationError
@@ -243,6 +244,17 @@ class Operations:
             "refused": len(told.refused) if reached else 0,
             "waiting": list(told.waiting[:MOST_WAITING]) if reached else [],
         }
+
+    async def snapshot(self, collection: str, after: str) -> dict[str, Any]:
+        """Return the versions of what is served and to whom, or of a *collection*'s resources."""
+        now, views = self._reconciler.condition, self._reconciler.settings.views
+        if collection:
+            return served.resources(now.serving, collection, after)
+        orders = {
+            "pinned": now.control.pin is not None,
+            "suspended": now.control.suspension is not None,
+        }
+        return served.whole(now.serving, views, **orders) | self._sinks.served(views)
 
     # ------------------------------------------------------------------ sinks
 

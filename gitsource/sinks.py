@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from gitsource import served
 from gitsource.errors import ConfigurationError
 from gitsource.model import Collection, Resource
 from gitsource.publish.secrets import Alarm, is_secret
 from gitsource.publish.session import Session
 from gitsource.publish.words import Holding
 from gitsource.refusals import Refusals
+from gitsource.settings import ViewRow
 from gitsource.snapshot.cache import SnapshotCache
 
 
@@ -52,6 +54,10 @@ class Sinks:
             if session.stream in rows
         ]
         return {"sink": name, "streams": streams}
+
+    def served(self, views: Iterable[ViewRow]) -> dict[str, Any]:
+        """Return who is served, as far as a push is told by it (`gitsource.served`)."""
+        return served.sinks(self._sessions(), self._cache.sinks(), views)
 
     def retry(self, name: str) -> list[int]:
         """Send the sink *name* again what it refused; returns the numbers of its streams."""

@@ -103,6 +103,18 @@ def read_sink(query: Mapping[str, str]) -> tuple[str, bool]:
     return name, query.get("bodies", "") not in ("", "0", "false")
 
 
+def read_snapshot(query: Mapping[str, str]) -> tuple[str, str]:
+    """Return which collection ``GET /snapshot`` asks for (empty: none), and behind which name."""
+    hint = "GET /snapshot?collection=NAME&after=RESOURCE"
+    unknown = sorted(set(query) - {"collection", "after"})
+    if unknown:
+        raise ConfigurationError(f"{unknown[0]!r} is no parameter of snapshot", hint=hint)
+    collection, after = (_text(key, query.get(key)) for key in ("collection", "after"))
+    if after and not collection:
+        raise ConfigurationError("after which resource of which collection?", hint=hint)
+    return collection, after
+
+
 def read_webhook(query: Mapping[str, str]) -> str:
     """Return which delivery ``GET /webhook`` asks for."""
     hint = "GET /webhook?id=NUMBER"

@@ -19,6 +19,9 @@ class Operations(Protocol):
     async def wait(self, revision: str, sinks: int, timeout: float) -> dict[str, Any]:  # noqa: ASYNC109 - the caller's own bound
         """Return when the connected sinks, at least *sinks*, have accepted *revision*."""
 
+    async def snapshot(self, collection: str, after: str) -> dict[str, Any]:
+        """Return the versions of what is served and to whom, or of a *collection*'s resources."""
+
     async def sinks(self) -> dict[str, Any]:
         """Return the open streams, and what was refused lately."""
 

@@ -25,6 +25,7 @@ from gitsource.admin.commands import (
     read_command,
     read_explain,
     read_sink,
+    read_snapshot,
     read_timeout,
     read_wait,
     read_webhook,
@@ -95,6 +96,7 @@ def application(
     app.router.add_get("/readyz", routes.readyz)
     app.router.add_get("/metrics", routes.metrics)
     app.router.add_get("/status", routes.status)
+    app.router.add_get("/snapshot", routes.snapshot)
     app.router.add_get("/sinks", routes.sinks)
     app.router.add_get("/sink", routes.sink)
     app.router.add_get("/webhooks", routes.webhooks)
@@ -182,6 +184,11 @@ class _Routes:
     async def status(self, _request: web.Request) -> web.Response:
         """How things stand."""
         return _answer(await self._operations.status())
+
+    async def snapshot(self, request: web.Request) -> web.Response:
+        """What is served, as versions."""
+        collection, after = read_snapshot(request.query)
+        return _answer(await self._operations.snapshot(collection, after))
 
     async def sinks(self, _request: web.Request) -> web.Response:
         """The open streams, and what was refused lately."""

@@ -72,6 +72,9 @@ class Scripted:
     async def resume(self, reason, who):
         return await self._did("resume", reason, who)
 
+    async def snapshot(self, collection, after):
+        return await self._did("snapshot", collection, after)
+
     async def webhooks(self):
         return await self._did("webhooks")
 
@@ -462,3 +465,22 @@ async def test_which_delivery_has_to_be_said(query):
     assert status == 400
     assert told["fault"] == "operator"
     assert operations.calls == []
+
+
+# ---------------------------------------------------------------------- what is served
+
+
+async def test_what_is_served_is_asked_for_as_a_whole_or_by_collection():
+    async with door() as (client, operations):
+        await answer(client.get("/snapshot"))
+        await answer(client.get("/snapshot?collection=acme/v1/flags&after=shop/a"))
+
+    assert operations.calls == [("snapshot", "", ""), ("snapshot", "acme/v1/flags", "shop/a")]
+
+
+@pytest.mark.parametrize("query", ["bodies=1", "after=shop/a", "collection=%00"])
+async def test_what_makes_no_sense_of_what_is_served_is_refused(query):
+    async with door() as (client, operations):
+        status, _ = await answer(client.get(f"/snapshot?{query}"))
+
+    assert (status, operations.calls) == (400, [])

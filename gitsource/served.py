@@ -1,0 +1,130 @@
+"""
+What is served, to whom and how far it came, for those who compare it with something else.
+
+Rule: read-only, and enough to say from outside what a push would reach: versions of what is in the
+snapshot (before files are put into Secrets), the views in force, and of each sink what views and
+subscriptions look at. No bodies, and of a node's metadata only what the views ask for. Answers are
+bounded: a collection is told in pages, sinks and names beyond a number are only counted.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from gitsource.model import Snapshot
+from gitsource.publish.session import Session
+from gitsource.publish.views import LONG, REVISION
+from gitsource.publish.words import Holding, Node
+from gitsource.settings import ViewRow
+
+MOST_SINKS = 1000
+"""Streams told; the rest is only counted."""
+MOST_NAMES = 1000
+"""Names told that one subscription asks for; with more, only how many there are."""
+PAGE = 10_000
+"""Resources told at once."""
+
+
+def whole(
+    serving: Snapshot | None, views: Iterable[ViewRow], *, pinned: bool, suspended: bool
+) -> dict[str, Any]:
+    """Return what is served: versions of collections, and the views by which it is shown."""
+    collections = serving.collections.values() if serving is not None else ()
+    return {
+        "revision": serving.revision.commit if serving is not None else None,
+        "version": serving.version if serving is not None else None,
+        "pinned": pinned,
+        "suspended": suspended,
+        "collections": {
+            each.name: {"version": each.version, "count": len(each)} for each in collections
+        },
+        "views": [_row(view) for view in views],
+    }
+
+
+def resources(
+    serving: Snapshot | None, collection: str, after: str, *, most: int = PAGE
+) -> dict[str, Any]:
+    """Return names and versions of a *collection*: at most *most*, behind the name *after*."""
+    names: tuple[str, ...] = ()
+    version = None
+    told: dict[str, str] = {}
+    if serving is not None:
+        content, version = serving.collection(collection), serving.version
+        names = content.names
+        start = bisect_right(names, after) if after else 0
+        told = {each.name: each.version for each in content.resources[start : start + most]}
+        names = names[start:]
+    return {
+        "version": version,
+        "collection": collection,
+        "resources": told,
+        "next": [*told][-1] if len(names) > len(told) else None,
+    }
+
+
+def _row(row: Any) -> dict[str, Any]:
+    """Return a view as it stands in settings: what it does not ask for is left out."""
+    told: dict[str, Any] = {}
+    for each in fields(row):
+        value = getattr(row, each.name)
+        if is_dataclass(value):
+            value = _row(value)
+        elif isinstance(value, tuple):
+            pairs = bool(value) and isinstance(value[0], tuple)
+            value = dict(value) if pairs else list(value)
+        if value:
+            told[each.name] = value
+    return told
+
+
+# --------------------------------------------------------------------------- sinks
+
+
+def sinks(
+    sessions: Iterable[Session], rows: Iterable[dict[str, Any]], views: Iterable[ViewRow]
+) -> dict[str, Any]:
+    """Return a row for each open stream, of which the status says *rows*."""
+    asked = {REVISION, *(key for view in views for key, _ in view.nodes.metadata)}
+    known = {row["stream"]: row for row in rows}
+    streams = [one for one in sessions if one.stream in known]
+    return {
+        "sinks": [_sink(one, known[one.stream], asked) for one in streams[:MOST_SINKS]],
+        "sinks_omitted": max(0, len(streams) - MOST_SINKS),
+    }
+
+
+def _sink(session: Session, row: dict[str, Any], asked: set[str]) -> dict[str, Any]:
+    said = row["collections"]
+    told = {key: row[key] for key in ("id", "stream", "peer", "protocol", "views", "returned")}
+    return told | {
+        "node": _node(session.node, asked),
+        "subscriptions": [
+            _subscription(each, said.get(each.requested) or {}) for each in session.holdings()
+        ],
+    }
+
+
+def _node(node: Node | None, asked: set[str]) -> dict[str, Any] | None:
+    if node is None:
+        return None
+    where = ("id", "cluster", "region", "zone", "sub_zone")
+    told: dict[str, Any] = {key: getattr(node, key)[:LONG] for key in where}
+    metadata = {key: node.metadata[key][:LONG] for key in sorted(asked & node.metadata.keys())}
+    return told | {"metadata": metadata}
+
+
+def _subscription(holding: Holding, said: dict[str, Any]) -> dict[str, Any]:
+    names = holding.names
+    few = names is not None and len(names) <= MOST_NAMES
+    return {
+        "requested": holding.requested,
+        "collection": holding.collection,
+        "names": list(names) if names is not None and few else None,
+        "names_omitted": len(names) if names is not None and not few else 0,
+        "accepted": said.get("acked"),
+        "refused": said.get("nacked"),
+    }
