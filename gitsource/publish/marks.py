@@ -16,8 +16,8 @@ from typing import TypeAlias
 
 from gitsource._proto.istio.mcp.v1alpha1.metadata_pb2 import Metadata
 from gitsource.model import Collection, Resource, content_digest
-from gitsource.publish.selectors import ResourceSelector
 from gitsource.publish.xds.body import field_of
+from gitsource.selectors import ResourceSelector
 from gitsource.settings import ViewResources
 
 REVISION_LABEL = "istio.io/rev"

@@ -31,8 +31,8 @@ from gitsource.publish.marks import (
     filtered,
     visible,
 )
-from gitsource.publish.selectors import NodeSelector
 from gitsource.publish.words import Node
+from gitsource.selectors import NodeSelector
 from gitsource.settings import ViewResources, ViewRow
 
 REVISION = "ISTIO_REVISION"

@@ -1,9 +1,9 @@
 """
-Whom a view takes and what it shows, as compiled from its row in the settings.
+Which nodes are meant and which resources, as compiled from rows in the settings or of a policy.
 
-Rule: every part that is given has to match, and one that is absent matches all. A key that a node
-or a resource does not have matches no glob, not even `*`. Globs are those of shells, upper and
-lower case told apart; `*` goes over slashes and dots.
+Views and rights are made of these. Rule: every part that is given has to match, and one that is
+absent matches all. A key that a node or a resource does not have matches no glob, not even `*`.
+Globs are those of shells, upper and lower case told apart; `*` goes over slashes and dots.
 """
 
 from __future__ import annotations
@@ -11,17 +11,44 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import translate
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
-from gitsource.publish.words import Node
 from gitsource.settings import ViewNodes, ViewResources
 
 Matches: TypeAlias = Callable[[str], object]
 """Whether a text matches."""
 
 
+class Claims(Protocol):
+    """What a node says of itself; nothing of it is proved."""
+
+    @property
+    def id(self) -> str:
+        """Its ID."""
+
+    @property
+    def cluster(self) -> str:
+        """The cluster it says it belongs to."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What else it says."""
+
+    @property
+    def region(self) -> str:
+        """Where it says it runs."""
+
+    @property
+    def zone(self) -> str:
+        """The same, closer."""
+
+    @property
+    def sub_zone(self) -> str:
+        """The same, closer still."""
+
+
 class NodeSelector:
-    """Whom a view takes."""
+    """Which nodes are meant."""
 
     def __init__(self, row: ViewNodes) -> None:
         self._row = row
@@ -35,7 +62,7 @@ class NodeSelector:
     def __repr__(self) -> str:
         return f"<NodeSelector {self._row}>"
 
-    def takes(self, node: Node) -> bool:
+    def takes(self, node: Claims) -> bool:
         """Whether *node* matches every part that is given."""
         parts = (
             (self._ids, node.id),
@@ -50,7 +77,7 @@ class NodeSelector:
 
 
 class ResourceSelector:
-    """What a view shows."""
+    """Which resources are meant."""
 
     def __init__(self, row: ViewResources) -> None:
         self._row = row
@@ -65,13 +92,13 @@ class ResourceSelector:
         return f"<ResourceSelector {self._row}>"
 
     def concerns(self, collection: str) -> bool:
-        """Whether resources of *collection* may be shown."""
+        """Whether resources of *collection* may be meant."""
         return self._collections is None or bool(self._collections(collection))
 
     def shows(
         self, namespace: str, labels: Mapping[str, str], annotations: Mapping[str, str]
     ) -> bool:
-        """Whether a resource with these is shown, whatever its collection."""
+        """Whether a resource with these is meant, whatever its collection."""
         if self._namespaces is not None and not self._namespaces(namespace):
             return False
         return _has(labels, self._labels) and _has(annotations, self._annotations)
