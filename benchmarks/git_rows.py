@@ -15,7 +15,7 @@ import os
 import signal
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import documents
@@ -31,7 +31,7 @@ MANY = 1000
 """Files of the large commit."""
 SECRET = "benchmarks"  # noqa: S105 - nobody else's
 SPARE = 10
-"""Descriptors and children that may be there at the end of a soak and were not at its half: a
+"""Descriptors and children that may be there at the end of a soak and were not before: a
 connection that closes, a git process that is only just needed. What leaks does so thousandfold."""
 PAUSE = 0.02
 """Seconds between two deliveries."""
@@ -180,29 +180,30 @@ def _deliver(tip: str, door: str) -> float:
 
 
 def _soak(site: Site, commits: int) -> Iterator[Row]:
-    """Commits in a row: what memory grows by after half of them, and how large the mirror is."""
+    """Commits in a row: what memory grows by after a fifth of them, and how large the mirror is."""
     memory = Row("soak", f"{commits} commits in a row: resident memory", site.made.size, "MB")
     mirror = Row("soak-mirror", "… its mirror", site.made.size, "MB")
-    # By then the window of old versions (`snapshot.window`: 4096 of them) is full.
-    warm = max(1, commits // 2)
+    # By then the window of old versions (`snapshot.window`: 1024 of them) is full.
+    warm = max(1, commits // 5)
     with site.source() as source:
         source.settled()
         for number in range(commits):
             site.committer.publish(site.committer.prepare())
             source.sync()
-            if number + 1 == warm:
-                before = _standing(source)
-        after = _standing(source)
-        mirror.values.append(float(_size(site.state)))
-    memory.target = 1.05 * before[0]
-    memory.floors.append(Floor("what it was after half of them", 1.05, [float(before[0])]))
+            if (number + 1) % warm == 0:
+                memory.notes.setdefault("standing", []).append(_standing(source))
+                mirror.notes.setdefault("sizes", []).append(_size(site.state.glob("*.git")))
+                site.plan.say(f"soak: {number + 1} commits, {memory.notes['standing'][-1]}")
+    before, after = memory.notes["standing"][0], memory.notes["standing"][-1]
+    memory.floors.append(Floor("what it was after a fifth of them", 1.05, [float(before[0])]))
     memory.values.append(float(after[0]))
     if any(now > then + SPARE for then, now in zip(before[1:], after[1:], strict=True)):
         raise MeasureError(f"descriptors and children were {before[1:]} and are {after[1:]}")
-    memory.notes["descriptors"], memory.notes["children"] = after[1:]
-    site.plan.say(
-        f"soak {memory.size}: {before} → {after}, {mirror.values[0] / 1e6:.1f} MB on disk"
-    )
+    clone = site.folder / "clone.git"
+    there = str(site.made.folder)
+    repository.git(site.made.folder, "clone", "--quiet", "--bare", "--no-local", there, str(clone))
+    mirror.values.append(float(mirror.notes["sizes"][-1]))
+    mirror.floors.append(Floor("a fresh clone", 2.0, [float(_size([clone]))]))
     yield memory
     yield mirror
 
@@ -214,6 +215,7 @@ def _standing(source: Source) -> tuple[int, int, int]:
     return source.resident(), descriptors, len(_children(source.pid))
 
 
-def _size(state: Path) -> int:
-    """Return how many bytes the mirror below *state* has on disk."""
-    return sum(file.stat().st_size for file in state.glob("*.git/**/*") if file.is_file())
+def _size(folders: Iterable[Path]) -> int:
+    """Return how many bytes the files below *folders* have."""
+    files = (file for folder in folders for file in folder.rglob("*"))
+    return sum(file.stat().st_size for file in files if file.is_file())

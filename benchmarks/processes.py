@@ -71,20 +71,21 @@ class Source:
         self._admin = free_address()
         self._config = state.with_suffix(".yaml")
         self._log = state.with_suffix(".log")
-        self._settings = CONFIG.format(
-            url=url,
-            state=state,
-            mcp=self.address,
-            admin=self._admin,
-            watch=str(watch).lower(),
-        )
+        self._settings = {
+            "url": url,
+            "state": state,
+            "mcp": self.address,
+            "admin": self._admin,
+            "watch": str(watch).lower(),
+        }
         self.configure(more)
         self.started = 0.0
         self.memory = Memory()
 
-    def configure(self, more: str) -> None:
-        """Write the config file; *more* is added to it."""
-        self._config.write_text(self._settings + more)
+    def configure(self, more: str, *, url: str = "") -> None:
+        """Write the config file; *more* is added to it. *url*: another repository."""
+        told = self._settings | ({"url": url} if url else {})
+        self._config.write_text(CONFIG.format(**told) + more)
 
     def __enter__(self) -> Self:
         command = [str(Path(sys.executable).parent / "gitsource"), "serve"]
@@ -161,6 +162,12 @@ class Source:
         answer = self._ask("POST", "/sync", {})
         if answer.get("error"):
             raise MeasureError(f"POST /sync: {answer}")
+
+    def pin(self, commit: str) -> None:
+        """Tell it to serve *commit*; returns when it does."""
+        answer = self._ask("POST", "/pin", {"revision": commit, "reason": "measuring"})
+        if answer.get("error"):
+            raise MeasureError(f"POST /pin: {answer}")
 
     def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         connection = http.client.HTTPConnection(self._admin, timeout=300)
@@ -297,12 +304,14 @@ class Sinks:
         *,
         incremental: bool = False,
         limit: int = 0,
+        tls: Path | None = None,
     ) -> None:
-        """*limit*: bytes of the largest message each takes; 0: any."""
+        """*limit*: bytes of the largest message each takes; 0: any. *tls*: folder of papers."""
         # Decoding full sets is work for every core; for small pushes one process is quicker.
         parts = 1 if incremental or count < 50 else min(2, os.cpu_count() or 1)
         flags = ["--incremental"] if incremental else []
         flags += ["--limit", str(limit)] if limit else []
+        flags += ["--tls", str(tls)] if tls else []
         shares = [count // parts + (part < count % parts) for part in range(parts)]
         self._clients = [
             Talker("client.py", address, *collections, "--sinks", str(share), *flags, env=CLIENT)

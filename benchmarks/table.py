@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import git_rows
+import order_rows
 import repository
 import rows
 import validating
@@ -35,7 +36,7 @@ from processes import MeasureError
 NAMES = (
     *("cold", "warm", "commit", "watch", "full-set", "full-change", "one-collection"),
     *("validate", "recheck", "worst"),
-    *("poll", "large-commit", "webhook", "soak"),
+    *("poll", "large-commit", "webhook", "orders", "soak"),
     *("xds", "xds-mesh", "xds-lean", "xds-idle", "xds-storm", "limited"),
 )
 
@@ -89,6 +90,8 @@ def _all(options: argparse.Namespace, plan: rows.Plan, folder: Path) -> Iterator
             yield from rows.commit_rows(site)
         ours = names if size < 50_000 else names & {"poll", "webhook"}
         yield from git_rows.git_rows(site, ours, options.soak)
+        if "orders" in ours:
+            yield from order_rows.order_rows(site)
         if size >= 50_000:
             # 200 sinks times 90 MB says nothing that 10 000 resources do not.
             continue

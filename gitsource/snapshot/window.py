@@ -18,10 +18,10 @@ from collections.abc import Iterable
 from gitsource.model import Collection, empty_collection
 from gitsource.snapshot.build import CollectionDelta, delta
 
-VERSIONS = 4096
+VERSIONS = 1024
 """Kept versions over all collections that are no longer served."""
-ENTRIES = 2_000_000
-"""Resources listed in kept versions that are no longer served: 24 bytes each."""
+ENTRIES = 500_000
+"""Resources listed in kept versions that are no longer served: 24 bytes each, 12 MB in all."""
 OWN = 50_000
 """Resources that only a version no longer served refers to: about a kilobyte each."""
 DELTAS = 128
