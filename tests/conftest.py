@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,23 @@ ROOT = Path(__file__).parents[1]
 # An example that takes long on a busy machine is not wrong: time is measured in benchmarks/ alone.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which servers the tests over ssh had, where any ran: not every machine has an sshd."""
+    told = [
+        report.nodeid
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, ())
+        if "SshGit" in report.nodeid
+    ]
+    if told:
+        real = sum("OpenSshGit" in nodeid for nodeid in told)
+        sshd = f"in {real}" if real else "in none: there is none here that can be started"
+        terminalreporter.write_line(
+            f"ssh: asyncssh {version('asyncssh')} served in {len(told) - real} tests, "
+            f"OpenSSH's sshd {sshd}"
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)
