@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import gc
 import importlib
 import logging
-import os
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from gitsource.catalog import Catalog
 from gitsource.configuration import catalog_for
 from gitsource.deliveries import Deliveries
-from gitsource.errors import ConfigurationError, GitsourceError, StateError
+from gitsource.errors import ConfigurationError, GitsourceError
 from gitsource.git.command import Git
 from gitsource.git.credentials import for_settings
 from gitsource.git.mirror import Mirror
@@ -45,6 +43,7 @@ from gitsource.sinks import Sinks
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import History
+from gitsource.snapshot.lock import locked
 from gitsource.snapshot.reports import SinkReport
 from gitsource.triggers.announced import Announcements
 from gitsource.triggers.coalesce import Coalescer
@@ -102,7 +101,7 @@ class App:
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         settings = self._settings
         state = Path(settings.state_dir)
-        stack.enter_context(_locked(state))
+        stack.enter_context(locked(state))
         self.cache = SnapshotCache()
         self.telemetry = Telemetry(self._gauges, version=version("gitsource"))
         self.cache.listen(self._count)
@@ -425,30 +424,6 @@ async def _poll(
     from gitsource.triggers.poll import poll
 
     await poll(look, interval, max_backoff, failed=lambda outcome: outcome.result == "failed")
-
-
-@contextlib.contextmanager
-def _locked(state: Path) -> Iterator[None]:
-    """Hold *state* for this process alone."""
-    try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StateError(
-            f"the state directory {state} cannot be used: {error.strerror}",
-            hint="make it writable for this user, or name another with --state-dir",
-        ) from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StateError(
-                f"another gitsource uses {state}",
-                hint="give each instance a state directory of its own",
-            ) from error
-        yield
-    finally:
-        os.close(handle)
 
 
 def serve(settings: Settings, reload: Callable[[], Settings]) -> None:

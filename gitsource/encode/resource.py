@@ -198,3 +198,27 @@ def frame(name: str, create_time: int, metadata: bytes, body: bytes) -> bytes:
     time = b"\x08" + varint(create_time % 2**64) if create_time else b""
     told = b"\x0a" + sized(name.encode()) + b"\x12" + sized(time) + metadata
     return b"\x0a" + sized(told) + body
+
+
+def proved(wire: bytes) -> tuple[str, str]:
+    """
+    Return the name of a serialized resource, and its version as its content makes it.
+
+    Raises ValueError if *wire* is not what `frame` returns for that content.
+    """
+    from google.protobuf.message import DecodeError
+
+    from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource as Envelope
+
+    try:
+        told = Envelope.FromString(wire)
+    except DecodeError as error:
+        raise ValueError("is no resource") from error
+    metadata = told.metadata
+    labels, annotations = _pairs(b"\x22", metadata.labels), _pairs(b"\x2a", metadata.annotations)
+    type_url, body = told.body.type_url.encode(), told.body.value
+    version = _version(type_url, body, labels, annotations)
+    rest = b"\x1a" + sized(version.encode()) + labels + annotations
+    if frame(metadata.name, metadata.create_time.seconds, rest, _packed(type_url, body)) != wire:
+        raise ValueError("is not in the form, or of the version, that its content has")
+    return metadata.name, version
