@@ -1,0 +1,88 @@
+"""
+Many alike: what anybody can cause, and often, is written down once and counted after that.
+
+Rule: pure; time is an argument. Only what a stranger can cause is gathered (refusals, and webhook
+deliveries that prove nothing), and only above `AT_ONCE` a second from one host. What is gathered
+stands in one line a second for each host and cause, with how many there were; so nobody can push
+older lines out of the log by being refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from gitsource.observe.happenings import Happening
+
+AT_ONCE = 20
+"""Lines that the refusals of one host get in a second."""
+MOST_HOSTS = 256
+"""Hosts that are told apart in a second; further ones are counted together."""
+WINDOW = 1.0
+"""Seconds."""
+
+
+@dataclass(slots=True)
+class _Alike:
+    last: Happening
+    times: int = 1
+
+
+@dataclass(slots=True)
+class Crowd:
+    """What was refused in this second."""
+
+    _began: float = float("-inf")
+    _written: dict[str, int] = field(default_factory=dict)
+    _gathered: dict[tuple[str, ...], _Alike] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self._gathered)
+
+    def admit(self, told: Happening, now: float) -> bool:
+        """Whether *told* gets a line of its own; if not, it is counted until `due`."""
+        if not _of_a_stranger(told):
+            return True
+        if not self._gathered and not 0 <= now - self._began < WINDOW:
+            self._began = now
+            self._written.clear()
+        host = host_of(told.peer)
+        if host not in self._written and len(self._written) >= MOST_HOSTS:
+            host = "others"
+        self._written[host] = self._written.get(host, 0) + 1
+        if self._written[host] <= AT_ONCE:
+            return True
+        key = (told.event, told.outcome, told.why if len(self._gathered) < MOST_HOSTS else "", host)
+        alike = self._gathered.get(key)
+        if alike is None:
+            self._gathered[key] = _Alike(told)
+        else:
+            alike.last, alike.times = told, alike.times + 1
+        return False
+
+    def due(self, now: float, *, now_or_never: bool = False) -> list[Happening]:
+        """Return what was gathered, once the second is over: the last one of each, with a count."""
+        if not self._gathered or (0 <= now - self._began < WINDOW and not now_or_never):
+            return []
+        found = [
+            replace(one.last, facts={**one.last.facts, "times": one.times})
+            for one in self._gathered.values()
+        ]
+        self._gathered.clear()
+        self._written.clear()
+        self._began = now
+        return found
+
+
+def _of_a_stranger(told: Happening) -> bool:
+    if told.event == "webhook":
+        return not told.facts.get("proven")
+    return told.event == "refuse"
+
+
+def host_of(peer: str) -> str:
+    """Return an address without its port: ``ipv4:10.0.0.1:5000`` and ``10.0.0.1`` alike."""
+    kind, colon, rest = peer.partition(":")
+    if kind in {"ipv4", "ipv6"} and colon:
+        return rest.rpartition(":")[0]
+    host, _, port = peer.rpartition(":")
+    return host if host and port.isdigit() and (":" not in host or "]" in host) else peer

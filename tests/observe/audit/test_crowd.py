@@ -1,0 +1,96 @@
+"""Many refusals alike: counted, so that nobody can push older lines out of the log."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitsource.observe.audit.crowd import AT_ONCE, MOST_HOSTS, Crowd, host_of
+from gitsource.observe.happenings import Happening
+
+
+def refusal(peer="ipv4:10.0.0.1:5000", why="no certificate") -> Happening:
+    return Happening("refuse", peer=peer, outcome="refused", why=why)
+
+
+def test_the_first_refusals_of_a_second_get_a_line_each_and_the_rest_one_together():
+    crowd = Crowd()
+    admitted = [crowd.admit(refusal(), 100.0 + n / 10_000) for n in range(1000)]
+    (rest,) = crowd.due(101.0)
+
+    assert sum(admitted) == AT_ONCE
+    assert (rest.why, rest.facts) == ("no certificate", {"times": 1000 - AT_ONCE})
+
+
+def test_nothing_is_told_before_the_second_is_over_and_nothing_twice():
+    crowd = Crowd()
+    for _ in range(AT_ONCE + 1):
+        crowd.admit(refusal(), 100.0)
+
+    assert crowd.due(100.9) == []
+    assert len(crowd.due(101.0)) == 1
+    assert crowd.due(103.0) == []
+
+
+def test_one_host_does_not_hide_another():
+    crowd = Crowd()
+    for _ in range(500):
+        crowd.admit(refusal(), 100.0)
+
+    assert crowd.admit(refusal("ipv4:10.0.0.2:1"), 100.0)
+
+
+def test_causes_are_told_apart():
+    crowd = Crowd()
+    for n in range(100):
+        crowd.admit(refusal(why=f"reason {n % 2}"), 100.0)
+
+    assert sorted(one.why for one in crowd.due(101.0)) == ["reason 0", "reason 1"]
+
+
+def test_what_is_gathered_is_bounded_whatever_is_sent():
+    crowd = Crowd()
+    for n in range(20_000):
+        crowd.admit(refusal(f"ipv6:[2001:db8::{n:x}]:1", f"made up {n}"), 100.0)
+
+    assert len(crowd.due(101.0)) <= 2 * MOST_HOSTS
+
+
+@pytest.mark.parametrize("event", ["command", "publish", "push", "connect", "nack"])
+def test_what_no_stranger_can_cause_is_never_gathered(event):
+    crowd = Crowd()
+
+    assert all(crowd.admit(Happening(event), 100.0) for _ in range(1000))
+
+
+def test_deliveries_that_prove_nothing_are_gathered_and_others_are_not():
+    crowd = Crowd()
+    proven = Happening("webhook", peer="10.0.0.1", facts={"proven": True})
+    other = Happening("webhook", peer="10.0.0.1", facts={"proven": False})
+
+    assert all(crowd.admit(proven, 100.0) for _ in range(100))
+    assert sum(crowd.admit(other, 100.0) for _ in range(100)) == AT_ONCE
+
+
+def test_a_clock_that_is_set_back_stops_nothing():
+    crowd = Crowd()
+    for _ in range(100):
+        crowd.admit(refusal(), 100.0)
+
+    assert len(crowd.due(50.0)) == 1
+    assert crowd.admit(refusal(), 50.0)
+
+
+@pytest.mark.parametrize(
+    ("peer", "host"),
+    [
+        ("ipv4:10.0.0.1:5000", "10.0.0.1"),
+        ("ipv6:[::1]:5000", "[::1]"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("10.0.0.1:80", "10.0.0.1"),
+        ("::1", "::1"),
+        ("unix:", "unix:"),
+        ("", ""),
+    ],
+)
+def test_a_host_is_an_address_without_its_port(peer, host):
+    assert host_of(peer) == host
