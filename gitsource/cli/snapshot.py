@@ -184,16 +184,13 @@ def diff(
     """Show what sinks would see go from BEFORE to AFTER (by default the last good one)."""
     from gitsource.plan.compare import compare
     from gitsource.plan.values import Plan
-    from gitsource.report import machine, text
+    from gitsource.report.formats.write import parse_outputs, write
 
     old = _snapshot(before, state_dir, repo, config)
     new = _snapshot(after, state_dir, repo, config)
     planned = Plan(old.revision, new.revision, old.version, new.version, tuple(compare(old, new)))
-    if output == "json":
-        json.dump(machine.plan(planned), sys.stdout, indent=2)
-        sys.stdout.write("\n")
-    else:
-        sys.stdout.write(text.plan(planned, colour=colours(sys.stdout)))
+    outputs = parse_outputs([output])
+    write(planned, outputs, sys.stdout, colour=colours(sys.stdout), show_old=True)
 
 
 def _history(state_dir: Path | None, config: Path | None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - imported lazily

@@ -1,5 +1,5 @@
 """
-Findings, plans and snapshots as JSON values.
+Findings, revisions and snapshots as JSON values.
 
 Rule: the keys written here are an interface: they may grow, they never change their meaning.
 """
@@ -11,7 +11,6 @@ from dataclasses import asdict
 from typing import Any
 
 from gitsource.model import Finding, Revision, Snapshot
-from gitsource.plan.values import CollectionPlan, Plan
 
 
 def finding(found: Finding) -> dict[str, Any]:
@@ -41,32 +40,6 @@ def revision(told: Revision) -> dict[str, Any]:
         "committed_at": told.committed_at,
         "author": told.author,
         "subject": told.subject,
-    }
-
-
-def plan(planned: Plan) -> dict[str, Any]:
-    """Return what `gitsource dry-run --output json` prints."""
-    return {
-        "base": revision(planned.base),
-        "head": revision(planned.head),
-        "held": planned.held,
-        "version_before": planned.version_before,
-        "version_after": planned.version_after,
-        **findings(planned.findings),
-        "collections": {each.name: collection(each) for each in planned.collections},
-    }
-
-
-def collection(planned: CollectionPlan) -> dict[str, Any]:
-    """Return what would change in one collection."""
-    return {
-        "version_before": planned.version_before,
-        "version_after": planned.version_after,
-        "count_before": planned.count_before,
-        "count_after": planned.count_after,
-        "added": list(planned.added),
-        "changed": list(planned.changed),
-        "removed": list(planned.removed),
     }
 
 

@@ -1,22 +1,18 @@
 """
-Findings and plans for people, at most 80 columns where the content lets us.
+Findings for people, a line each.
 
-Rule: text that comes from the repository is neutralised before it is printed: a control character
-in a file name or a message must not drive the reader's terminal.
+Rule: text that comes from the repository is made harmless before it is printed: a control character
+in a file name or a message must not drive the reader's terminal, or the log of a CI.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from gitsource.model import Finding
-from gitsource.observe.neutral import neutral
-from gitsource.plan.values import CollectionPlan, Plan
+from gitsource.report.formats.harmless import harmless, place
 
-_SHOWN = 50
-"""Names listed for each collection before the rest is only counted."""
-
-_PAINT = {"error": "31", "warning": "33", "added": "32", "changed": "33", "removed": "31"}
+_PAINT = {"error": "31", "warning": "33"}
 
 
 def findings(found: Sequence[Finding], *, colour: bool = False) -> str:
@@ -38,52 +34,16 @@ def summary(found: Sequence[Finding], files: int) -> str:
     return f"{told}, {suppressed} suppressed\n" if suppressed else f"{told}\n"
 
 
-def plan(planned: Plan, *, colour: bool = False) -> str:
-    """Return what a revision would push."""
-    base, head = planned.base, planned.head
-    lines = [f"base  {base.short or '(nothing)'}  {neutral(base.subject)[:58]}".rstrip()]
-    lines.append(f"head  {head.short}  {neutral(head.subject)[:58]}".rstrip())
-    lines.append("")
-    if planned.findings:
-        lines += [_line(finding, colour=colour) for finding in planned.findings]
-        lines.append("")
-    if planned.held:
-        lines.append("This revision would be held: sinks keep what they have.")
-        if planned.collections:
-            lines.append("Its files without errors would push:")
-    elif not planned.collections:
-        lines.append("No collection changes: nothing would be pushed.")
-    for collection in planned.collections:
-        lines += _collection(collection, colour=colour)
-    return "\n".join(lines).rstrip("\n") + "\n"
+def what(found: Finding) -> str:
+    """Return what there is to say of *found* behind its severity."""
+    resource = f" {harmless(found.resource)}" if found.resource else ""
+    return f"{found.code}{resource}: {harmless(found.message)}"
 
 
-def _collection(collection: CollectionPlan, *, colour: bool) -> Iterable[str]:
-    yield (
-        f"{collection.name}  "
-        f"{collection.version_before[:12]} -> {collection.version_after[:12]}  "
-        f"({collection.count_before} -> {collection.count_after})"
-    )
-    kinds = (
-        ("added", "+", collection.added),
-        ("changed", "~", collection.changed),
-        ("removed", "-", collection.removed),
-    )
-    for what, sign, names in kinds:
-        for name in names[:_SHOWN]:
-            yield _painted(f"  {sign} {neutral(name)}", what, colour=colour)
-        if len(names) > _SHOWN:
-            yield f"  {sign} ... and {len(names) - _SHOWN} more {what}"
-
-
-def _line(finding: Finding, *, colour: bool) -> str:
-    place = neutral(finding.file)
-    if finding.line:
-        place += f":{finding.line}:{finding.column}"
-    word = "suppressed" if finding.suppressed else finding.severity
-    severity = _painted(word, finding.severity, colour=colour)
-    resource = f" {neutral(finding.resource)}" if finding.resource else ""
-    return f"{place}: {severity} {finding.code}{resource}: {neutral(finding.message)}"
+def _line(found: Finding, *, colour: bool) -> str:
+    word = "suppressed" if found.suppressed else found.severity
+    severity = _painted(word, found.severity, colour=colour)
+    return f"{place(found)}: {severity} {what(found)}"
 
 
 def _painted(text: str, what: str, *, colour: bool) -> str:

@@ -6,7 +6,10 @@ import json
 
 from gitsource.model import Collection, Finding, Origin, Resource, Revision, Snapshot
 from gitsource.plan.compare import plan
-from gitsource.report import machine, text
+from gitsource.report import text
+from gitsource.report.formats import document
+from gitsource.report.formats import text as plan_text
+from gitsource.report.formats.look import Look
 from gitsource.snapshot.build import Proposal
 
 ERROR = Finding("a.yaml", 3, 5, "error", "GS301", "no", "VirtualService/x/y")
@@ -19,13 +22,17 @@ def snapshot(number: int, **contents: str) -> Snapshot:
     return Snapshot.of(revision, {"c": Collection.of("c", resources)})
 
 
+def shown(planned) -> str:
+    return plan_text.plan(planned, Look())
+
+
 def planned(*findings: Finding, **after: str):
     head = Proposal(snapshot(2, **after), {}, findings, full=False)
     return plan(snapshot(1, kept="1", changed="1", removed="1"), head)
 
 
 def test_a_plan_lists_what_is_added_changed_and_removed() -> None:
-    told = text.plan(planned(kept="1", changed="2", added="1"))
+    told = shown(planned(kept="1", changed="2", added="1"))
 
     assert "c  " in told
     assert "(3 -> 3)" in told
@@ -34,18 +41,18 @@ def test_a_plan_lists_what_is_added_changed_and_removed() -> None:
 
 
 def test_a_plan_with_an_error_says_that_nothing_goes_out() -> None:
-    told = text.plan(planned(ERROR, kept="1", changed="1", removed="1"))
+    told = shown(planned(ERROR, kept="1", changed="1", removed="1"))
 
     assert "a.yaml:3:5: error GS301 VirtualService/x/y: no" in told
     assert "would be held" in told
 
 
 def test_a_plan_without_effect_says_so() -> None:
-    assert "nothing would be pushed" in text.plan(planned(kept="1", changed="1", removed="1"))
+    assert "nothing would be pushed" in shown(planned(kept="1", changed="1", removed="1"))
 
 
 def test_the_json_of_a_plan_has_versions_before_and_after() -> None:
-    told = json.loads(json.dumps(machine.plan(planned(WARNING, kept="1"))))
+    told = json.loads(document.plan(planned(WARNING, kept="1"), Look()))
 
     assert not told["held"]
     assert ["changed", "removed"] == told["collections"]["c"]["removed"]
@@ -68,6 +75,6 @@ def test_text_from_the_repository_cannot_drive_the_terminal() -> None:
 
 
 def test_many_names_are_cut_and_counted() -> None:
-    told = text.plan(planned(**{f"r{n}": "1" for n in range(200)}))
+    told = shown(planned(**{f"r{n}": "1" for n in range(200)}))
 
     assert "and 150 more added" in told
