@@ -1,36 +1,99 @@
 """
 From two snapshots, and what was found on the way, to a plan.
 
-Rule: computed from values alone: the same two snapshots give the same plan on every machine.
+Rule: computed from values alone: the same two snapshots give the same plan on every machine. The
+cost follows what differs, and so does the memory; how much of it is told in detail is bounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
+from gitsource.messages.fields import field as framed
 from gitsource.model import Collection, Finding, Resource, Snapshot
-from gitsource.plan.values import CollectionPlan, Plan, ResourceChange
+from gitsource.plan.fields import differences
+from gitsource.plan.files import moves
+from gitsource.plan.findings import compared
+from gitsource.plan.values import CollectionPlan, FieldChange, Json, Plan, ResourceChange
 from gitsource.rollout.decide import DENIED, GUARDED
-from gitsource.snapshot.build import Proposal, delta
+from gitsource.snapshot.build import FileState, Proposal, delta
+
+DETAILED_BYTES = 32 * 1024 * 1024
+"""Bodies of changed resources that are compared field by field, all together."""
+LARGEST_BODY = 512 * 1024
+"""A larger body is told as changed, without its fields."""
+LOOKED_AT = 50
+"""Resources of a file that are held against each other, to find those that were renamed."""
+NEAR = 0.8
+"""Part of the limit of a message from which on its size is told."""
+
+_TRUST = frozenset(("GS211", "GS212", "GS213", "GS214"))
 
 
-def plan(base: Snapshot, head: Proposal) -> Plan:
-    """Return what publishing *head* over *base* would do; everything found in it counts as new."""
+class Reader(Protocol):
+    """What reads bodies: `plan.bodies`."""
+
+    def read(self, collection: str, resource: Resource) -> Json:
+        """Return a resource as JSON without key material."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """How the bodies of either side are read."""
+
+    before: Reader
+    after: Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of the base beside its snapshot."""
+
+    findings: Sequence[Finding] = ()
+    files: Mapping[str, FileState] = field(default_factory=dict)
+
+
+def plan(
+    base: Snapshot, head: Proposal, known: Known | None = None, bodies: Bodies | None = None
+) -> Plan:
+    """
+    Return what publishing *head* over *base* would do.
+
+    What is found counts as new unless it is *known* of the base. Without *bodies* no fields are
+    compared.
+    """
+    known = known or Known()
     after = head.snapshot
-    return Plan(
+    moved = moves(known.files, head)
+    found = compared(
+        (each for each in known.findings if not of_a_guard(each)),
+        (each for each in head.findings if not of_a_guard(each)),
+        moved.renamed,
+        moved.came,
+        moved.went,
+    )
+    spared = _at_fault(head)
+    collections = tuple(compare(base, after, spared=spared, moved=moved.renamed, bodies=bodies))
+    made = Plan(
         base=base.revision,
         head=after.revision,
         version_before=base.version,
         version_after=after.version,
-        collections=tuple(compare(base, after, spared=_at_fault(head))),
-        new=tuple(each for each in head.findings if not of_a_guard(each)),
+        collections=collections,
+        new=found.new,
+        fixed=found.fixed,
+        old=found.old,
         guards=tuple(each for each in head.findings if of_a_guard(each)),
     )
+    return replace(made, notes=tuple(_heavy(made)))
 
 
 def of_a_guard(finding: Finding) -> bool:
     """Whether *finding* is what a guard says of a sound revision."""
-    return finding.code in GUARDED or finding.code == DENIED
+    return finding.code in GUARDED or finding.code == DENIED or finding.code in _TRUST
 
 
 def _at_fault(head: Proposal) -> frozenset[str]:
@@ -38,58 +101,202 @@ def _at_fault(head: Proposal) -> frozenset[str]:
     return frozenset(each.file for each in head.findings if each.severity == "error")
 
 
+def _heavy(made: Plan) -> Iterator[str]:
+    for each in made.collections:
+        kinds = (("full", each.full_bytes), ("incremental", each.incremental_bytes))
+        for what, size in kinds:
+            if size >= NEAR * made.message_limit:
+                over = "more than" if size > made.message_limit else "close to"
+                yield (
+                    f"{each.name}: its {what} message has {size / 2**20:.1f} MiB, {over} the "
+                    f"{made.message_limit / 2**20:g} MiB that a sink takes in one message unless "
+                    "it was built otherwise"
+                )
+                break
+
+
 def compare(
-    base: Snapshot, head: Snapshot, *, spared: Container[str] = ()
+    base: Snapshot,
+    head: Snapshot,
+    *,
+    spared: Container[str] = (),
+    moved: Mapping[str, str] | None = None,
+    bodies: Bodies | None = None,
 ) -> Iterator[CollectionPlan]:
     """
     Yield what differs between two snapshots, collection by collection, sorted by name.
 
-    What came from a file of *spared* does not count as removed.
+    What came from a file of *spared* does not count as removed. *moved* are files that were
+    renamed; with *bodies* what changed is told by its fields.
     """
+    look = _Look(bodies, moved or {})
     for name in sorted(base.collections.keys() | head.collections.keys()):
         before, after = base.collection(name), head.collection(name)
         if before.version == after.version:
             continue
         change = delta(before, after)
-        put = [_put(before.get(each.name), each) for each in change.put]
-        gone = [_gone(before, each) for each in change.removed]
-        gone = [each for each in gone if each.file not in spared]
-        if not (put or gone):
+        gone = [_known(before, each) for each in change.removed]
+        gone = [each for each in gone if each.origin.path not in spared]
+        if not (change.put or gone):
             continue
+        told = list(look.told(name, before, change.put, gone))
         yield CollectionPlan(
             name=name,
             version_before=before.version,
             version_after=after.version,
             count_before=len(before),
             count_after=len(after),
-            changes=tuple(sorted((*put, *gone), key=lambda each: each.name)),
+            changes=tuple(sorted(told, key=lambda each: each.name)),
+            full_bytes=_message(after, after.resources, ()),
+            incremental_bytes=_message(after, change.put, [each.name for each in gone]),
         )
 
 
-def _put(before: Resource | None, after: Resource) -> ResourceChange:
-    return ResourceChange(
-        name=after.name,
-        what="added" if before is None else "changed",
-        version_before=before.version if before is not None else "",
-        version_after=after.version,
-        file_before=before.origin.path if before is not None else "",
-        file=after.origin.path,
-        line=after.origin.line,
-        bytes_before=len(before.wire) if before is not None else 0,
-        bytes_after=len(after.wire),
-    )
-
-
-def _gone(before: Collection, name: str) -> ResourceChange:
+def _known(before: Collection, name: str) -> Resource:
     lost = before.get(name)
     if lost is None:
         raise AssertionError("what is removed was there")
-    return ResourceChange(
-        name=name,
-        what="removed",
-        version_before=lost.version,
-        file_before=lost.origin.path,
-        file=lost.origin.path,
-        line=lost.origin.line,
-        bytes_before=len(lost.wire),
-    )
+    return lost
+
+
+def _message(collection: Collection, put: Iterable[Resource], gone: Iterable[str]) -> int:
+    """Return the size of a classic MCP message with these resources and removed names."""
+    told = (collection.version.encode(), collection.name.encode(), b"1")
+    parts = [*told, *(each.wire for each in put), *(name.encode() for name in gone)]
+    return sum(sum(map(len, framed(b"\x0a", part))) for part in parts) + 2
+
+
+class _Look:
+    """Tells what became of resources; remembers how much was looked into."""
+
+    def __init__(self, bodies: Bodies | None, moved: Mapping[str, str]) -> None:
+        self._bodies = bodies
+        self._moved = moved
+        self._left = DETAILED_BYTES
+
+    def told(
+        self,
+        collection: str,
+        before: Collection,
+        put: Sequence[Resource],
+        gone: Sequence[Resource],
+    ) -> Iterator[ResourceChange]:
+        """Yield what became of each resource of *collection* that was *put* or is *gone*."""
+        came = [each for each in put if before.get(each.name) is None]
+        renamed = dict(self._renamed(collection, gone, came))
+        lost = {each.name for each in renamed.values()}
+        for each in put:
+            was = before.get(each.name)
+            if was is not None:
+                yield self._changed(collection, was, each)
+            elif each.name in renamed:
+                yield self._changed(collection, renamed[each.name], each)
+            else:
+                yield ResourceChange(
+                    name=each.name,
+                    what="added",
+                    version_after=each.version,
+                    file=each.origin.path,
+                    line=each.origin.line,
+                    bytes_after=len(each.wire),
+                )
+        for each in gone:
+            if each.name not in lost:
+                yield ResourceChange(
+                    name=each.name,
+                    what="removed",
+                    version_before=each.version,
+                    file_before=each.origin.path,
+                    file=each.origin.path,
+                    line=each.origin.line,
+                    bytes_before=len(each.wire),
+                )
+
+    def _changed(self, collection: str, was: Resource, now: Resource) -> ResourceChange:
+        fields, omitted = self._fields(collection, was, now)
+        renamed = was.name != now.name
+        return ResourceChange(
+            name=now.name,
+            what="renamed" if renamed else "changed",
+            before=was.name if renamed else "",
+            version_before=was.version,
+            version_after=now.version,
+            file_before=was.origin.path,
+            file=now.origin.path,
+            line=now.origin.line,
+            bytes_before=len(was.wire),
+            bytes_after=len(now.wire),
+            fields=fields,
+            omitted=omitted,
+        )
+
+    def _fields(
+        self, collection: str, was: Resource, now: Resource
+    ) -> tuple[tuple[FieldChange, ...], int]:
+        if self._bodies is None or was.version == now.version:
+            return (), 0
+        size = len(was.wire) + len(now.wire)
+        if size > LARGEST_BODY or size > self._left:
+            return (), 1
+        self._left -= size
+        before = self._bodies.before.read(collection, was)
+        return differences(before, self._bodies.after.read(collection, now))
+
+    def _renamed(
+        self, collection: str, gone: Sequence[Resource], came: Sequence[Resource]
+    ) -> Iterator[tuple[str, Resource]]:
+        """Yield the names of those that *came* with what they were called before."""
+        by_version: dict[str, list[Resource]] = defaultdict(list)
+        for each in reversed(gone):
+            by_version[each.version].append(each)
+        taken: set[str] = set()
+        others = []
+        for each in came:
+            if by_version.get(each.version):
+                was = by_version[each.version].pop()
+                taken.add(was.name)
+                yield each.name, was
+            else:
+                others.append(each)
+        if self._bodies is not None:
+            yield from self._alike(collection, [g for g in gone if g.name not in taken], others)
+
+    def _alike(
+        self, collection: str, gone: Sequence[Resource], came: Sequence[Resource]
+    ) -> Iterator[tuple[str, Resource]]:
+        """Yield those that say nearly the same, in the same file."""
+        by_file: dict[str, list[Resource]] = defaultdict(list)
+        for each in gone:
+            by_file[self._moved.get(each.origin.path, each.origin.path)].append(each)
+        for each in came:
+            candidates = by_file.get(each.origin.path, [])[:LOOKED_AT]
+            best = max(
+                ((self._likeness(collection, was, each), was) for was in candidates),
+                key=lambda pair: pair[0],
+                default=(0.0, None),
+            )
+            if best[1] is not None and best[0] >= 0.5:
+                by_file[each.origin.path].remove(best[1])
+                yield each.name, best[1]
+
+    def _likeness(self, collection: str, was: Resource, now: Resource) -> float:
+        """Return which part of the values of two bodies is the same."""
+        size = len(was.wire) + len(now.wire)
+        if self._bodies is None or size > LARGEST_BODY or size > self._left:
+            return 0.0
+        self._left -= size
+        one = set(_leaves(self._bodies.before.read(collection, was)))
+        other = set(_leaves(self._bodies.after.read(collection, now)))
+        return len(one & other) / max(len(one | other), 1)
+
+
+def _leaves(value: Json) -> Iterator[tuple[str, str]]:
+    waiting: list[tuple[str, Json]] = [("", value)]
+    while waiting:
+        path, inner = waiting.pop()
+        if isinstance(inner, dict):
+            waiting += [(f"{path}.{key}", each) for key, each in inner.items()]
+        elif isinstance(inner, list):
+            waiting += [(f"{path}[]", each) for each in inner]
+        else:
+            yield path, repr(inner)

@@ -32,7 +32,7 @@ def planned(*findings: Finding, **after: str):
 
 
 def test_a_plan_lists_what_is_added_changed_and_removed() -> None:
-    told = shown(planned(kept="1", changed="2", added="1"))
+    told = shown(planned(kept="1", changed="2", added="3"))
 
     assert "c  " in told
     assert "(3 -> 3)" in told
@@ -75,6 +75,6 @@ def test_text_from_the_repository_cannot_drive_the_terminal() -> None:
 
 
 def test_many_names_are_cut_and_counted() -> None:
-    told = shown(planned(**{f"r{n}": "1" for n in range(200)}))
+    told = shown(planned(**{f"r{n}": "2" for n in range(200)}))
 
     assert "and 150 more added" in told
