@@ -53,15 +53,13 @@ class _Question:
     """Name and object of the annotated tag that is followed."""
 
 
-class Trusting:
-    """Judges heads by who signed what is new in them, and by what they follow from."""
+class Commits:
+    """Judges commits by who signed them; remembers what it found."""
 
-    def __init__(self, history: Archive, stopping: Event) -> None:
-        self._history = history
+    def __init__(self, stopping: Event) -> None:
         self._stopping = stopping
         self._verifier: Verifier | None = None
         self._known: dict[str, Signature] = {}
-        self._answer: tuple[tuple[object, ...], tuple[Finding, ...]] | None = None
 
     def close(self) -> None:
         """Let go of the keys."""
@@ -69,45 +67,25 @@ class Trusting:
             self._verifier.close()
         self._verifier = None
         self._known.clear()
-        self._answer = None
 
-    # ------------------------------------------------------------------ signatures
-
-    def head(self, mirror: Mirror, revision: Revision, settings: Settings) -> tuple[Finding, ...]:
-        """
-        Return why *revision*, the head of *mirror*, is not trusted; nothing if it is.
-
-        Raises ConfigurationError if keys cannot be read or a program is missing, GitFailed if a
-        program does not end.
-        """
-        trust = settings.trust
-        if trust.mode == "none":
-            return ()
-        keys = keys_of(trust)
-        asked = (mirror.follows, mirror.objects.at(HEAD_REF), revision, keys.digest, trust)
-        if self._answer is None or self._answer[0] != asked:
-            self._use(keys)
-            known = self._history.followed(mirror.follows)
-            question = _Question(mirror.objects, revision, trust, known, mirror.annotated())
-            found = tuple(islice(self._findings(question), policy.MOST))
-            if not found:
-                since = trust.since or "" if trust.mode == "since" else ""
-                now = replace(known, verified=revision.commit, since=since)
-                if now != known:
-                    self._history.set_followed(now)
-            self._answer = (asked, found)
-        return self._answer[1]
-
-    def earlier(
-        self, mirror: Mirror, revision: Revision, settings: Settings
+    def untrusted(
+        self,
+        objects: Objects,
+        revision: Revision,
+        trust: Trust,
+        known: Followed,
+        tag: tuple[str, bytes] | None = None,
     ) -> tuple[Finding, ...]:
-        """Return why *revision*, which an operator asks for, is not trusted; nothing if it is."""
-        trust = settings.trust
+        """
+        Return why *revision* is not trusted, if all is that is *known*; nothing if it is.
+
+        *tag*, name and object of an annotated tag, may vouch for it. Raises ConfigurationError if
+        keys cannot be read or a program is missing, GitFailed if a program does not end.
+        """
         if trust.mode == "none":
             return ()
         self._use(keys_of(trust))
-        known = self._history.followed(mirror.follows)
-        question = _Question(mirror.objects, revision, trust, known, None)
+        question = _Question(objects, revision, trust, known, tag)
         return tuple(islice(self._findings(question), policy.MOST))
 
     def _use(self, keys: Keys) -> None:
@@ -170,6 +148,14 @@ class Trusting:
             else:
                 yield from policy.unfit(mark, trust.paths)
 
+    def signer(self, commit: str) -> str:
+        """Return by whom *commit* was found to be well signed; empty if nobody asked, or not."""
+        found = self._known.get(commit)
+        if found is None or found.state != "good":
+            return ""
+        people = sorted(found.signers - {found.key})
+        return f"{found.key} ({people[0]})" if people else found.key
+
     # ------------------------------------------------------------------ one commit
 
     def _mark(self, objects: Objects, commit: str, paths: frozenset[str]) -> Mark:
@@ -215,6 +201,55 @@ class Trusting:
             base = objects.tree_of(bases[0])
             sides = (objects.touched(base, parents[0].tree), objects.touched(base, parents[1].tree))
         return policy.own_changes(differing[0], differing[1], sides)
+
+
+class Trusting(Commits):
+    """Judges heads by who signed what is new in them, and by what they follow from."""
+
+    def __init__(self, history: Archive, stopping: Event) -> None:
+        super().__init__(stopping)
+        self._history = history
+        self._answer: tuple[tuple[object, ...], tuple[Finding, ...]] | None = None
+
+    def close(self) -> None:
+        """Let go of the keys."""
+        super().close()
+        self._answer = None
+
+    # ------------------------------------------------------------------ signatures
+
+    def head(self, mirror: Mirror, revision: Revision, settings: Settings) -> tuple[Finding, ...]:
+        """
+        Return why *revision*, the head of *mirror*, is not trusted; nothing if it is.
+
+        Raises ConfigurationError if keys cannot be read or a program is missing, GitFailed if a
+        program does not end.
+        """
+        trust = settings.trust
+        if trust.mode == "none":
+            return ()
+        keys = keys_of(trust)
+        asked = (mirror.follows, mirror.objects.at(HEAD_REF), revision, keys.digest, trust)
+        if self._answer is None or self._answer[0] != asked:
+            known = self._history.followed(mirror.follows)
+            found = self.untrusted(mirror.objects, revision, trust, known, mirror.annotated())
+            if not found:
+                since = trust.since or "" if trust.mode == "since" else ""
+                now = replace(known, verified=revision.commit, since=since)
+                if now != known:
+                    self._history.set_followed(now)
+            self._answer = (asked, found)
+        return self._answer[1]
+
+    def earlier(
+        self, mirror: Mirror, revision: Revision, settings: Settings
+    ) -> tuple[Finding, ...]:
+        """Return why *revision*, which an operator asks for, is not trusted; nothing if it is."""
+        trust = settings.trust
+        if trust.mode == "none":
+            return ()
+        known = self._history.followed(mirror.follows)
+        return self.untrusted(mirror.objects, revision, trust, known)
 
     # ------------------------------------------------------------------ what it follows from
 
