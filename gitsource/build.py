@@ -54,6 +54,9 @@ Read: TypeAlias = Callable[[Sequence[str]], Iterable[tuple[str, bytes | None]]]
 CHUNK = 250
 """Files a worker takes at a time: enough to keep it busy, too few for the last one to wait for."""
 
+SHORT = 2000
+"""Files that are judged within about a second: for so long, niced workers may have every core."""
+
 FRESH_BYTES = 24 * 1024 * 1024
 """Results that wait for `Builder.flush` at most; more than that is written while others wait."""
 
@@ -345,7 +348,7 @@ class Builder:
         *,
         serving: bool = False,
     ) -> None:
-        """With *serving* bulk work gives way to sinks: niced, and with a core left to them."""
+        """With *serving* bulk work gives way to sinks: niced, and a core is left if it is long."""
         self.catalog = catalog
         self._build = build
         self._cache = cache
@@ -416,7 +419,8 @@ class Builder:
             return
         chunks = [keys[at : at + CHUNK] for at in range(0, len(keys), CHUNK)]
         work = partial(_judged_chunk, self.catalog, bulk_read)
-        allowed = workers.beside(self._build.workers) if self._serving else self._build.workers
+        leaves_a_core = self._serving and len(keys) > SHORT
+        allowed = workers.beside(self._build.workers) if leaves_a_core else self._build.workers
         count = min(allowed, len(chunks))
         with workers.Workers(count, work, humble=self._serving) as pool:
             for chunk, results in pool.run(chunks):
@@ -443,21 +447,28 @@ def judge_blobs(keys: Sequence[Key], read: Read, catalog: Catalog) -> Iterator[b
 # --------------------------------------------------------------------------- joining paths
 
 
-def join(entry: TreeEntry, birth: int, result: FileResult) -> tuple[FileState, list[Finding]]:
-    """Return what the file at *entry*'s path has become, and its findings with their file."""
-    findings = [_finding(entry.path, message) for message in result.findings]
+def join(
+    entry: TreeEntry, birth: int, result: FileResult, called: str = ""
+) -> tuple[FileState, list[Finding]]:
+    """
+    Return what the file at *entry*'s path has become, and its findings with their file.
+
+    *called* is what the file is called wherever it is told of, if not by its path.
+    """
+    path = called or entry.path
+    findings = [_finding(path, message) for message in result.findings]
     resources = []
     for document in result.documents:
         named_by_path = document.named_by_path
         name = _named_after(entry.path) if named_by_path else document.name
         for message in document.findings:
             label = f"{document.kind}/{name}" if named_by_path else message.resource
-            findings.append(_finding(entry.path, message, label))
+            findings.append(_finding(path, message, label))
         if named_by_path and not _NAME_FROM_PATH.fullmatch(name):
-            findings.append(_unnameable(entry.path, name, document))
+            findings.append(_unnameable(path, name, document))
         elif document.version:
             wire = frame(name, birth, document.metadata, document.body)
-            origin = Origin(entry.path, document.line)
+            origin = Origin(path, document.line)
             resource = Resource(name, document.version, wire, origin)
             resources.append((document.collection, resource))
     return FileState(entry.blob, birth, tuple(resources), result.ignored), findings

@@ -9,7 +9,7 @@ fetched or run on account of what the repository holds.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from gitsource.build import Builder, join
@@ -22,6 +22,22 @@ from gitsource.relate import load, related
 from gitsource.rollout.guard import confirmed, guarded
 from gitsource.settings import Settings
 from gitsource.snapshot.build import FileState, Proposal, Standing, nothing, propose
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What became of the files of a revision, one by one."""
+
+    changed: dict[str, FileState | None] = field(repr=False)
+    """Those that differ from the base; None where a file is gone."""
+    facts: dict[str, bytes | None] = field(repr=False)
+    findings: list[Finding]
+    blobs: dict[str, str] = field(repr=False)
+    """Where the content of each is that was judged."""
+    full: bool
+    """Whether all were judged."""
+    too_many: bool = False
+    """Whether there are so many that none was judged."""
 
 
 def evaluate(
@@ -38,12 +54,54 @@ def evaluate(
     *served* is what would be replaced where there is no base to compare with. Raises MirrorError if
     the repository cannot be read.
     """
+    judged = judge_files(objects, base, revision, builder, settings)
+    standing = base or nothing()
+    if judged.too_many:
+        return propose(standing, revision, {}, judged.findings, full=judged.full)
+    index = standing.references or load_references(standing, objects, builder, settings)
+    news = related(
+        index,
+        judged.facts,
+        settings.references,
+        standing.snapshot.findings,
+        lambda path: judged.blobs.get(path) or standing.files[path].blob,
+        partial(objects.read, limit=settings.limits.file_bytes),
+        builder.catalog,
+        full=base is None,
+    )
+    proposal = propose(
+        standing,
+        revision,
+        judged.changed,
+        (*judged.findings, *news.findings),
+        full=base is None,
+        kinds=builder.catalog.called,
+        references=news.draft,
+        told_anew=news.affected,
+    )
+    before = base.snapshot if base is not None else served
+    return proposal if before is None else _guarded(proposal, before, objects, builder, settings)
+
+
+def judge_files(
+    objects: Objects,
+    base: Standing | None,
+    revision: Revision,
+    builder: Builder,
+    settings: Settings,
+    prefix: str = "",
+) -> Files:
+    """
+    Judge each file of *revision* by itself that differs from *base* (None: all of them).
+
+    Everywhere but in the repository, the names of files have *prefix* before them. Raises
+    MirrorError if the repository cannot be read.
+    """
     path, limits = settings.repository.path, settings.limits
     chosen = selection(settings.repository)
     takes = chosen.takes if chosen is not None else None
     entries: list[TreeEntry] = []
-    changed: dict[str, FileState | None] = {}
-    facts: dict[str, bytes | None] = {}
+    judged = Files({}, {}, [], {}, full=base is None)
     if base is None:
         entries = objects.entries(revision.tree, path, takes)
         builder.expect(len(entries))
@@ -53,52 +111,32 @@ def evaluate(
         births = objects.births_since(old.commit, revision.commit)
         for change in objects.changes(old.tree, revision.tree, path, takes):
             if change.entry is None:
-                changed[change.path] = facts[change.path] = None
+                name = prefix + change.path
+                judged.changed[name] = judged.facts[name] = None
             else:
                 entries.append(change.entry)
     builder.ensure = objects.ensure
-    findings, files = _screen(entries)
+    findings, files = _screen(entries, prefix)
+    judged.findings.extend(findings)
     total = len(files)
     if base is not None:
-        gone = sum(path in base.files for path in changed)
-        total += len(base.files) - gone - sum(entry.path in base.files for entry in files)
+        gone = sum(path in base.files for path in judged.changed)
+        total += len(base.files) - gone - sum(prefix + e.path in base.files for e in files)
     if total > limits.files:
-        findings.append(_too_many(total, limits.files))
-        return propose(base or nothing(), revision, {}, findings, full=base is None)
+        judged.findings.append(_too_many(total, limits.files))
+        return replace(judged, too_many=True)
     read = partial(objects.read, limit=limits.file_bytes)
     for entry, result in builder.results(files, read, objects.bulk_reader(limits.file_bytes)):
-        known = base.files.get(entry.path) if base is not None else None
+        name = prefix + entry.path
+        known = base.files.get(name) if base is not None else None
         birth = births.get(entry.path) or (known.birth if known is not None else 0)
-        changed[entry.path], found = join(entry, birth, result)
-        facts[entry.path] = result.facts
-        findings.extend(found)
+        judged.changed[name], found = join(entry, birth, result, name)
+        judged.facts[name] = result.facts
+        judged.blobs[name] = entry.blob
+        judged.findings.extend(found)
     if base is not None:
-        _reborn(base, births, changed, builder, objects, settings)
-    standing = base or nothing()
-    index = standing.references or load_references(standing, objects, builder, settings)
-    blobs = {entry.path: entry.blob for entry in files}
-    news = related(
-        index,
-        facts,
-        settings.references,
-        standing.snapshot.findings,
-        lambda path: blobs.get(path) or standing.files[path].blob,
-        read,
-        builder.catalog,
-        full=base is None,
-    )
-    proposal = propose(
-        standing,
-        revision,
-        changed,
-        (*findings, *news.findings),
-        full=base is None,
-        kinds=builder.catalog.called,
-        references=news.draft,
-        told_anew=news.affected,
-    )
-    before = base.snapshot if base is not None else served
-    return proposal if before is None else _guarded(proposal, before, objects, builder, settings)
+        _reborn(base, births, judged.changed, builder, objects, settings, prefix)
+    return judged
 
 
 def _guarded(
@@ -148,14 +186,15 @@ def schema_reader(
     return read
 
 
-def _screen(entries: list[TreeEntry]) -> tuple[list[Finding], list[TreeEntry]]:
+def _screen(entries: list[TreeEntry], prefix: str) -> tuple[list[Finding], list[TreeEntry]]:
     """Set apart what is no readable file: never followed, never fetched, always named."""
     findings, files = [], []
     for entry in entries:
-        shown = entry.path.encode("utf-8", "backslashreplace").decode()
+        path = entry.path.encode("utf-8", "backslashreplace").decode()
+        shown = prefix + path
         reason = safe_path(entry.path)
         if reason is not None:
-            text = f"the path {shown!r} is refused: {reason}; rename the file"
+            text = f"the path {path!r} is refused: {reason}; rename the file"
             findings.append(Finding(shown, 1, 1, "error", "GS204", text))
         elif entry.mode == "120000":
             text = "a symbolic link is never followed: commit the file itself in its place"
@@ -180,17 +219,19 @@ def _reborn(
     builder: Builder,
     objects: Objects,
     settings: Settings,
+    prefix: str,
 ) -> None:
     """Give files that were deleted and added again with the same content their new create_time."""
     again = [
         TreeEntry(path, "100644", state.blob)
         for path, birth in births.items()
-        if path not in changed
-        and (state := base.files.get(path)) is not None
+        if prefix + path not in changed
+        and (state := base.files.get(prefix + path)) is not None
         and state.birth != birth
     ]
     read = partial(objects.read, limit=settings.limits.file_bytes)
     bulk = objects.bulk_reader(settings.limits.file_bytes)
     for entry, result in builder.results(again, read, bulk):
         # Their findings stand already: content and place are the same.
-        changed[entry.path], _ = join(entry, births[entry.path], result)
+        name = prefix + entry.path
+        changed[name], _ = join(entry, births[entry.path], result, name)
