@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -34,6 +34,8 @@ from gitsource.declarations import (
 from gitsource.errors import ConfigurationError
 from gitsource.model import FieldPath
 from gitsource.own_files import Read
+from gitsource.security.authorize import documents
+from gitsource.security.authorize import rules as authorize
 from gitsource.settings import (
     CollectionRow,
     DialRow,
@@ -72,8 +74,11 @@ def load(
     settings: Settings = _assemble(Settings, "", {key: one.value for key, one in found.items()})
     if file is not None:
         settings = replace(settings, folder=FilePath(str(file.parent)))
+    if settings.authorization.policy_file:
+        settings = _with_policy(settings, found, faults)
     if not faults:  # a value that could not be read would only raise more, misleading ones
         faults.extend(check(settings, found))
+        faults.extend(_unsound(settings, found))
     if faults:
         raise ConfigurationError(
             "\n".join(fault.line() for fault in sorted(faults, key=lambda fault: fault.place)),
@@ -109,6 +114,8 @@ def catalog_for(settings: Settings, read: Read | None) -> Catalog:
         schema = own_files.schema(row, Path(settings.folder), read)
         descriptors = own_files.descriptors(row, Path(settings.folder), read)
         own.append(own_kind(asdict(row), schema, descriptors))
+    if settings.authorization.repository_file:
+        own.append(documents.kind(settings.authorization.repository_file))
     return base.extended(own)
 
 
@@ -323,6 +330,60 @@ def _value(kind: Any, told: Any) -> Any:
     if told is not None and not (isinstance(told, str) and told.isprintable() and told):
         raise ValueError("text")
     return told
+
+
+# --------------------------------------------------------------------------- authorization
+
+POLICY, CEILING = "authorization.policy", "authorization.ceiling"
+POLICY_FILE, REPOSITORY_FILE = "authorization.policy_file", "authorization.repository_file"
+
+
+def _with_policy(settings: Settings, found: dict[str, Found], faults: list[Fault]) -> Settings:
+    """Return *settings* with the rules of the file that they name."""
+    file = Path(str(settings.authorization.policy_file))
+    if POLICY in found:
+        faults.append(Fault(found[POLICY_FILE].place(), POLICY_FILE, f"{POLICY} is given as well"))
+        return settings
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(LARGEST_FILE)
+    except OSError as error:
+        message = f"{file} cannot be read: {error.strerror}"
+        faults.append(Fault(found[POLICY_FILE].place(), POLICY_FILE, message))
+        return settings
+    text = _read(str(file), data, faults, json=file.suffix == ".json")
+    for strange in text.value.keys() - {"policy"}:
+        message = f"unknown key {_show(strange)}: here belongs policy, a list of rules"
+        faults.append(Fault(text.place((strange,), at_key=True), "", message))
+    given = Found(text.value.get("policy"), text, ("policy",))
+    found[POLICY] = replace(given, value=_rows(POLICY, given, faults))
+    named = replace(settings.authorization, policy=found[POLICY].value)
+    return replace(settings, authorization=named)
+
+
+def _unsound(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
+    """Yield what is wrong with the rules of *settings*."""
+    told = settings.authorization
+    views = [view.name for view in settings.views]
+    for key, rules in ((POLICY, told.policy), (CEILING, told.ceiling)):
+        for path, message in authorize.faults(rules, views):
+            yield Fault(found[key].place(*path), f"{key}{_indexed(path)}", message)
+    named = found.get(REPOSITORY_FILE)
+    if named is not None and named.value:
+        if named.value.startswith("/") or ".." in named.value.split("/"):
+            text = "expected a glob of paths inside the repository, such as authz/*.yaml"
+            yield Fault(named.place(), REPOSITORY_FILE, text)
+        if not told.ceiling:
+            text = f"needs {CEILING}: whoever may push would decide who receives everything"
+            yield Fault(named.place(), REPOSITORY_FILE, text)
+    elif told.ceiling:
+        text = f"is for {REPOSITORY_FILE}, which is not given"
+        yield Fault(found[CEILING].place(), CEILING, text)
+
+
+def _indexed(path: FieldPath) -> str:
+    """Return *path* as it is written behind a key: ``[0].to.spiffe[1]``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
 # --------------------------------------------------------------------------- words and assembly

@@ -32,6 +32,7 @@ from gitsource.settings import (
     FilePaths,
     Globs,
     PathSigners,
+    Rule,
     Seconds,
     Settings,
     Severities,
@@ -118,6 +119,9 @@ LISTS: Mapping[str, type] = {
     "sinks.dial": DialRow,
     "trust.paths": PathSigners,
 }
+    "identity.trust_domains": TrustDomain,
+    "authorization.policy": Rule,
+    "authorization.ceiling": Rule,
 """The settings that are lists, and what each entry is."""
 
 

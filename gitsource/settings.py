@@ -284,6 +284,151 @@ class ViewRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """Which sinks a rule is about: those that match every part that is given."""
+
+    spiffe: Words = Words(())
+    """Patterns of the SPIFFE ID (`spiffe://prod/ns/*/sa/istiod`): `*` is any text within a part of
+    the path, `**` as the last part any further ones."""
+    trust_domains: Words = Words(())
+    """Trust domains of the SPIFFE ID; `*` is any text."""
+    dns: Words = Words(())
+    """DNS names of the certificate; `*` is any text between two dots."""
+    ips: Words = Words(())
+    """IP addresses of the certificate: addresses or networks (`10.0.0.0/8`)."""
+    identities: Words = Words(())
+    """Names by which the log and the status call whoever proved it (`cn:mixer`, `dial:edge`): `*`
+    is any text without a slash, `**` as the last part any further ones."""
+    claims: Globs = Globs(())
+    """Claims of the token, each with a glob of its text: `{sub: "system:serviceaccount:*"}`. A dot
+    leads into a mapping; of a list, one element has to match."""
+    any: Literal["none", "known", "all"] = "none"
+    """In place of all these: `known` is whoever proved who they are, `all` is everybody."""
+    protocols: Words = Words(())
+    """What the sink has to speak: globs of `mcp`, `mcp-legacy`, `mcp-dial`, `xds`, `xds-delta`."""
+    nodes: ViewNodes = field(default_factory=ViewNodes)
+    """What the node has to say of itself as well. Nobody checks that, so it never is enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResources:
+    """Which resources a rule is about: those that match every part that is given."""
+
+    namespaces: Words = Words(())
+    """Globs of the namespace: what stands before the only slash of the name, else empty."""
+    labels: Globs = Globs(())
+    """Labels that the resource has to have, each with a glob of its value."""
+    annotations: Globs = Globs(())
+    """Annotations that it has to have, each with a glob of its value."""
+    collections: Words = Words(())
+    """Globs of the collection's name."""
+    views: Words = Words(())
+    """Names of `views`: one of them has to show the resource, whomever it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a policy: which sinks may receive what."""
+
+    title: str = ""
+    """What status, log and explanations call it; absent: its place."""
+    to: Subject = field(default_factory=Subject)
+    """Which sinks it is about. Required."""
+    resources: RuleResources = field(default_factory=RuleResources)
+    """Which resources it is about. Required; all: `{collections: ["*"]}`."""
+    effect: Literal["allow", "only", "deny"] = "allow"
+    """`allow`: they may receive these. `only`: they may, and nobody else, whatever other rules
+    allow. `deny`: they may not, whatever other rules allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """Which sinks may receive what. Whatever no rule allows is denied."""
+
+    policy: tuple[Rule, ...] = ()
+    """The rules. Without any, and without `repository_file`, every sink may receive everything,
+    unless sinks have to show certificates: then none may receive anything."""
+    policy_file: FilePath | None = None
+    """Instead: a YAML file with these under the key `policy`; read again on SIGHUP."""
+    repository_file: str | None = None
+    """Files in the repository with further rules (SinkPolicy): a glob of paths, `authz/*.yaml`.
+    They go out with the revision, and are never sent to sinks. Needs `ceiling`."""
+    ceiling: tuple[Rule, ...] = ()
+    """What the rules in the repository may allow at most: rules as in `policy`. Whoever may push
+    decides within these bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What gitsource shows to sinks at `listen.mcp`, and whose certificates it takes there."""
+
+    cert: FilePath | None = None
+    """File with the certificate chain (PEM) that is shown. Absent: plaintext, which needs a
+    loopback address or `insecure`. All files of TLS are looked at again and again; a change counts
+    for new connections, and files that are no good leave the last good ones in force."""
+    key: FilePath | None = None
+    """File with its private key (PEM, no passphrase). Required with `cert`."""
+    ca: FilePath | None = None
+    """File with the certificates that may vouch for sinks. Required unless `clients` is `none`."""
+    crl: FilePath | None = None
+    """File with certificates that were revoked (PEM): a list of each authority that issues to
+    sinks. Open connections of what is revoked are ended. A list that has run out lets nobody in."""
+    workload_api: str | None = None
+    """In place of `cert`, `key` and `ca`: the SPIFFE Workload API (`unix:///run/spire/agent.sock`).
+    Needs `gitsource[spiffe]`."""
+    clients: Literal["require", "optional", "none"] = "require"
+    """`require`: who has no good certificate is not let in. `optional`: who shows none needs a
+    token if `tokens.jwks_file` is set, and else is nobody in particular. `none`: none is asked
+    for; the same then."""
+    min_version: Literal["1.2", "1.3"] = "1.3"
+    """The oldest TLS that is spoken. Sinks of classic MCP may need `1.2`."""
+    reload: Seconds = Seconds(5.0)
+    """How often files (or the Workload API) are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustDomain:
+    """A SPIFFE trust domain whose IDs count."""
+
+    name: str
+    """`prod.example.org`: what stands between `spiffe://` and the next slash."""
+    ca: FilePath | None = None
+    """File with the certificates that may vouch for IDs of this domain, and for nothing else.
+    Absent: `tls.ca`, or the bundle of the Workload API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What of a certificate says who a sink is."""
+
+    names: Words = Words(("spiffe",))
+    """What counts, best first: `spiffe` (an X.509-SVID of `trust_domains`), `dns`, `ip`, `cn`. Who
+    has none of them is not let in."""
+    trust_domains: tuple[TrustDomain, ...] = ()
+    """The SPIFFE trust domains whose IDs count. With the Workload API and without any: its own."""
+    expired: Literal["end", "keep"] = "end"
+    """What becomes of a stream when the certificate or token by which it was let in runs out.
+    `keep`: it goes on; only new ones are not let in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Bearer tokens (JWT, in `authorization`) for sinks that cannot show a certificate."""
+
+    jwks_file: FilePath | None = None
+    """File with the public keys (a JWKS) of who issues them; looked at again and again. Absent:
+    tokens say nothing."""
+    issuer: str = ""
+    """What `iss` has to be. Required with `jwks_file`."""
+    audience: str = ""
+    """What `aud` has to name. Required with `jwks_file`: a token for another server is no good."""
+    algorithms: Words = Words(("RS256", "ES256", "PS256", "EdDSA"))
+    """How they may be signed; only with keys whose public part is enough."""
+    skew: Seconds = Seconds(30.0)
+    """By how much clocks may differ; at most 5m."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds that keep a hostile or broken peer from hurting others."""
 
@@ -560,3 +705,4 @@ class Audit:
 
 
     audit: Audit = field(default_factory=Audit)
+    authorization: Authorization = field(default_factory=Authorization)

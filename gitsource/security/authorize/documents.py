@@ -1,0 +1,188 @@
+"""
+Rules that stand in the repository: documents of the kind SinkPolicy.
+
+Rule: a document says what an entry of `authorization.policy` says, in the same words, and its
+schema is made of the declarations of the settings, so that the two cannot differ. The collection
+they are in travels with the snapshot and is never sent to a sink. One that cannot be read any more
+allows nothing. No I/O.
+
+    apiVersion: gitsource.dev/v1
+    kind: SinkPolicy
+    metadata: {name: shop}
+    spec:
+      rules:
+      - to: {spiffe: ["spiffe://prod/ns/shop/sa/*"]}
+        resources: {namespaces: [shop]}
+"""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from functools import cache, lru_cache
+from types import NoneType
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from gitsource.catalog import STRUCT, Kind
+from gitsource.model import Collection, Problem, Resource
+from gitsource.security.authorize.rules import Rules, faults, listed
+from gitsource.settings import Globs, Rule, ViewRow, Words
+
+COLLECTION = "gitsource/v1/sinkpolicies"
+"""The collection that no sink is ever sent."""
+API_VERSION = "gitsource.dev/v1"
+KIND = "SinkPolicy"
+CODE = "GS318"
+"""Of what is wrong with a rule beyond its form."""
+
+T = TypeVar("T")
+
+
+def kind(path: str) -> Kind:
+    """Return the row of the catalog for the documents of the files that *path* matches."""
+    return Kind(
+        collection=COLLECTION,
+        body=STRUCT,
+        kind=KIND,
+        path=path,
+        namespaced=False,
+        rank=0,
+        builtin=False,
+        schema=json.dumps(schema()),
+    )
+
+
+# --------------------------------------------------------------------------- from documents
+
+
+def rules_of(spec: Any) -> tuple[Rule, ...]:
+    """Return the rules of the *spec* of a document; raises ValueError if they are none."""
+    told = spec.get("rules") if isinstance(spec, Mapping) else None
+    if not isinstance(told, list):
+        raise ValueError("a SinkPolicy has a list of rules")  # noqa: TRY004 - one for all forms
+    return tuple(_made(Rule, one) for one in told)
+
+
+def _made(of: type[T], told: Any) -> T:
+    if not isinstance(told, Mapping):
+        raise ValueError(f"expected a mapping, found {told!r:.80}")  # noqa: TRY004 - see above
+    hints: Mapping[str, Any] = _hints(of)  # type: ignore[arg-type] # mypy takes T for unhashable
+    if strange := told.keys() - hints.keys():
+        raise ValueError(f"unknown key {min(strange)!r:.80}")
+    return of(**{name: _value(hints[name], value) for name, value in told.items()})
+
+
+def _value(hint: Any, told: Any) -> Any:
+    if is_dataclass(hint):
+        return _made(typing.cast("type[Any]", hint), told)
+    if hint is Words and isinstance(told, list) and all(isinstance(one, str) for one in told):
+        return Words(tuple(told))
+    texts = told.values() if isinstance(told, Mapping) else ()
+    if hint is Globs and texts and all(isinstance(one, str) for one in texts):
+        return Globs(tuple(sorted(typing.cast("Mapping[str, str]", told).items())))
+    if told in (get_args(hint) if get_origin(hint) is Literal else ()):
+        return told
+    if hint is str and isinstance(told, str):
+        return told
+    raise ValueError(f"cannot be {told!r:.80}")
+
+
+@lru_cache
+def _hints(of: type[Any]) -> Mapping[str, Any]:
+    return typing.get_type_hints(of)
+
+
+def problems(value: Any, of: Kind) -> tuple[Problem, ...]:
+    """Return what is wrong with the rules of a document of the kind *of*, beyond its schema."""
+    if of.collection != COLLECTION or not isinstance(value, dict):
+        return ()
+    try:
+        rules = rules_of(value.get("spec"))
+    except ValueError:
+        return ()  # the schema says so, and where
+    return tuple(
+        Problem(CODE, text, ("spec", "rules", *path)) for path, text in faults(rules, None)
+    )
+
+
+# --------------------------------------------------------------------------- from snapshots
+
+
+def in_force(policies: Collection, views: Sequence[ViewRow]) -> tuple[Rules, ...]:
+    """
+    Return the rules of the collection *policies*, a list for each document.
+
+    Raises ValueError for what can no longer be read, and then none of them is to count.
+    """
+    found = []
+    for resource in policies:
+        rules = rules_of(_spec(resource))
+        for _, text in faults(rules, None):
+            raise ValueError(f"{resource.name}: {text}")
+        found.append(listed(rules, views, resource.name))
+    return tuple(found)
+
+
+def _spec(resource: Resource) -> Any:
+    from google.protobuf.json_format import MessageToDict
+    from google.protobuf.struct_pb2 import Struct
+
+    from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource as Envelope
+
+    body = Struct()
+    if not Envelope.FromString(resource.wire).body.Unpack(body):
+        raise ValueError(f"{resource.name} is no SinkPolicy")
+    return MessageToDict(body)
+
+
+# --------------------------------------------------------------------------- the schema
+
+
+@cache
+def schema() -> Mapping[str, Any]:
+    """Return the JSON Schema of a whole document."""
+    metadata = {"type": "object"}
+    spec = _object({"rules": {"type": "array", "items": _schema(Rule)}}, ("rules",))
+    told = {
+        "apiVersion": {"const": API_VERSION},
+        "kind": {"const": KIND},
+        "metadata": metadata,
+        "spec": spec,
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "description": "Which sinks may receive what, within the ceiling of the settings.",
+        **_object(told, ("apiVersion", "kind", "spec")),
+    }
+
+
+def _object(properties: Mapping[str, Any], required: Sequence[str] = ()) -> dict[str, Any]:
+    form: dict[str, Any] = {"type": "object", "properties": dict(properties)}
+    form["additionalProperties"] = False
+    return form | ({"required": list(required)} if required else {})
+
+
+def _schema(of: type) -> dict[str, Any]:
+    hints = _hints(of)
+    needs = ("to", "resources") if of is Rule else ()
+    form = _object({name: _form(hints[name]) for name in _names(of)}, needs)
+    return form if of is Rule else form | {"minProperties": 1}
+
+
+def _names(of: type) -> Iterator[str]:
+    return (one.name for one in fields(of))
+
+
+def _form(hint: Any) -> dict[str, Any]:
+    if is_dataclass(hint):
+        return _schema(typing.cast("type", hint))
+    if hint is Words:
+        return {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1}
+    if hint is Globs:
+        text = {"type": "string", "minLength": 1}
+        return {"type": "object", "additionalProperties": text, "minProperties": 1}
+    if get_origin(hint) is Literal:
+        return {"enum": [one for one in get_args(hint) if one is not NoneType]}
+    return {"type": "string"}
