@@ -118,10 +118,9 @@ LISTS: Mapping[str, type] = {
     "views": ViewRow,
     "sinks.dial": DialRow,
     "trust.paths": PathSigners,
-}
-    "identity.trust_domains": TrustDomain,
     "authorization.policy": Rule,
     "authorization.ceiling": Rule,
+}
 """The settings that are lists, and what each entry is."""
 
 

@@ -359,76 +359,6 @@ class Authorization:
 
 
 @dataclass(frozen=True, slots=True)
-class Tls:
-    """What gitsource shows to sinks at `listen.mcp`, and whose certificates it takes there."""
-
-    cert: FilePath | None = None
-    """File with the certificate chain (PEM) that is shown. Absent: plaintext, which needs a
-    loopback address or `insecure`. All files of TLS are looked at again and again; a change counts
-    for new connections, and files that are no good leave the last good ones in force."""
-    key: FilePath | None = None
-    """File with its private key (PEM, no passphrase). Required with `cert`."""
-    ca: FilePath | None = None
-    """File with the certificates that may vouch for sinks. Required unless `clients` is `none`."""
-    crl: FilePath | None = None
-    """File with certificates that were revoked (PEM): a list of each authority that issues to
-    sinks. Open connections of what is revoked are ended. A list that has run out lets nobody in."""
-    workload_api: str | None = None
-    """In place of `cert`, `key` and `ca`: the SPIFFE Workload API (`unix:///run/spire/agent.sock`).
-    Needs `gitsource[spiffe]`."""
-    clients: Literal["require", "optional", "none"] = "require"
-    """`require`: who has no good certificate is not let in. `optional`: who shows none needs a
-    token if `tokens.jwks_file` is set, and else is nobody in particular. `none`: none is asked
-    for; the same then."""
-    min_version: Literal["1.2", "1.3"] = "1.3"
-    """The oldest TLS that is spoken. Sinks of classic MCP may need `1.2`."""
-    reload: Seconds = Seconds(5.0)
-    """How often files (or the Workload API) are looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrustDomain:
-    """A SPIFFE trust domain whose IDs count."""
-
-    name: str
-    """`prod.example.org`: what stands between `spiffe://` and the next slash."""
-    ca: FilePath | None = None
-    """File with the certificates that may vouch for IDs of this domain, and for nothing else.
-    Absent: `tls.ca`, or the bundle of the Workload API."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What of a certificate says who a sink is."""
-
-    names: Words = Words(("spiffe",))
-    """What counts, best first: `spiffe` (an X.509-SVID of `trust_domains`), `dns`, `ip`, `cn`. Who
-    has none of them is not let in."""
-    trust_domains: tuple[TrustDomain, ...] = ()
-    """The SPIFFE trust domains whose IDs count. With the Workload API and without any: its own."""
-    expired: Literal["end", "keep"] = "end"
-    """What becomes of a stream when the certificate or token by which it was let in runs out.
-    `keep`: it goes on; only new ones are not let in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """Bearer tokens (JWT, in `authorization`) for sinks that cannot show a certificate."""
-
-    jwks_file: FilePath | None = None
-    """File with the public keys (a JWKS) of who issues them; looked at again and again. Absent:
-    tokens say nothing."""
-    issuer: str = ""
-    """What `iss` has to be. Required with `jwks_file`."""
-    audience: str = ""
-    """What `aud` has to name. Required with `jwks_file`: a token for another server is no good."""
-    algorithms: Words = Words(("RS256", "ES256", "PS256", "EdDSA"))
-    """How they may be signed; only with keys whose public part is enough."""
-    skew: Seconds = Seconds(30.0)
-    """By how much clocks may differ; at most 5m."""
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds that keep a hostile or broken peer from hurting others."""
 
@@ -633,6 +563,34 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    """Who was let in, what was sent to whom, and who ordered what: lines that stay."""
+
+    enabled: bool = True
+    """Whether an audit log is kept."""
+    file: FilePath | None = None
+    """The file. Absent: `audit/audit.jsonl` in `state_dir`."""
+    rotate_bytes: Bytes = Bytes(64 * 1024 * 1024)
+    """Size at which a new file is begun; the old one is named after its first line."""
+    rotate_after: Seconds = Seconds(86_400.0)
+    """Age at which a new file is begun."""
+    keep: int = 30
+    """Ended files that stay; the oldest are removed."""
+    fsync: Literal["always", "interval", "never"] = "interval"
+    """When the disk is asked to keep what was written: after each batch of lines, once a second, or
+    when it pleases. A killed process loses nothing that was written by any of them."""
+    on_failure: Literal["continue", "stop-new"] = "continue"
+    """What happens while the log cannot be written (a full disk). `continue`: an alarm, and all
+    goes on. `stop-new`: no new stream is taken and no new revision goes out; those who are
+    connected keep what they have. Both end by themselves."""
+    queue: int = 50_000
+    """Lines that wait to be written, at most; about 500 bytes of memory each."""
+    on_full: Literal["drop", "fail"] = "drop"
+    """What happens when they do not fit. `drop`: they are lost, counted, and a line says how many.
+    `fail`: besides, `on_failure` holds until half of the queue is free."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one gitsource."""
 
@@ -662,6 +620,7 @@ class Settings:
     views: tuple[ViewRow, ...] = ()
     """Which resources are for which nodes. Without any, every node sees everything; with some, a
     node sees what the views that take it show together, and nothing if none does."""
+    authorization: Authorization = field(default_factory=Authorization)
     limits: Limits = field(default_factory=Limits)
     sinks: Sinks = field(default_factory=Sinks)
     references: References = field(default_factory=References)
@@ -671,38 +630,9 @@ class Settings:
     xds: Xds = field(default_factory=Xds)
     build: Build = field(default_factory=Build)
     keep: Keep = field(default_factory=Keep)
+    audit: Audit = field(default_factory=Audit)
     log: Log = field(default_factory=Log)
     drain: Seconds = Seconds(10.0)
     """On SIGTERM: how long sinks get to finish what is being sent to them."""
     folder: FilePath = field(default=FilePath("."), metadata={"derived": True})
     """Not a setting: the config file's folder, from which relative schema paths count."""
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """Who was let in, what was sent to whom, and who ordered what: lines that stay."""
-
-    enabled: bool = True
-    """Whether an audit log is kept."""
-    file: FilePath | None = None
-    """The file. Absent: `audit/audit.jsonl` in `state_dir`."""
-    rotate_bytes: Bytes = Bytes(64 * 1024 * 1024)
-    """Size at which a new file is begun; the old one is named after its first line."""
-    rotate_after: Seconds = Seconds(86_400.0)
-    """Age at which a new file is begun."""
-    keep: int = 30
-    """Ended files that stay; the oldest are removed."""
-    fsync: Literal["always", "interval", "never"] = "interval"
-    """When the disk is asked to keep what was written: after each batch of lines, once a second, or
-    when it pleases. A killed process loses nothing that was written by any of them."""
-    on_failure: Literal["continue", "stop-new"] = "continue"
-    """What happens while the log cannot be written (a full disk). `continue`: an alarm, and all
-    goes on. `stop-new`: no new stream is taken and no new revision goes out; those who are
-    connected keep what they have. Both end by themselves."""
-    queue: int = 50_000
-    """Lines that wait to be written, at most; about 500 bytes of memory each."""
-    on_full: Literal["drop", "fail"] = "drop"
-    """What happens when they do not fit. `drop`: they are lost, counted, and a line says how many.
-    `fail`: besides, `on_failure` holds until half of the queue is free."""
-
-
-    audit: Audit = field(default_factory=Audit)
-    authorization: Authorization = field(default_factory=Authorization)
