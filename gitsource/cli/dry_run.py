@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from gitsource.cli.against import Comparison, against_option
 from gitsource.cli.output import colours
 from gitsource.errors import ConfigurationError
 
@@ -17,6 +19,7 @@ from gitsource.errors import ConfigurationError
 @click.option("--head", default="HEAD", show_default=True, help="Revision to try.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings (collections and so on).")
 @click.option("--path", help="Folder of the repository to keep to.")
+@against_option
 @click.option("--strict", is_flag=True, help="Warnings count as errors for the exit code.")
 @click.option(
     "--output",
@@ -32,6 +35,7 @@ def dry_run(
     config: Path | None,
     path: str | None,
     told: tuple[str, ...],
+    against: Comparison | None,
     *,
     strict: bool,
 ) -> None:
@@ -65,6 +69,9 @@ def dry_run(
         standing = standing_of(before) if before is not None and before.acceptable else None
         proposal = judge(repository, new, settings, standing)
     planned = plan(before.snapshot if before is not None else nothing().snapshot, proposal)
+    if against is not None:
+        base_snapshot = before.snapshot if before is not None else nothing().snapshot
+        planned = replace(planned, against=against(base_snapshot, proposal.snapshot))
     if before is not None and not before.acceptable:
         click.echo(
             f"note: the base {before.snapshot.revision.short} does not validate, so sinks hold an "

@@ -149,7 +149,11 @@ class Drift:
     served: str
     """Version that is served; empty: nothing."""
     expected: str
-    """Version that the base comes to."""
+    """Version that the base comes to; empty: it has nothing of it."""
+    resources: tuple[str, ...] = ()
+    """The first of those that differ, by name, as far as they are known."""
+    more: int = 0
+    """How many others differ."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,13 @@ def _against(told: Against) -> dict[str, Any]:
         "pinned": told.pinned,
         "suspended": told.suspended,
         "drift": [
-            {"collection": each.collection, "served": each.served, "expected": each.expected}
+            {
+                "collection": each.collection,
+                "served": each.served,
+                "expected": each.expected,
+                "resources": list(each.resources),
+                "more": each.more,
+            }
             for each in told.drift
         ],
         "sinks": [_sink(each) for each in told.sinks],

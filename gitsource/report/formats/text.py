@@ -152,6 +152,12 @@ def _named(lead: str, names: Sequence[str], style: str = "") -> Iterator[Text]:
         yield _styled(f"{lead}... and {len(names) - MOST_NAMES} more", style)
 
 
+def _listed(names: tuple[str, ...], more: int) -> Iterator[Text]:
+    yield from (_styled(f"    {harmless(each)}", "red") for each in names)
+    if more:
+        yield _styled(f"    ... and {more} more", "red")
+
+
 def _against(told: Against) -> Iterator[Text]:
     yield _styled("")
     state = [word for word in ("pinned", "suspended") if getattr(told, word)]
@@ -162,6 +168,7 @@ def _against(told: Against) -> Iterator[Text]:
         served, expected = words.short(drift.served), words.short(drift.expected)
         line = f"  drift: {harmless(drift.collection)} is {served}, the base says {expected}"
         yield _styled(line, "red")
+        yield from _listed(drift.resources, drift.more)
     for sink in told.sinks[:MOST_NAMES]:
         facts = [harmless(each) for each in (sink.peer, sink.protocol, *sink.views) if each]
         yield _styled(f"  reaches {harmless(sink.sink)} ({', '.join(facts)})")

@@ -1,0 +1,222 @@
+"""
+`--against`: what a running instance serves, or an exported snapshot holds, beside a plan.
+
+Rule: read-only. An instance is asked by GET alone (`admin_door`); a file is proved before anything
+in it is believed. Which resources a sink is shown is worked out by the serving code itself, with
+the views that the instance says are in force.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitsource.errors import ConfigurationError, GitsourceError
+from gitsource.model import Snapshot, shown
+from gitsource.plan.served import Served, SinkTold, Subscribed
+
+if TYPE_CHECKING:
+    from gitsource.cli.admin_door import Door
+    from gitsource.plan.values import Against
+
+MOST_ASKED = 20
+"""Collections of which an instance is asked for the resources."""
+
+Comparison = Callable[[Snapshot, Snapshot], "Against"]
+"""From base and head to what the push means to those who are served."""
+Resources = Callable[[str], Mapping[str, str] | None]
+"""From the name of a collection to the versions of what is served of it; None: nobody knows."""
+
+
+def door_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give *command* the flags of `admin_door.door`: ``admin_token_file`` and ``admin_ca``."""
+    for option in (
+        click.option(
+            "--admin-ca",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Certificates that the instance's own has to come from.",
+        ),
+        click.option(
+            "--admin-token-file",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Token to show to the instance; only over TLS or on this machine.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def against_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give *command* ``--against``: it gets a function of base and head, None without the flag."""
+
+    @wraps(command)
+    def prepared(
+        *args: Any,
+        against: str | None,
+        admin_token_file: Path | None,
+        admin_ca: Path | None,
+        **kwargs: Any,
+    ) -> Any:
+        def compared(base: Snapshot, head: Snapshot) -> Against:
+            return compare(against or "", base, head, admin_token_file, admin_ca)
+
+        return command(*args, against=None if against is None else compared, **kwargs)
+
+    return click.option(
+        "--against",
+        metavar="ADDRESS|FILE",
+        help="Compare with what a gitsource serves (its admin HTTP, which is only read), or with "
+        "an exported snapshot.",
+    )(door_options(prepared))
+
+
+def compare(
+    told: str, base: Snapshot, head: Snapshot, token_file: Path | None, ca: Path | None
+) -> Against:
+    """
+    Return what pushing *head* over *base* means to what *told* (an address or a file) names.
+
+    Raises GitsourceError if it cannot be read.
+    """
+    from gitsource.plan.against import against, drifted
+
+    served, resources = reach(told, token_file, ca, option="--against")
+    known: dict[str, Mapping[str, str]] = {}
+    for name in drifted(served, base)[:MOST_ASKED]:
+        content = resources(name)
+        if content is not None:
+            known[name] = content
+    return against(served, base, head, Expected(served), known, _filled(base, head))
+
+
+def reach(
+    told: str, token_file: Path | None, ca: Path | None, *, option: str
+) -> tuple[Served, Resources]:
+    """Return what *told* says is served, and how to learn the resources of a collection."""
+    file = Path(told)
+    if "://" not in told and file.exists():
+        return _file(file)
+    from gitsource.cli.admin_door import door
+
+    try:
+        where = door(told, token_file, ca, option=option)
+    except ConfigurationError as error:
+        if "://" in told or "is no address" not in str(error):
+            raise
+        raise ConfigurationError(
+            f"{option}: {shown(told)} is neither a file that is there nor an address",
+            hint="name a file of `gitsource export`, or an address as host:port or https://host",
+        ) from error
+    return _instance(where)
+
+
+def _file(file: Path) -> tuple[Served, Resources]:
+    from gitsource.cli.exported import opened
+    from gitsource.plan.served import of_snapshot
+
+    snapshot, _ = opened(file)
+
+    def resources(name: str) -> Mapping[str, str]:
+        return {each.name: each.version for each in snapshot.collection(name)}
+
+    return of_snapshot(snapshot, str(file)), resources
+
+
+def _instance(where: Door) -> tuple[Served, Resources]:
+    from gitsource.cli.admin_door import read
+    from gitsource.plan.served import read as understand
+
+    try:
+        served = understand(read(where, "/snapshot"), str(where))
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{where} answers what no gitsource does: {error}",
+            hint="is it the admin HTTP of gitsource, and not something between?",
+        ) from error
+
+    def resources(name: str) -> Mapping[str, str] | None:
+        try:
+            return _pages(where, name, served.version)
+        except (ValueError, GitsourceError):
+            return None  # Only the names are missing then: versions are known already.
+
+    return served, resources
+
+
+def _pages(where: Door, collection: str, version: str) -> Mapping[str, str]:
+    from gitsource.cli.admin_door import read
+    from gitsource.plan.served import read_resources
+
+    found: dict[str, str] = {}
+    after = ""
+    while True:
+        asked = {"collection": collection} | ({"after": after} if after else {})
+        page, following = read_resources(read(where, "/snapshot", asked), version, after)
+        found |= page
+        if not following:
+            return found
+        after = following
+
+
+# --------------------------------------------------------------------------- what sinks see
+
+
+class Expected:
+    """What a sink should have of a snapshot, by the views and subscriptions that were told."""
+
+    def __init__(self, served: Served) -> None:
+        from gitsource.configuration import load
+        from gitsource.publish.views import Views
+        from gitsource.publish.xds.selection import Shelf
+
+        try:
+            settings = load(None, {"GITSOURCE_VIEWS": json.dumps(list(served.views))}, {})
+        except GitsourceError as error:
+            raise ConfigurationError(
+                f"{served.source} tells views that cannot be read: {error}",
+                hint="is this gitsource older than that one?",
+            ) from error
+        self._views = Views(settings.views, _Unkept())
+        self._shelf = Shelf()
+
+    def __repr__(self) -> str:
+        return f"<Expected {self._views!r}>"
+
+    def __call__(self, snapshot: Snapshot, sink: SinkTold, asked: Subscribed) -> str:
+        """Return the version of what *sink* should have."""
+        from gitsource.publish.words import Node
+        from gitsource.publish.xds.subscription import Subscription, globs
+
+        told = sink.node
+        node = None
+        if told is not None:
+            node = Node(told.id, told.cluster, told.metadata, told.region, told.zone, told.sub_zone)
+        content = self._views.seen(snapshot, node).collection(asked.collection)
+        if asked.names is None:
+            return content.version
+        wanted = Subscription(asked.names, named=True, globs=globs(asked.names, None), aliased=True)
+        return self._shelf.select(content, wanted).version
+
+
+class _Unkept:
+    """Stands where the server keeps diff bases: nothing is sent from here."""
+
+    def derived(self, before: object, now: object) -> None:
+        """Keep nothing."""
+
+
+def _filled(*snapshots: Snapshot) -> frozenset[str]:
+    """Return the collections into which the server puts files of its own."""
+    from gitsource.publish.secrets import COLLECTION, SCHEME
+
+    found = (
+        SCHEME.encode() in each.wire for one in snapshots for each in one.collection(COLLECTION)
+    )
+    return frozenset({COLLECTION} if any(found) else ())

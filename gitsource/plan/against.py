@@ -1,0 +1,149 @@
+"""
+A plan compared with what is served: where the two differ, and which sinks the push would reach.
+
+Rule: pure. What a sink would have of a snapshot is worked out by the serving code itself, which the
+caller passes in, so that a plan and a server never disagree about views and subscriptions. Where it
+cannot be known, a note says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+from gitsource.model import Collection, Snapshot
+from gitsource.plan.served import Served, SinkTold, Subscribed
+from gitsource.plan.values import Against, Drift, SinkReach
+
+Expects: TypeAlias = Callable[[Snapshot, SinkTold, Subscribed], str]
+"""The version that a sink should have of what it asks for, of a snapshot."""
+
+MOST_NAMES = 20
+"""Resources named in one drift; the rest is only counted."""
+
+
+def drifted(served: Served, base: Snapshot) -> tuple[str, ...]:
+    """Return the collections that are served otherwise than *base* has them, sorted."""
+    expected = {name: each.version for name, each in base.collections.items()}
+    names = served.collections.keys() | expected.keys()
+    return tuple(
+        name for name in sorted(names) if served.collections.get(name) != expected.get(name)
+    )
+
+
+def against(
+    served: Served,
+    base: Snapshot,
+    head: Snapshot,
+    expects: Expects,
+    resources: Mapping[str, Mapping[str, str]],
+    filled: frozenset[str] = frozenset(),
+) -> Against:
+    """
+    Return what pushing *head* means to those who are *served*.
+
+    *resources* are the names and versions of what is served of the collections that `drifted`, as
+    far as they are known. Into those of *filled* the server puts files of its own, so that their
+    versions at sinks cannot be foretold.
+    """
+    drift = tuple(
+        _drift(name, served, base.collection(name), resources.get(name))
+        for name in drifted(served, base)
+    )
+    others = frozenset(each.collection for each in drift)
+    notes = list(_notes(served, base))
+    reached = []
+    for sink in served.sinks or ():
+        reach, said = _reach(sink, base, head, expects, others, filled)
+        notes += said
+        if reach is not None:
+            reached.append(reach)
+    return Against(
+        source=served.source,
+        revision=served.revision,
+        version=served.version,
+        pinned=served.pinned,
+        suspended=served.suspended,
+        drift=drift,
+        sinks=tuple(sorted(reached, key=lambda each: (each.sink, each.peer))),
+        unreached=len(served.sinks or ()) - len(reached),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _drift(
+    name: str, served: Served, expected: Collection, resources: Mapping[str, str] | None
+) -> Drift:
+    version = expected.version if len(expected) else ""
+    if resources is None:
+        return Drift(name, served.collections.get(name, ""), version)
+    due = {each.name: each.version for each in expected}
+    differing = [
+        each
+        for each in sorted(due.keys() | resources.keys())
+        if due.get(each) != resources.get(each)
+    ]
+    return Drift(
+        name,
+        served.collections.get(name, ""),
+        version,
+        tuple(differing[:MOST_NAMES]),
+        max(0, len(differing) - MOST_NAMES),
+    )
+
+
+def _notes(served: Served, base: Snapshot) -> Iterator[str]:
+    if not served.revision:
+        yield "it serves nothing yet"
+    elif base.revision.commit and served.revision != base.revision.commit:
+        yield f"it serves {served.revision[:12]}, and the plan starts from {base.revision.short}"
+    if served.pinned:
+        yield "a pin is in force: nothing of this goes out before `gitsource unpin`"
+    if served.suspended:
+        yield "it is suspended: nothing of this goes out before `gitsource resume`"
+    if served.sinks is None:
+        yield "an exported snapshot knows no sinks: who would be reached is not told"
+    if served.sinks_omitted:
+        yield f"{served.sinks_omitted} more sinks are connected than it tells of"
+
+
+def _reach(
+    sink: SinkTold,
+    base: Snapshot,
+    head: Snapshot,
+    expects: Expects,
+    drifted: frozenset[str],
+    filled: frozenset[str],
+) -> tuple[SinkReach | None, list[str]]:
+    """Return what the push means to *sink*, None if nothing, and what has to be said of it."""
+    reached: list[tuple[str, str, str]] = []
+    notes: list[str] = []
+    for each in sink.subscriptions:
+        after = expects(head, sink, each)
+        sure = each.collection in drifted and each.collection not in filled
+        if after == (each.accepted if sure else expects(base, sink, each)):
+            continue
+        reached.append((each.collection, each.accepted, "" if each.collection in filled else after))
+        notes += _doubts(sink, each, filled)
+    if not reached:
+        return None, []
+    if sink.returned:
+        notes.append(f"{sink.label} went back to {sink.returned[:12]} after a refusal")
+    refuses = tuple(sorted({each.collection for each in sink.subscriptions if each.refused}))
+    told = SinkReach(
+        sink.label, sink.peer, sink.protocol, sink.views, tuple(sorted(reached)), refuses
+    )
+    return told, notes
+
+
+def _doubts(sink: SinkTold, asked: Subscribed, filled: frozenset[str]) -> Iterator[str]:
+    if asked.collection in filled:
+        yield (
+            f"files of the server are put into {asked.collection}: which version sinks will have "
+            "of it is not known here"
+        )
+    if asked.names_omitted:
+        yield (
+            f"{sink.label} asks for {asked.names_omitted} names of {asked.collection}, too many to "
+            "be told: it counts as if it asked for all"
+        )

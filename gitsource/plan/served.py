@@ -1,0 +1,223 @@
+"""
+What a running instance, or an exported snapshot, says is served: as values, and read from JSON.
+
+Rule: pure, and whoever answered is not trusted: what is not of the form that gitsource gives is a
+ValueError that names the place, and nothing is filled in by guessing. Unknown keys are let be: a
+later gitsource may say more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitsource.model import Snapshot
+from gitsource.plan.values import Json
+
+LONGEST = 4096
+"""Characters of a name, an address or a version."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTold:
+    """Who a sink says it is, as far as views ask."""
+
+    id: str = ""
+    cluster: str = ""
+    region: str = ""
+    zone: str = ""
+    sub_zone: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """What a sink asks for, and how far it came."""
+
+    requested: str
+    """What it calls the collection."""
+    collection: str
+    names: frozenset[str] | None = None
+    """The resources it asks for; None: all."""
+    names_omitted: int = 0
+    """How many it asks for, where they are too many to be told."""
+    accepted: str = ""
+    """Version it accepted last; empty: none."""
+    refused: str = ""
+    """Version that it refuses; empty: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SinkTold:
+    """One open stream."""
+
+    id: str
+    stream: int
+    peer: str
+    protocol: str
+    views: tuple[str, ...] = ()
+    node: NodeTold | None = None
+    subscriptions: tuple[Subscribed, ...] = ()
+    returned: str = ""
+    """The commit that it went back to after a refusal; empty: it did not."""
+
+    @property
+    def label(self) -> str:
+        """What to call it: its node ID, or else its address."""
+        return self.id or self.peer
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What is served, and to whom."""
+
+    source: str
+    """The address that was asked, or the file."""
+    revision: str = ""
+    """Empty: nothing is served."""
+    version: str = ""
+    pinned: bool = False
+    suspended: bool = False
+    collections: Mapping[str, str] = field(default_factory=dict)
+    """Version of each."""
+    views: tuple[Json, ...] = ()
+    """The views in force, as in settings."""
+    sinks: tuple[SinkTold, ...] | None = ()
+    """None: a file, which has none."""
+    sinks_omitted: int = 0
+
+
+def of_snapshot(snapshot: Snapshot, source: str) -> Served:
+    """Return what the exported *snapshot* in the file *source* says."""
+    return Served(
+        source,
+        snapshot.revision.commit,
+        snapshot.version,
+        collections={name: each.version for name, each in snapshot.collections.items()},
+        sinks=None,
+    )
+
+
+def read(told: Json, source: str) -> Served:
+    """Return what ``GET /snapshot`` of *source* answered; raises ValueError."""
+    whole = _mapping(told, "the answer")
+    collections = _mapping(whole.get("collections"), "collections")
+    return Served(
+        source,
+        _text(whole.get("revision"), "revision"),
+        _text(whole.get("version"), "version"),
+        whole.get("pinned") is True,
+        whole.get("suspended") is True,
+        {
+            _text(name, "a collection's name"): _text(
+                _mapping(each, f"collections.{name[:80]}").get("version"), "a version"
+            )
+            for name, each in collections.items()
+        },
+        tuple(_list(whole.get("views"), "views")),
+        tuple(_sink(each) for each in _list(whole.get("sinks"), "sinks")),
+        _number(whole.get("sinks_omitted"), "sinks_omitted"),
+    )
+
+
+def read_resources(told: Json, version: str, after: str) -> tuple[dict[str, str], str]:
+    """
+    Return the versions by name on a page of a collection, and behind which name the next begins.
+
+    *version* is that of the snapshot that the pages before are of, *after* the name that this one
+    begins behind. Raises ValueError; also if something else is served by now.
+    """
+    whole = _mapping(told, "the answer")
+    if _text(whole.get("version"), "version") != version:
+        raise ValueError("something else is served by now")
+    resources = {
+        _text(name, "a name"): _text(each, "a version")
+        for name, each in _mapping(whole.get("resources"), "resources").items()
+    }
+    following = _text(whole.get("next"), "next")
+    if following and (following <= after or following not in resources):
+        raise ValueError("next: the pages come to no end")
+    return resources, following
+
+
+def _sink(told: Json) -> SinkTold:
+    row = _mapping(told, "sinks[]")
+    return SinkTold(
+        _text(row.get("id"), "sinks[].id"),
+        _number(row.get("stream"), "sinks[].stream"),
+        _text(row.get("peer"), "sinks[].peer"),
+        _text(row.get("protocol"), "sinks[].protocol"),
+        _texts(row.get("views"), "sinks[].views"),
+        None if row.get("node") is None else _node(row["node"]),
+        tuple(
+            _subscribed(each) for each in _list(row.get("subscriptions"), "sinks[].subscriptions")
+        ),
+        _text(row.get("returned"), "sinks[].returned"),
+    )
+
+
+def _node(told: Json) -> NodeTold:
+    row = _mapping(told, "sinks[].node")
+    metadata = _mapping(row.get("metadata"), "sinks[].node.metadata")
+    where = ("id", "cluster", "region", "zone", "sub_zone")
+    place = {key: _text(row.get(key), f"sinks[].node.{key}") for key in where}
+    return NodeTold(
+        **place,
+        metadata={
+            key: _text(each, f"sinks[].node.metadata.{key[:80]}") for key, each in metadata.items()
+        },
+    )
+
+
+def _subscribed(told: Json) -> Subscribed:
+    where = "sinks[].subscriptions[]"
+    row = _mapping(told, where)
+    names = row.get("names")
+    return Subscribed(
+        _text(row.get("requested"), f"{where}.requested"),
+        _text(row.get("collection"), f"{where}.collection"),
+        None if names is None else frozenset(_texts(names, f"{where}.names")),
+        _number(row.get("names_omitted"), f"{where}.names_omitted"),
+        _text(row.get("accepted"), f"{where}.accepted"),
+        _text(row.get("refused"), f"{where}.refused"),
+    )
+
+
+# --------------------------------------------------------------------------- forms
+
+
+def _mapping(told: Json, where: str) -> Mapping[str, Any]:
+    if told is None:
+        return {}
+    if not isinstance(told, dict):
+        raise ValueError(f"{where}: expected an object")  # noqa: TRY004 - what is read, not who calls
+    return told
+
+
+def _list(told: Json, where: str) -> list[Any]:
+    if told is None:
+        return []
+    if not isinstance(told, list):
+        raise ValueError(f"{where}: expected a list")  # noqa: TRY004 - as above
+    return told
+
+
+def _text(told: Json, where: str) -> str:
+    if told is None:
+        return ""
+    if not isinstance(told, str) or len(told) > LONGEST:
+        raise ValueError(f"{where}: expected a text of at most {LONGEST} characters")
+    return told
+
+
+def _texts(told: Json, where: str) -> tuple[str, ...]:
+    return tuple(_text(each, where) for each in _list(told, where))
+
+
+def _number(told: Json, where: str) -> int:
+    if told is None:
+        return 0
+    if isinstance(told, bool) or not isinstance(told, int) or not 0 <= told < 2**63:
+        raise ValueError(f"{where}: expected a number")
+    return told
