@@ -17,6 +17,7 @@ from gitsource.git import refs, verbs
 from gitsource.git.command import Git
 from gitsource.git.objects import Objects
 from gitsource.git.refs import TAGS, Fixed, Named, is_oid
+from gitsource.git.worktree import What, WorkingTree
 from gitsource.model import Revision
 from gitsource.settings import Repository
 
@@ -40,6 +41,8 @@ class LocalRepository:
                 f"{folder} is not in a Git repository", hint="name one with --repo"
             ) from error
         self.git_dir = Path(os.fsdecode(found[0]))
+        self.top = _top(folder.resolve(), self.git_dir)
+        """The folder of the working tree; None in a bare repository."""
         self.cut = _cut_off(Path(os.fsdecode(found[-1])))
         """Commits whose parents are missing (a shallow clone): births before them are unknown."""
         self.objects = Objects(self._git, self.git_dir, cut=self.cut)
@@ -92,28 +95,97 @@ class LocalRepository:
         lines = listed.decode("utf-8", "replace").split("\0")
         return meant.of(line.partition(" ")[2] for line in lines if " " in line) or ""
 
-    def base_of(self, new: Revision, base: str | None, followed: str = "") -> Revision | None:
+    def working(self, what: What, limit: int) -> WorkingTree:
+        """
+        Return the working tree, or the index, as one more tree above the repository's objects.
+
+        Raises ConfigurationError in a bare repository, and while a merge is not resolved.
+        """
+        if self.top is None:
+            raise ConfigurationError(
+                f"{self.git_dir} has no working tree", hint="name a commit with --head"
+            )
+        try:
+            head = self.objects.revision("HEAD")
+        except RefMissing:
+            head = None
+        return WorkingTree(
+            self._git, self.git_dir, self.top, what, head, limit, cut=self.cut
+        )  # fmt: skip
+
+    def base_of(
+        self, new: Revision | None, base: str | None, followed: str = "", *, inside: bool = False
+    ) -> Revision | None:
         """
         Return what *new* is compared with: *base* if it is named, else where *new* left off.
 
         That is where its history meets the *followed* ref (the remote's before the local one, else
-        the default branch); for a commit on that ref itself, the commit before. None if there is
-        nothing before it. Raises RefMissing if *base* is not there.
+        the default branch); for a commit on that ref itself, the commit before, or with *inside*
+        that commit: what is compared is then not committed yet. None if there is nothing before it.
+        Raises RefMissing if *base* is not there, ConfigurationError if the two share no history.
         """
         if base is not None:
-            return self.objects.revision(base)
+            return self._named(base)
+        if new is None:
+            return None
+        main = self.main(followed)
+        if main is not None:
+            tip = self.objects.revision(main).commit
+            met = self.merge_base(new.commit, tip)
+            if met is None:
+                raise self._apart(new, main)
+            if met != new.commit or inside:
+                return self.objects.revision(met)
+        if inside:
+            return new
+        try:
+            return self.objects.revision(f"{new.commit}~1")
+        except RefMissing:
+            if new.commit in self.cut:
+                raise self._apart(new, "the commit before it") from None
+            return None
+
+    def main(self, followed: str = "") -> str | None:
+        """Return the full name of the ref that is followed, as it is here; else the default one."""
         named = () if not followed else (
             (followed,) if followed.startswith("refs/") or is_oid(followed)
             else (f"refs/remotes/origin/{followed}", f"refs/heads/{followed}")
         )  # fmt: skip
-        main = self._first_of(named) or self.default_branch()
-        met = self.merge_base(new.commit, self.objects.revision(main).commit) if main else None
-        if met is not None and met != new.commit:
-            return self.objects.revision(met)
+        return self._first_of(named) or self.default_branch()
+
+    def _named(self, base: str) -> Revision:
         try:
-            return self.objects.revision(f"{new.commit}~1")
-        except RefMissing:
+            return self.objects.revision(base)
+        except RefMissing as error:
+            how = "fetch it (git fetch origin REF)"
+            how = f"{how}; this clone is shallow" if self.cut else how
+            raise RefMissing(str(error), hint=f"{how}, or name another --base") from error
+
+    def _apart(self, new: Revision, main: str) -> ConfigurationError:
+        """Say that no base can be found for *new*, and what to do."""
+        if self.cut:
+            return ConfigurationError(
+                f"the clone is shallow and does not reach back to where {new.short} left {main}",
+                hint="fetch more (git fetch --deepen=100), or name a --base that it has",
+            )
+        return ConfigurationError(
+            f"{new.short} and {main} have no history in common",
+            hint="name what sinks have now with --base",
+        )
+
+
+def _top(folder: Path, git_dir: Path) -> Path | None:
+    """
+    Return the nearest folder that has a `.git`, unless *folder* is inside of the repository's own.
+
+    NB: what `core.worktree` says is not asked: whoever writes it could name any folder.
+    """
+    for at in (folder, *folder.parents):
+        if at == git_dir:
             return None
+        if (at / ".git").exists():
+            return at
+    return None
 
 
 def _cut_off(shallow: Path) -> frozenset[str]:

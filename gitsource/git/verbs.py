@@ -227,6 +227,23 @@ def discover(folder: Path) -> Command:
     return Command("rev-parse", args, cwd=str(folder))
 
 
+def _in_tree(top: Path) -> tuple[str, ...]:
+    """Say where the working tree is, whatever the repository's configuration says."""
+    return (f"--work-tree={top}", "-c", "core.excludesFile=/dev/null")
+
+
+def index(git_dir: Path, top: Path) -> Command:
+    """List what is staged, with what is left out of the working tree on purpose."""
+    args = (*_in_tree(top), "ls-files", "--stage", "-t", "-z")
+    return Command("ls-files", args, git_dir, cwd=str(top))
+
+
+def untracked(git_dir: Path, top: Path) -> Command:
+    """List the files of the working tree that are neither staged nor ignored."""
+    args = (*_in_tree(top), "ls-files", "--others", "--exclude-standard", "-z")
+    return Command("ls-files", args, git_dir, cwd=str(top))
+
+
 def refs(git_dir: Path, under: str) -> Command:
     """List the refs under *under* with their objects."""
     args = ("for-each-ref", "--format=%(objectname) %(refname)%00", "--", under)

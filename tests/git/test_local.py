@@ -199,7 +199,15 @@ def test_a_repositorys_configuration_runs_nothing(upstream, tmp_path):
         births = local.objects.births(head.commit, [e.path for e in entries])
         changes = local.objects.changes(local.revision("HEAD~1").tree, head.tree)
         contents = list(local.objects.read([e.blob for e in entries], 10))
-        local.base_of(head, None, "main")
+        local.base_of(head, "HEAD~1", "main")
+        with pytest.raises(ConfigurationError, match="no history in common"):
+            local.base_of(head, None, "main")  # it was written anew
+        (work / "mesh/a.yaml").write_text("3")
+        (work / "mesh/.gitattributes").write_text("* diff=evil filter=evil\n")
+        for what in ("worktree", "staged"):
+            tree = local.working(what, 100)
+            tree.changes(head.tree, tree.now.tree)
+            tree.close()
 
     assert not (tmp_path / "pwned").exists()
     assert not (tmp_path / "trace").exists()
