@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 
-from gitsource.reading.scalars import Misfit, Scalar, resolve
+from gitsource.reading.scalars import NUMBER_STARTS, WORDS, Misfit, Scalar, resolve
 
 _WORDS: dict[str, bool] = {
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON"), True),
@@ -26,7 +26,8 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _BASES = {"two": 2, "eight": 8, "sixteen": 16, "ten": 10}
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_STARTS = frozenset("+-.0123456789")
+SPECIAL = frozenset((*WORDS, *_WORDS))
+"""What begins as no number and yet is more than text to some reader."""
 _LONGEST = 64
 """Characters. What is longer is no word and no number that anybody means."""
 
@@ -34,7 +35,7 @@ _LONGEST = 64
 def doubt(text: str) -> str:
     """Say how other readers read the plain scalar *text*; empty if all read it as we do."""
     # What begins as no number and is none of the words is text to all of them.
-    if not 0 < len(text) <= _LONGEST or (text[0] not in _STARTS and text not in _WORDS):
+    if not 0 < len(text) <= _LONGEST or (text[0] not in NUMBER_STARTS and text not in _WORDS):
         return ""
     try:
         ours = resolve(text)

@@ -13,9 +13,18 @@ from itertools import count, repeat
 from typing import Any, Never
 
 from gitsource.model import Document, Doubt
-from gitsource.reading.ambiguous import doubt
+from gitsource.reading.ambiguous import SPECIAL, doubt
 from gitsource.reading.readers import DEEPEST, Reader, library, syntax_error
-from gitsource.reading.scalars import CORE, Misfit, Scalar, not_allowed, resolve, shown, tagged
+from gitsource.reading.scalars import (
+    CORE,
+    NUMBER_STARTS,
+    Misfit,
+    Scalar,
+    not_allowed,
+    resolve,
+    shown,
+    tagged,
+)
 
 MOST_FLAWS = 100
 """After this many the rest of the file is not read."""
@@ -288,6 +297,9 @@ class Constructor:
     def _plain(self, event: Any) -> Scalar:
         """Return the value of a plain scalar that was not met before."""
         text: str = event.value
+        if text and text[0] not in NUMBER_STARTS and text not in SPECIAL:
+            _remember(_values, text, text)  # text to all readers, as most of it is
+            return text
         try:
             value = resolve(text)
         except Misfit as misfit:

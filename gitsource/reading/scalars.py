@@ -17,16 +17,18 @@ Scalar: TypeAlias = str | int | float | bool | None
 CORE = "tag:yaml.org,2002:"
 """What ``!!`` stands for."""
 
-_WORDS: dict[str, Scalar] = {
+WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+"""What the core schema reads as something else than text or a number."""
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_NUMBER_STARTS = frozenset("+-.0123456789")
+NUMBER_STARTS = frozenset("+-.0123456789")
+"""What every number begins with."""
 _LONGEST_INTEGER = 320
 """Digits. The largest double has 309; beyond, no reader of JSON agrees with another."""
 
@@ -47,9 +49,9 @@ def shown(text: str) -> str:
 
 def resolve(text: str) -> Scalar:
     """Return the value of a plain scalar; raise Misfit (GS111) for a number out of bounds."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if text[0] not in _NUMBER_STARTS:
+    if text in WORDS:
+        return WORDS[text]
+    if text[0] not in NUMBER_STARTS:
         return text
     if _INTEGER.fullmatch(text):
         return _integer(text, 10)

@@ -376,3 +376,47 @@ def test_what_a_rule_does_not_ask_for_decides_nothing_neither_now_nor_later(odd)
 
     assert [[], []] == [list(cel.problems(value, check)) for value in values]
     assert 1 == len(list(cel.problems({"uri": odd, "jwks": "{}"}, check)))
+
+
+def test_a_rule_about_keys_is_asked_once_for_all_mappings_with_the_same_keys():
+    """What stands under them decides nothing, also if it is no text or a list that is empty."""
+    check = cel.compiled(
+        {
+            "x-kubernetes-validations": [
+                {"rule": "self.all(key, size(key) < 3 && key != 'no')", "message": "short, not no"}
+            ]
+        }
+    )
+
+    told = [
+        bool(list(cel.problems(value, check)))
+        for value in ({"ab": 1}, {"ab": []}, {"no": 1}, {"no": {"x": []}}, {"ab": "abc"}, {})
+    ]
+
+    assert [False, False, True, True, False, False] == told
+
+
+def test_a_rule_that_asks_for_what_stands_under_keys_sees_it():
+    check = cel.compiled(
+        {
+            "x-kubernetes-validations": [
+                {"rule": "self.all(key, self[key] < 3)", "message": "below three"}
+            ]
+        }
+    )
+
+    assert [] == list(cel.problems({"a": 1}, check))
+    assert ["below three"] == [each.message for each in cel.problems({"a": 3}, check)]
+
+
+@pytest.mark.parametrize("given", ["1ms", "0.5s", "1h", "999us"])
+def test_durations_that_a_rule_names_are_what_they_are(given):
+    check = cel.compiled(
+        {
+            "x-kubernetes-validations": [
+                {"rule": "duration(self) >= duration('1ms')", "message": "too short"}
+            ]
+        }
+    )
+
+    assert (given == "999us") == bool(list(cel.problems(given, check)))
