@@ -13,6 +13,7 @@ import contextlib
 import gc
 import importlib
 import logging
+import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import fields, replace
@@ -24,6 +25,7 @@ from gitsource.catalog import Catalog
 from gitsource.configuration import catalog_for
 from gitsource.deliveries import Deliveries
 from gitsource.errors import ConfigurationError, GitsourceError
+from gitsource.git import changes
 from gitsource.git.command import Git
 from gitsource.git.credentials import for_settings
 from gitsource.git.mirror import Mirror
@@ -31,11 +33,14 @@ from gitsource.git.objects import Objects
 from gitsource.git.process import Limits
 from gitsource.model import Revision
 from gitsource.observe import logs
+from gitsource.observe.audit.log import AuditLog, State
+from gitsource.observe.happenings import Fact, Happening, Record, unrecorded
 from gitsource.observe.telemetry import Gauges, Telemetry
 from gitsource.operations import Operations
 from gitsource.reconcile.chronicle import Chronicle
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.reconcile.reconciler import Reconciler
+from gitsource.recording import Recording
 from gitsource.refusals import Refusals
 from gitsource.revisions import Revisions
 from gitsource.settings import Settings
@@ -62,7 +67,7 @@ SINKS_FIRST = 0.1
 """Seconds after a restart that belong to sinks that come back: Git and HTTP wait for that long."""
 UNSEEN = 2
 """Revisions in a row that the poll found and the watch did not: from then on it looks by itself."""
-FIXED = ("state_dir", "listen", "webhook", "insecure_webhook", "sinks", "secrets", "xds")
+FIXED = ("state_dir", "listen", "webhook", "insecure_webhook", "sinks", "secrets", "xds", "audit")
 """Settings that only a restart changes; a reload says so."""
 
 
@@ -80,6 +85,8 @@ class App:
         self.dialler: Dialler | None = None
         self.views: Views | None = None
         self.overlay: Overlay | None = None
+        self.audit: AuditLog | None = None
+        self.record: Record = unrecorded
 
     async def run(self) -> None:
         """
@@ -103,6 +110,7 @@ class App:
         state = Path(settings.state_dir)
         stack.enter_context(locked(state))
         self.cache = SnapshotCache()
+        self._keep_audit(stack, state)
         self.telemetry = Telemetry(self._gauges, version=version("gitsource"))
         self.cache.listen(self._count)
         mirror = self._mirror(settings)
@@ -115,8 +123,11 @@ class App:
             self.cache,
             self._catalog_at,
         )
+        self.recording = Recording(self.record, self._committer)
+        stack.push_async_callback(self.recording.close)
+        self.cache.listen(self.recording.heard)
         self.reconciler.listeners.append(self._looked)
-        self.looks: Coalescer[Outcome] = Coalescer(lambda: self.reconciler.sync(self.looks.reasons))
+        self.looks: Coalescer[Outcome] = Coalescer(self._look)
         self.announced = Announcements(self.looks.poke, self.reconciler.contains)
         stack.push_async_callback(self.announced.close)
         self.ledger = Ledger(state / "webhooks.json")
@@ -133,6 +144,7 @@ class App:
             Sinks(self.cache, self._sessions, self.refusals, self._alarms),
             Deliveries(self.ledger, self.announced),
             Revisions(self.reconciler, self.chronicle),
+            lambda: self.audit.state if self.audit is not None else State(),
         )
         stack.push_async_callback(self.reconciler.close)
         # Schemas may live in a repository that nobody has looked at yet; names are known already.
@@ -140,6 +152,7 @@ class App:
 
         serving = self.reconciler.restore()
         self.chronicle.serving(serving)
+        self.recording.serving(serving)
         if serving is None:
             # Nothing to serve yet: the first look is what everybody waits for.
             if settings.build.workers > 1 and mirror.packed() >= settings.build.bulk:
@@ -157,6 +170,55 @@ class App:
         self._tasks["remember"] = asyncio.create_task(self._remember(), name="remember")
         self._tasks["admin"] = asyncio.create_task(self._serve_http(), name="admin")
         stack.push_async_callback(self._end_tasks)
+
+    # ------------------------------------------------------------------ the audit log
+
+    def _keep_audit(self, stack: contextlib.AsyncExitStack, state: Path) -> None:
+        """Begin to write down what happens, before anything does, and end after everything."""
+        settings = self._settings.audit
+        if not settings.enabled:
+            return
+        path = Path(settings.file) if settings.file else state / "audit" / "audit.jsonl"
+        loop = asyncio.get_running_loop()
+        self.audit = AuditLog(settings, path, lambda: _later(loop, self._audit_changed))
+        self.record = self.audit.record
+        self.audit.start()
+        stack.push_async_callback(asyncio.to_thread, self.audit.close)
+        facts: dict[str, Fact] = {"version": version("gitsource"), "pid": os.getpid()}
+        self.record(Happening("start", outcome="ok", facts=facts))
+        stack.callback(self.record, Happening("stop", outcome="ok", facts=facts))
+
+    def _audit_changed(self) -> None:
+        """Look for what could not go out while the audit log could not be written."""
+        if self.audit is not None and not self.audit.failure:
+            self.looks.poke("audit")
+
+    def _closed(self) -> str:
+        """Return why nothing new may be served now; empty: it may."""
+        stopped = self.audit is not None and self.audit.stopped
+        return "nothing new is served while the audit log cannot be written" if stopped else ""
+
+    async def _look(self) -> Outcome:
+        """Look at the repository, unless what is found could not be let out."""
+        closed = self._closed()
+        if not closed:
+            return await self.reconciler.sync(self.looks.reasons)
+        hint = "`audit.failure` of the status says why; audit.on_failure decides about it"
+        return Outcome("failed", self.reconciler.condition.head, closed, hint, "operator")
+
+    async def _committer(self, commit: str) -> str:
+        """Return who committed *commit*; empty if Git cannot tell."""
+
+        def find(mirror: Mirror | None) -> str:
+            if mirror is None:
+                return ""
+            try:
+                oid, _, raw = mirror.objects.raw(commit)
+            except GitsourceError:
+                return ""
+            return changes.commit(oid, raw).committer
+
+        return await self.reconciler.asked(find)
 
     async def _catch_up(self) -> None:
         """Look at the repository, which may have moved on since what is served was written."""
@@ -183,7 +245,9 @@ class App:
             metadata=settings.sinks.metadata,
             xds=settings.xds,
             on_nack=settings.sinks.on_nack,
+            record=self.record,
         )
+        self.server.shared.closed = self._closed
         await self._serve_views()
         port = await self.server.start()
         stack.push_async_callback(self.server.drain, settings.drain)
@@ -274,6 +338,7 @@ class App:
             self.announced.heard,
             self.telemetry.delivered,
             self.ledger,
+            noted=self.recording.delivered,
         )
         insecure = settings.insecure_webhook
         hook = await serve_webhook(settings.webhook, behind, insecure=insecure)
@@ -342,6 +407,7 @@ class App:
             mirror = self._mirror(new)
         except GitsourceError as error:
             log.error("settings not reloaded, the old ones stay: %s (next: %s)", error, error.hint)
+            self.recording.reloaded((), str(error))
             return
         old = self._settings
         for name in FIXED:
@@ -364,6 +430,7 @@ class App:
                 task.cancel()
         self._loops()
         log.info("settings reloaded: %s", ", ".join(changed) or "nothing changed")
+        self.recording.reloaded(tuple(changed))
         self.looks.poke("reload")
 
     # ------------------------------------------------------------------ wiring
@@ -402,6 +469,7 @@ class App:
             self.announced.given_up()
             return  # nobody looked
         self.chronicle.looked(outcome, self.reconciler.condition.serving)
+        self.recording.looked(outcome, self.reconciler.condition.serving)
         if outcome.result == "published":
             # News that the watch had no part in came without an event.
             self._unseen = self._unseen + 1 if outcome.triggers == ("poll",) else 0
@@ -416,6 +484,12 @@ class App:
             self.telemetry.acked(report.collection, report.seconds)
         elif report.event == "nacked":
             self.telemetry.nacked(report.collection)
+
+
+def _later(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """Have *loop* make a call of another thread's, if it still runs."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)
 
 
 async def _poll(

@@ -18,6 +18,7 @@ from gitsource.deliveries import Deliveries
 from gitsource.errors import ConfigurationError
 from gitsource.git import refs
 from gitsource.model import Collection
+from gitsource.observe.audit.log import State
 from gitsource.observe.telemetry import Gauges
 from gitsource.reconcile.outcomes import Condition, Outcome, rfc3339
 from gitsource.reconcile.reconciler import Reconciler
@@ -51,6 +52,7 @@ class Operations:
         sinks: Sinks,
         deliveries: Deliveries,
         revisions: Revisions,
+        audit: Callable[[], State] = State,
     ) -> None:
         self._reconciler = reconciler
         self._sinks = sinks
@@ -59,6 +61,7 @@ class Operations:
         self._cache = cache
         self._look = look
         self._catalog = catalog
+        self._audit = audit
 
     # ------------------------------------------------------------------ reading
 
@@ -135,6 +138,7 @@ class Operations:
             "refusals": self._sinks.refusals.rows(MOST_REFUSALS),
             "limits": {name: getattr(settings.limits, name) for name in OF_SINKS},
             "ended": self._cache.endings.rows(),
+            "audit": _audit(self._audit()),
             "secrets": [alarm.as_json() for alarm in self._sinks.alarms()],
         }
 
@@ -151,6 +155,7 @@ class Operations:
         now: Condition = self._reconciler.condition
         serving = now.serving
         streams = self._cache.streams
+        audit = self._audit()
         findings = {"error": 0, "warning": 0, "suppressed": 0}
         for finding in now.findings:
             findings["suppressed" if finding.suppressed else finding.severity] += 1
@@ -172,6 +177,10 @@ class Operations:
             findings=findings,
             ignored=now.ignored,
             announced_missing=self._deliveries.missing,
+            audit_failing=bool(audit.failure),
+            audit_lines=audit.written,
+            audit_lost=audit.lost,
+            audit_waiting=audit.waiting,
         )
 
     # ------------------------------------------------------------------ waiting
@@ -363,6 +372,18 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         "fault": outcome.fault or None,
         "seconds": round(outcome.seconds, 6),
         **machine.findings(outcome.findings[:MOST_FINDINGS]),
+    }
+
+
+def _audit(state: State) -> dict[str, Any]:
+    return {
+        "file": state.file or None,
+        "head": state.head or None,
+        "failure": state.failure or None,
+        "since": rfc3339(state.since),
+        "stopped": state.stopped,
+        "waiting": state.waiting,
+        "lost": state.lost,
     }
 
 

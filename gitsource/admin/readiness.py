@@ -22,6 +22,10 @@ def readiness(status: Mapping[str, Any]) -> dict[str, Any]:
         reasons.append(f"revision {str(held.get('revision'))[:12]} is held: {held.get('reason')}")
     if status.get("suspended"):
         reasons.append("looking for new revisions is suspended")
+    audit = status.get("audit") or {}
+    if audit.get("failure"):
+        left = "; no stream and no revision is let through" if audit.get("stopped") else ""
+        reasons.append(f"the audit log cannot be written: {audit['failure']}{left}")
     return {
         "ready": ready,
         "reasons": reasons,

@@ -158,12 +158,14 @@ class Commit:
 
     revision: Revision
     parents: tuple[str, ...]
+    committer: str = ""
+    """``Name <mail>`` as Git has it: text from the repository."""
 
 
 def commit(oid: str, raw: bytes) -> Commit:
     """Read a commit object. Signatures, encodings and other headers are passed over."""
     head, _, message = raw.partition(b"\n\n")
-    tree, parents, author, when = "", [], "", 0
+    tree, parents, author, committer, when = "", [], "", "", 0
     for line in head.decode("utf-8", "replace").split("\n"):
         key, _, value = line.partition(" ")
         if key == "tree" and not tree:
@@ -176,13 +178,14 @@ def commit(oid: str, raw: bytes) -> Commit:
         elif key == "committer":
             found = _WHO.fullmatch(value)
             when = seconds(found["time"]) if found else 0
+            committer = found["who"] if found else value
         elif key in {"gpgsig", "gpgsig-sha256", "mergetag"}:
             # Their continuation lines begin with a space, so their key is empty.
             continue
     if not tree:
         raise GitFailed(f"{oid} is not a commit that can be read: {raw[:60]!r}")
     subject = message.lstrip(b"\n").partition(b"\n")[0].decode("utf-8", "replace").strip()
-    return Commit(Revision(oid, tree, when, author, subject[:500]), tuple(parents))
+    return Commit(Revision(oid, tree, when, author, subject[:500]), tuple(parents), committer)
 
 
 # --------------------------------------------------------------------------- births

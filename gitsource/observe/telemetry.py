@@ -77,6 +77,10 @@ METRICS: tuple[Row, ...] = (
     Row("gitsource_refusals", "gauge", (), "Subscriptions whose sink refused what it was sent."),
     Row("gitsource_secret_files", "gauge", (), "Files of Secrets that cannot be used now."),
     Row("gitsource_unsaved", "gauge", (), "1 while what is served could not be kept on disk."),
+    Row("gitsource_audit_failing", "gauge", (), "1 while the audit log cannot be written."),
+    Row("gitsource_audit_lines_total", "counter", (), "Lines written to the audit log."),
+    Row("gitsource_audit_lost_total", "counter", (), "Happenings that are not in the audit log."),
+    Row("gitsource_audit_waiting", "gauge", (), "Lines of the audit log that are not written yet."),
     Row("gitsource_syncs_total", "counter", ("outcome",), "Looks at the repository, by outcome."),
     Row("gitsource_sync_seconds", "histogram", (), "How long a look at the repository took."),
     Row("gitsource_last_sync_error", "gauge", (), "1 if the last look failed, else 0."),
@@ -161,6 +165,10 @@ class Gauges:
     """Severity to count."""
     ignored: int = 0
     announced_missing: bool = False
+    audit_failing: bool = False
+    audit_lines: int = 0
+    audit_lost: int = 0
+    audit_waiting: int = 0
 
 
 class Telemetry:
@@ -284,6 +292,10 @@ class Telemetry:
         yield "gitsource_refusals", _one(now.refusals)
         yield "gitsource_secret_files", _one(now.secrets)
         yield "gitsource_unsaved", _one(now.unsaved)
+        yield "gitsource_audit_failing", _one(now.audit_failing)
+        yield "gitsource_audit_lines_total", _one(now.audit_lines)
+        yield "gitsource_audit_lost_total", _one(now.audit_lost)
+        yield "gitsource_audit_waiting", _one(now.audit_waiting)
         yield "gitsource_syncs_total", _each(self._syncs)
         yield "gitsource_last_sync_error", _one(self._failing)
         yield "gitsource_last_sync_error_timestamp_seconds", _one(self._last_error)

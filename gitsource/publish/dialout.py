@@ -172,6 +172,8 @@ class Dialler:
             await channel.close()
 
     async def _serve(self, row: DialRow, call: grpc.aio.StreamStreamCall[bytes, bytes]) -> str:
+        if closed := self._shared.closed():
+            return closed
         peer = f"{row.name} ({row.address})"
         wire = self._wire.dialled(row.name)
         who = Peer(address=str(row.address))

@@ -25,7 +25,7 @@ import grpc.aio
 
 from gitsource.catalog import Catalog
 from gitsource.errors import ConfigurationError
-from gitsource.observe.happenings import Record, unrecorded
+from gitsource.observe.happenings import Happening, Record, unrecorded
 from gitsource.publish.classic import Classic
 from gitsource.publish.csds import CSDS, csds
 from gitsource.publish.legacy import Legacy
@@ -272,6 +272,9 @@ class McpServer:
         limits, peer = self._shared.limits, unquote(context.peer())
         if self._draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, GOING_AWAY)
+        if closed := self._shared.closed():
+            self._refused(peer, closed)
+            await context.abort(grpc.StatusCode.UNAVAILABLE, closed)
         if len(self._sessions) >= limits.streams:
             text = f"{limits.streams} sink streams are open (limits.streams)"
             if self._shared.cache.turned_away(peer, wire.protocol, text):
@@ -293,6 +296,9 @@ class McpServer:
             del self._sessions[session]
             if not self._sessions:
                 self._empty.set()
+
+    def _refused(self, peer: str, why: str) -> None:
+        self._shared.record(Happening("refuse", peer=peer, outcome="refused", why=why))
 
     async def _farewell(
         self, context: grpc.aio.ServicerContext[bytes, bytes], ending: Ending, peer: str

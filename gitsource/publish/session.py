@@ -85,6 +85,10 @@ class Shared:
     on_nack: str = "hold"
     """Whether a sink that refuses a part of a snapshot keeps the rest (``hold``), or goes back to
     the last one that it accepted (``return``)."""
+    closed: Callable[[], str] = lambda: ""
+    """Why no new stream is taken now; empty: they are."""
+    closed: Callable[[], str] = lambda: ""
+    """Why no new stream is taken now; empty: they are."""
     record: Record = unrecorded
     """Where the audit log is told of what happens on its streams."""
     gate: Gate = field(init=False)
@@ -165,7 +169,8 @@ class Session:
 
     async def run(self) -> Ending:
         """Serve the sink until the stream ends, and return how it did."""
-        self._tell(self._report("connected"), "sink connected")
+        who, protocol = self.who.identity, self._wire.protocol
+        self._tell(self._report("connected", who=who, protocol=protocol), "sink connected")
         self.assign()
         unwatch = self._shared.cache.watch(self._wake.set, self._shared.group)
         reader = asyncio.create_task(self._listen(), name=f"read stream {self.stream}")
@@ -380,7 +385,8 @@ class Session:
     def _tell_sent(self, push: Sent, size: int) -> None:
         mode = "delta" if push.incremental else "full state"
         note = push.note
-        report = self._report("sent", push, incremental=push.incremental, size=size, note=note)
+        how = {"incremental": push.incremental, "size": size, "counts": push.counts, "note": note}
+        report = self._report("sent", push, **how)
         # Its ACK says the same a moment later, and a line costs about half as much as a push.
         self._tell(report, f"push of {_shown(push.requested)}, {mode}", logging.DEBUG)
         # A sink that cannot take it comes back for it again and again: it is said once.

@@ -39,6 +39,10 @@ class Sent(Protocol):
         """Whether the sink has to merge it."""
 
     @property
+    def counts(self) -> tuple[int, int]:
+        """How many resources it carries, and how many names of removed ones."""
+
+    @property
     def note(self) -> str:
         """What an operator should know about it; empty if there is nothing."""
 

@@ -106,6 +106,14 @@ class Push:
         """Whether the sink has to merge it."""
         return isinstance(self.content, Delta)
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many resources it carries, and how many names of removed ones."""
+        content = self.content
+        if isinstance(content, Delta):
+            return len(content.put), len(content.removed)
+        return len(content.collection), 0
+
 
 # --------------------------------------------------------------------------- what came of a request
 

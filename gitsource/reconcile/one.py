@@ -163,9 +163,9 @@ class One:
         self._went_out(revision)
         standing = self._ground.good.standing
         ignored = standing.ignored if standing is not None else 0
-        return Look(
-            Outcome("published", revision, findings=findings), proposal.snapshot, unsaved, ignored
-        )
+        signer = self._trusting.signer(revision.commit)
+        outcome = Outcome("published", revision, findings=findings, signer=signer)
+        return Look(outcome, proposal.snapshot, unsaved, ignored)
 
     def _nothing_new(self, known: Snapshot, recipe: str) -> Look:
         """Find that the head is the last good revision: after a restart, or once a pin is gone."""

@@ -39,6 +39,8 @@ class Outcome:
     findings: tuple[Finding, ...] = ()
     triggers: tuple[str, ...] = ()
     """What made gitsource look."""
+    signer: str = ""
+    """published: by whom its commit is well signed, where the policy of signatures asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,12 @@ class SinkReport:
     """sent: whether it was a delta; subscribed: whether deltas are wanted."""
     size: int = 0
     """sent: bytes."""
+    counts: tuple[int, int] = (0, 0)
+    """sent: resources in it, and names of removed ones."""
+    who: str = ""
+    """connected: what the other end proved to be; empty if it did not."""
+    protocol: str = ""
+    """connected: what it speaks."""
     seconds: float = 0.0
     """acked, nacked: since it was sent."""
     code: int = 0

@@ -74,6 +74,8 @@ class Behind:
     """Told each verdict's label."""
     ledger: Ledger = field(default_factory=Ledger)
     clock: Callable[[], float] = time.time
+    noted: Callable[[Row], None] = lambda _row: None
+    """Told each delivery with its verdict."""
 
 
 async def serve_webhook(
@@ -231,6 +233,7 @@ class _Receiver:
         seconds = round(time.monotonic() - began, 6)
         row = _row(self._behind, judged, peer, len(delivery.body), seconds)
         self._behind.ledger.add(row)
+        self._behind.noted(row)
         self._behind.count(verdict.label)
         self._report(row)
         key = "error" if verdict.status >= 400 else "message"

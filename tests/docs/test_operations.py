@@ -171,7 +171,7 @@ async def test_every_status_field_is_documented():
     await announced.close()
     documented = set(first_cells("Status"))
     groups = {"held", "pin", "suspended", "last_sync", "findings", "sinks", "refusals", "secrets"}
-    groups |= {"refusals[].resources", "announced", "ended", "allowed"}
+    groups |= {"refusals[].resources", "announced", "ended", "allowed", "audit"}
 
     assert leaves(status) == documented - groups
     assert groups <= documented

@@ -46,6 +46,10 @@ def busy() -> Telemetry:
         findings={"error": 5},
         ignored=6,
         announced_missing=True,
+        audit_failing=True,
+        audit_lines=8,
+        audit_lost=9,
+        audit_waiting=10,
     )
     telemetry = Telemetry(lambda: gauges, version="1.2.3", clock=lambda: 1060.0)
     telemetry.pushed(VS)
@@ -64,6 +68,10 @@ def test_everything_that_happened_is_exported():
     assert {name: value for name, value in found.items() if "_bucket" not in name} == {
         "gitsource_build_info{version=1.2.3}": 1,
         "gitsource_ready": 1,
+        "gitsource_audit_failing": 1,
+        "gitsource_audit_lines_total": 8,
+        "gitsource_audit_lost_total": 9,
+        "gitsource_audit_waiting": 10,
         "gitsource_sinks": 2,
         "gitsource_streams": 3,
         f"gitsource_pushes_total{{collection={VS}}}": 2,

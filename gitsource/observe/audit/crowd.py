@@ -53,10 +53,12 @@ class Crowd:
             return True
         key = (told.event, told.outcome, told.why if len(self._gathered) < MOST_HOSTS else "", host)
         alike = self._gathered.get(key)
+        times = told.facts.get("times")
+        count = times if type(times) is int else 1
         if alike is None:
-            self._gathered[key] = _Alike(told)
+            self._gathered[key] = _Alike(told, count)
         else:
-            alike.last, alike.times = told, alike.times + 1
+            alike.last, alike.times = told, alike.times + count
         return False
 
     def due(self, now: float, *, now_or_never: bool = False) -> list[Happening]:

@@ -89,3 +89,8 @@ class Response:
     def incremental(self) -> bool:
         """Whether the client has to merge it."""
         return not self.complete
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many resources it carries, and how many names of removed ones."""
+        return len(self.put), len(self.removed)

@@ -47,6 +47,17 @@ def test_causes_are_told_apart():
     assert sorted(one.why for one in crowd.due(101.0)) == ["reason 0", "reason 1"]
 
 
+def test_what_was_counted_before_counts_as_so_many():
+    crowd = Crowd()
+    for _ in range(AT_ONCE):
+        crowd.admit(refusal(), 100.0)
+    for _ in range(3):
+        crowd.admit(Happening("refuse", why="counted", facts={"times": 5}), 100.0)
+        crowd.admit(Happening("refuse", peer="ipv4:10.0.0.1:5", facts={"times": 5}), 100.0)
+
+    assert [one.facts["times"] for one in crowd.due(101.0)] == [15]
+
+
 def test_what_is_gathered_is_bounded_whatever_is_sent():
     crowd = Crowd()
     for n in range(20_000):

@@ -1,0 +1,187 @@
+"""
+What happened, in the words of the audit log: streams, revisions, deliveries and orders as facts.
+
+Rule: translation only, on the event loop, and none of it may cost or fail: what is written, and
+whether it can be, is `observe.audit`'s business. Nothing is told twice: a revision that stays held
+for the same reason is told once. Text is passed on as it came; the log neutralises it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+
+from gitsource.model import Revision, Snapshot, empty_collection
+from gitsource.observe.happenings import Fact, Happening, Record
+from gitsource.reconcile.outcomes import Outcome, rfc3339
+from gitsource.snapshot.reports import SinkReport
+from gitsource.triggers.ledger import Row
+
+PATIENCE = 10.0
+"""Seconds that Git gets to say who committed what went out; after that it is told without."""
+MOST_FINDINGS = 5
+"""Findings of a held revision that are told; its commit and the status have them all."""
+
+Committer = Callable[[str], Awaitable[str]]
+"""From a commit to its committer, empty if nobody can tell."""
+
+
+class Recording:
+    """Tells *record* what happens; lives on the event loop."""
+
+    def __init__(self, record: Record, committer: Committer, patience: float = PATIENCE) -> None:
+        self.record = record
+        self._committer = committer
+        self._patience = patience
+        self._who: dict[int, str] = {}
+        self._serving: Snapshot | None = None
+        self._held: tuple[str, str] | None = None
+        self._telling: set[asyncio.Task[None]] = set()
+
+    # ------------------------------------------------------------------ streams
+
+    def heard(self, report: SinkReport) -> None:
+        """Tell what happened on a stream."""
+        event = report.event
+        if event == "sent":
+            resources, removed = report.counts
+            self._told(
+                "push", report, "ok", "",
+                bytes=report.size, delta=report.incremental, resources=resources, removed=removed,
+            )  # fmt: skip
+        elif event == "acked":
+            self._told("ack", report, "ok", "", seconds=round(report.seconds, 4))
+        elif event == "nacked":
+            self._told(
+                "nack", report, "refused", report.error,
+                seconds=round(report.seconds, 4), code=report.code,
+                blamed=tuple(one.name for one in report.blamed),
+            )  # fmt: skip
+        elif event == "subscribed":
+            self._told("subscribe", report, "ok", "", delta=report.incremental)
+        elif event == "connected":
+            if report.who:
+                self._who[report.stream] = report.who
+            self._told("connect", report, "ok", "", protocol=report.protocol)
+        elif event == "disconnected":
+            self._told("disconnect", report, "refused" if report.ours else "ok", report.error)
+            self._who.pop(report.stream, None)
+        elif report.version:
+            self._told("nack", report, "refused", report.error, returned_to=report.version)
+
+    def _told(self, event: str, report: SinkReport, outcome: str, why: str, **more: Fact) -> None:
+        facts: dict[str, Fact] = {"stream": report.stream}
+        if isinstance(report.sink, str):
+            facts["sink"] = report.sink
+        if report.collection:
+            facts["collection"] = report.collection
+            if report.requested != report.collection:
+                facts["requested"] = report.requested
+        if report.version and "returned_to" not in more:
+            facts["version"] = report.version
+        if report.nonce:
+            facts["nonce"] = report.nonce
+        who = self._who.get(report.stream, "")
+        facts.update(more)
+        self.record(Happening(event, who, report.peer, outcome, why, facts))  # type: ignore[arg-type]
+
+    # ------------------------------------------------------------------ revisions
+
+    def serving(self, snapshot: Snapshot | None) -> None:
+        """Take in what is served from before."""
+        self._serving = snapshot
+
+    def looked(self, outcome: Outcome, snapshot: Snapshot | None) -> None:
+        """Tell what a look came to, if that is news; *snapshot* is what is served after it."""
+        revision = outcome.revision
+        if outcome.result == "held" and revision is not None:
+            held = (revision.commit, outcome.error)
+            if held != self._held:
+                self._held = held
+                self.record(_hold(outcome, revision))
+        elif outcome.result == "published" and revision is not None and snapshot is not None:
+            self._held = None
+            before, self._serving = self._serving, snapshot
+            facts = _published(outcome, revision, snapshot, before)
+            task = asyncio.create_task(self._tell_publish(revision, facts), name="audit publish")
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+        elif outcome.result == "unchanged":
+            self._held = None
+
+    async def _tell_publish(self, revision: Revision, facts: dict[str, Fact]) -> None:
+        facts["committer"] = ""
+        try:
+            with suppress(TimeoutError):
+                told = self._committer(revision.commit)
+                facts["committer"] = await asyncio.wait_for(told, self._patience)
+        finally:
+            self.record(Happening("publish", revision.author, "", "ok", "", facts))
+
+    async def close(self) -> None:
+        """Tell what is still to be told."""
+        if self._telling:
+            await asyncio.wait(tuple(self._telling), timeout=PATIENCE)
+
+    # ------------------------------------------------------------------ the rest
+
+    def delivered(self, row: Row) -> None:
+        """Tell what became of a webhook delivery."""
+        facts: Mapping[str, Fact] = {
+            "verdict": row.verdict,
+            "status": row.status,
+            "proven": row.proven,
+            "host": row.host,
+            "host_event": row.event,
+            "delivery": row.delivery,
+            "bytes": row.size,
+            "ref": row.ref,
+            "commit": row.commit,
+            "deleted": row.deleted,
+        }
+        outcome = "ok" if row.status < 400 else "refused"
+        self.record(Happening("webhook", "", row.peer, outcome, row.reason, facts))
+
+    def reloaded(self, changed: tuple[str, ...], error: str = "") -> None:
+        """Tell that settings were read again, by a signal."""
+        facts: Mapping[str, Fact] = {"command": "reload", "changed": changed}
+        self.record(Happening("command", "signal", "", "failed" if error else "ok", error, facts))
+
+
+def _hold(outcome: Outcome, revision: Revision) -> Happening:
+    errors = [each for each in outcome.findings if each.severity == "error"]
+    facts: Mapping[str, Fact] = {
+        "commit": revision.commit,
+        "author": revision.author,
+        "subject": revision.subject,
+        "findings": tuple(
+            f"{each.file}:{each.line}: {each.code}" for each in errors[:MOST_FINDINGS]
+        ),
+        "findings_count": len(errors),
+        "triggers": outcome.triggers,
+    }
+    return Happening("hold", revision.author, "", "refused", outcome.error, facts)
+
+
+def _published(
+    outcome: Outcome, revision: Revision, snapshot: Snapshot, before: Snapshot | None
+) -> dict[str, Fact]:
+    known = before.collections if before is not None else {}
+    changed = sorted(
+        name
+        for name in snapshot.collections.keys() | known.keys()
+        if snapshot.collection(name).version
+        != (before.collection(name) if before is not None else empty_collection(name)).version
+    )
+    return {
+        "commit": revision.commit,
+        "author": revision.author,
+        "committed_at": rfc3339(revision.committed_at),
+        "subject": revision.subject,
+        "signer": outcome.signer,
+        "version": snapshot.version,
+        "layers": tuple(f"{one.name}={one.commit}" for one in revision.layers),
+        "collections": tuple(f"{name} {len(snapshot.collection(name))}" for name in changed),
+        "triggers": outcome.triggers,
+    }
