@@ -87,8 +87,6 @@ class Shared:
     the last one that it accepted (``return``)."""
     closed: Callable[[], str] = lambda: ""
     """Why no new stream is taken now; empty: they are."""
-    closed: Callable[[], str] = lambda: ""
-    """Why no new stream is taken now; empty: they are."""
     record: Record = unrecorded
     """Where the audit log is told of what happens on its streams."""
     gate: Gate = field(init=False)
