@@ -231,7 +231,7 @@ class Draft:
                         )  # fmt: skip
 
 
-@lru_cache(4096)
+@lru_cache(1024)  # a few KB each; most are asked for again at once or not at all
 def _read(raw: bytes) -> FileFacts:
     return FileFacts.FromString(raw)
 
