@@ -2,15 +2,18 @@
 What differs inside a resource, as lines that each begin with a sign.
 
 Rule: every line is harmless and of bounded length, and there are no more than were asked for; how
-many were left out is told. Fields are compared, not lines: only a text of several lines that was
-changed is shown line by line.
+many were left out is told. None begins with what was not written by us, even where its sign is a
+blank. Fields are compared, not lines: only a text of several lines that was changed is shown line
+by line.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from gitsource.plan.values import REDACTED, FieldChange, ResourceChange
@@ -24,6 +27,8 @@ WIDEST = 400
 
 TALLEST = 200
 """Lines of a text that are compared; of a longer one only its beginning is."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
 
 _FLAT = 60
 """Characters up to which a list or mapping stays on one line."""
@@ -75,15 +80,16 @@ def _of_lines(value: Any) -> bool:
 def _text(before: str, after: str) -> Iterator[Line]:
     old, new = (_top(each.split("\n")) for each in (before, after))
     if old == new:
-        yield _line(" ", "  (further down than is shown here)")
+        yield Line(" ", "  ... further down than is shown here")
         return
-    for told in [*difflib.unified_diff(old, new, n=2, lineterm="")][2:]:
+    # Its first three lines are two names and the place of the first stretch.
+    for told in [*difflib.unified_diff(old, new, n=2, lineterm="")][3:]:
         if told.startswith("@@"):
             yield Line(" ", "  ...")
         elif told[0] == "+":
-            yield _line("+", f"  {told[1:]}")
+            yield _line("+", f"  | {told[1:]}")
         else:
-            yield _line("-" if told[0] == "-" else " ", f"  {told[1:]}")
+            yield _line("-" if told[0] == "-" else " ", f"  | {told[1:]}")
 
 
 def _top(told: Sequence[str]) -> list[str]:
@@ -91,16 +97,43 @@ def _top(told: Sequence[str]) -> list[str]:
 
 
 def _value(sign: Sign, path: str, value: Any) -> Iterator[Line]:
-    flat = json.dumps(value, ensure_ascii=False)
-    if len(flat) <= _FLAT or not isinstance(value, dict | list) or not value:
-        yield _line(sign, f"{path}: {flat}")
+    if _flat(value):
+        yield _line(sign, f"{path}: {_scalar(value)}")
         return
     yield _line(sign, f"{path}:")
-    told = json.dumps(value, ensure_ascii=False, indent=2).split("\n")
-    for each in told[:TALLEST]:
-        yield _line(sign, f"  {each}")
+    told = [*islice(_tree(value, "  "), TALLEST + 1)]
+    yield from (_line(sign, each) for each in told[:TALLEST])
     if len(told) > TALLEST:
-        yield Line(sign, f"  ... {len(told) - TALLEST} further lines")
+        yield Line(sign, "  ... and more")
+
+
+def _flat(value: Any) -> bool:
+    """Whether *value* fits on one line: a scalar does, however long, since it is cut."""
+    return not isinstance(value, dict | list) or len(_scalar(value)) <= _FLAT
+
+
+def _tree(value: Any, lead: str) -> Iterator[str]:
+    """Yield a mapping or list as YAML would have it; keys and scalars as JSON, where in doubt."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            name = key if _PLAIN.fullmatch(key) else _scalar(key)
+            if _flat(each):
+                yield f"{lead}{name}: {_scalar(each)}"
+            else:
+                yield f"{lead}{name}:"
+                yield from _tree(each, f"{lead}  ")
+        return
+    for each in value:
+        if _flat(each):
+            yield f"{lead}- {_scalar(each)}"
+            continue
+        below = _tree(each, f"{lead}  ")
+        yield f"{lead}- {next(below)[len(lead) + 2 :]}"
+        yield from below
+
+
+def _scalar(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _line(sign: Sign, text: str) -> Line:

@@ -175,7 +175,7 @@ def _against(told: Against) -> Iterator[Text]:
         for name, accepted, after in sink.collections[:MOST_NAMES]:
             refused = ", refuses what it was sent last" if name in sink.refuses else ""
             step = f"{words.short(accepted)} -> {words.short(after)}"
-            yield _styled(f"    {harmless(name)}  {step}{refused}", "red" if refused else "")
+            yield _styled(f"    by {harmless(name)}  {step}{refused}", "red" if refused else "")
     if len(told.sinks) > MOST_NAMES:
         yield _styled(f"  ... and {len(told.sinks) - MOST_NAMES} more sinks")
     yield _styled(f"  {words.count(len(told.sinks), 'sink')} reached, {told.unreached} not")

@@ -36,7 +36,7 @@ def totals(planned: Plan) -> str:
     told = [f"{counted[what]:,} {what}" for what in ORDER if counted[what]]
     if not told:
         return "no resource"
-    return f"{', '.join(told)}, in {count(len(planned.collections), 'collection')}"
+    return f"{', '.join(told)} in {count(len(planned.collections), 'collection')}"
 
 
 def headline(planned: Plan) -> str:
@@ -50,7 +50,7 @@ def headline(planned: Plan) -> str:
         return "This revision is valid and would be held by a guard. Sinks keep what they have."
     if not planned.collections:
         return "No collection changes: nothing would be pushed."
-    return f"This revision would be pushed: {totals(planned)}."
+    return f"Would be pushed: {totals(planned)}."
 
 
 def condition(planned: Plan) -> str:

@@ -1,0 +1,58 @@
+"""
+Plans and findings as GitLab's code quality report.
+
+Rule: only what the head has is told: GitLab itself compares with the report of the target branch,
+by fingerprints, which do not change when a finding moves to another line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gitsource.model import Finding
+from gitsource.plan.values import Plan
+from gitsource.report.formats.document import dumped
+from gitsource.report.formats.harmless import harmless
+from gitsource.report.formats.look import Look
+from gitsource.report.formats.told import Told, fingerprints, of_head, plain
+
+_SEVERITIES = {"error": "critical", "warning": "minor"}
+
+
+def plan(planned: Plan, _look: Look) -> str:
+    """Return what *planned* found in the head, old findings included: GitLab needs them."""
+    return _written(of_head(planned, Look(show_old=True)))
+
+
+def findings(found: Sequence[Finding], _files: int, _look: Look) -> str:
+    """Return *found*."""
+    return _written(plain(found))
+
+
+def _written(told: Sequence[Told]) -> str:
+    issues = [
+        _issue(each, fingerprint)
+        for each, fingerprint in zip(told, fingerprints(told), strict=True)
+        if not each.finding.suppressed
+    ]
+    return dumped(issues)
+
+
+def _issue(told: Told, fingerprint: str) -> dict[str, Any]:
+    found = told.finding
+    resource = f"{harmless(found.resource)}: " if found.resource else ""
+    guarded = told.state == "guard" and found.severity == "error"
+    return {
+        "type": "issue",
+        "check_name": found.code,
+        "description": f"{found.code} {resource}{harmless(found.message)}",
+        "categories": ["Bug Risk"],
+        "severity": "blocker" if guarded else _SEVERITIES[found.severity],
+        "fingerprint": fingerprint,
+        # What is said of the revision as a whole needs a path too.
+        "location": {
+            "path": harmless(found.file).lstrip("/") or ".",
+            "lines": {"begin": max(1, found.line)},
+        },
+    }

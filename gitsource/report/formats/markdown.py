@@ -1,0 +1,307 @@
+"""
+A plan as Markdown: one comment on a merge request, found again by its first line.
+
+Rule: what was not written by us stands in a code span, a code block or an HTML `<code>`, and
+nowhere else: there it is no mention, link, image, reference or markup on any Git host. No line and
+no table cell of Markdown begins with it. The comment stays under `LIMIT`; it is cut between
+resources, and what is left out is named.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from gitsource.plan.values import Against, CollectionPlan, Plan, ResourceChange
+from gitsource.report.formats import words
+from gitsource.report.formats.fields import lines
+from gitsource.report.formats.harmless import harmless, place
+from gitsource.report.formats.look import Look
+from gitsource.report.formats.told import Told, of_base, of_head, silent
+
+MARKER = "<!-- gitsource:dry-run -->"
+"""The first line: what a CI looks for to replace its comment instead of adding one."""
+
+LIMIT = 65_536
+"""Characters that GitHub takes, counted as UTF-16 does; a comment has fewer."""
+
+_LISTS = 24_000
+"""Share of the limit for findings and all else that is no resource."""
+
+_TABLE = 8_000
+"""Share of it for the table of collections."""
+
+_NAMES = 6_000
+"""Kept back for naming what is left out."""
+
+_ROOM = 1_000
+"""Kept back for the ends of what is cut."""
+
+_NAME = 300
+"""Characters of a name or path."""
+
+_MESSAGE = 1_000
+"""Characters of a message."""
+
+_LINES = 60
+"""Lines on what differs inside one resource."""
+
+_BLOCK = 12_000
+"""Characters on one resource."""
+
+_ENDS = {"clean": "✅", "findings": "⛔", "guarded": "✋"}
+_RUNS = re.compile("`+")
+
+
+def plan(planned: Plan, look: Look) -> str:
+    """Return the comment."""
+    page = _Page()
+    page.add(f"{MARKER}\n### gitsource: {_ENDS[planned.ends]} {_verdict(planned)}\n\n")
+    page.add(f"{words.headline(planned)}\n\n{_revisions(planned)}\n\n")
+    page.list([f"* note: {_code(note, _MESSAGE)}\n" for note in planned.notes], _LISTS // 8)
+    page.list(_table(planned), _TABLE)
+    if planned.collections:
+        page.add("</table>\n\n")
+    page.list([f"* ⚠️ {_code(c.name, _NAME)}: {told}\n" for c, told in words.large(planned)], 2000)
+    head = of_head(planned, look)
+    guards = [each for each in head if each.state == "guard"]
+    found = [each for each in head if each.state != "guard"]
+    page.section("Guards", [_finding(each) for each in guards], _LISTS // 4)
+    page.section("Findings", [_finding(each) for each in found], _LISTS // 2)
+    left = silent(planned, look)
+    if left:
+        page.add(f"{words.count(left, 'old warning')} not shown.\n\n")
+    page.section("Fixed", [_finding(each) for each in of_base(planned)], _LISTS // 8)
+    page.section("Settings", _settings(planned), _LISTS // 8)
+    page.section("Rights", _rights(planned), _LISTS // 8)
+    if planned.against is not None:
+        page.section("Against a running instance", _against(planned.against), _LISTS // 8)
+    _resources(page, planned)
+    return page.text
+
+
+class _Page:
+    """What was written so far, and whether more fits."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._length = 0
+
+    @property
+    def text(self) -> str:
+        return f"{''.join(self._parts).rstrip()}\n"
+
+    @property
+    def room(self) -> int:
+        return LIMIT - _ROOM - self._length
+
+    def add(self, part: str) -> None:
+        self._parts.append(part)
+        self._length += _length(part)
+
+    def list(self, entries: Iterable[str], share: int) -> None:
+        """Add as many of *entries* as fit into *share*; the rest is counted."""
+        told, used = [*entries], 0
+        for number, entry in enumerate(told):
+            used += _length(entry)
+            if used > share:
+                left = f"and {len(told) - number} more"
+                row = f'<tr><td colspan="7">{left}</td></tr>\n'
+                self.add(row if entry.startswith("<tr>") else f"* {left}\n")
+                break
+            self.add(entry)
+        if told and not told[0].startswith("<"):
+            self.add("\n")
+
+    def section(self, title: str, entries: Sequence[str], share: int) -> None:
+        """Add *entries* below *title*, if there are any."""
+        if entries:
+            self.add(f"#### {title}\n\n")
+            self.list(entries, share)
+
+
+def _length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+# ------------------------------------------------------------------------------- pieces of Markdown
+
+
+def _code(text: str, most: int) -> str:
+    """Return *text* as a code span that nothing in it can end."""
+    told = harmless(text, most) or "(empty)"
+    fence = _fence(told, 1)
+    # A blank at each end is taken off again; it keeps backticks apart from the fence.
+    return f"{fence} {told} {fence}" if "`" in told or told[0] == " " else f"{fence}{told}{fence}"
+
+
+def _fence(text: str, least: int) -> str:
+    longest = max((len(run) for run in _RUNS.findall(text)), default=0)
+    return "`" * max(least, longest + 1)
+
+
+def _html(text: str, most: int) -> str:
+    """Return *text* as code inside a block of HTML, in which there is no Markdown."""
+    return f"<code>{html.escape(harmless(text, most))}</code>"
+
+
+# ------------------------------------------------------------------------------------------- parts
+
+
+def _verdict(planned: Plan) -> str:
+    if planned.ends == "findings":
+        return "would be held"
+    if planned.ends == "guarded":
+        return "would be held by a guard"
+    return "would be pushed" if planned.collections else "nothing would be pushed"
+
+
+def _revisions(planned: Plan) -> str:
+    base, head = planned.base, planned.head
+    told = [f"from {_code(base.short, 12) if base.commit else 'nothing'}"]
+    told.append(f"to {_code(head.short, 12) if head.commit else 'the working tree'}")
+    if head.subject:
+        told.append(_code(head.subject, 100))
+    return f"_Compared:_ {' '.join(told)}"
+
+
+def _table(planned: Plan) -> Iterator[str]:
+    if not planned.collections:
+        return
+    titles = ("collection", "added", "changed", "removed", "resources", "all of it", "increment")
+    yield f"<table>\n<tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>\n"
+    for each in planned.collections:
+        cells = (
+            _html(each.name, _NAME),
+            f"{len(each.added)}",
+            f"{len(each.changed)}",
+            f"{len(each.removed)}",
+            f"{each.count_before} → {each.count_after}",
+            words.size(each.full_bytes) if each.full_bytes else "",
+            words.size(each.incremental_bytes) if each.incremental_bytes else "",
+        )
+        yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>\n"
+
+
+def _finding(told: Told) -> str:
+    found = told.finding
+    sign = "⛔" if found.severity == "error" else "⚠️"
+    if told.state == "fixed":
+        sign = "✅"
+    words_ = [f"{sign} {'suppressed ' if found.suppressed else ''}{found.severity}"]
+    if told.state == "old":
+        words_.append("(old)")
+    words_ += [_code(found.code, 20), _code(place(found), _NAME)]
+    if found.resource:
+        words_.append(_code(found.resource, _NAME))
+    return f"* {' '.join(words_)}: {_code(found.message, _MESSAGE)}\n"
+
+
+def _settings(planned: Plan) -> list[str]:
+    told = []
+    for each in planned.settings:
+        told.append(
+            f"* {each.what}: {_code(each.file, _NAME)}{_those(each.collections, 'judges')}\n"
+        )
+        told += [f"  * ⛔ not valid any more: {_code(one, _NAME)}\n" for one in each.broken]
+    return told
+
+
+def _those(names: Sequence[str], verb: str) -> str:
+    told = ", ".join(_code(name, _NAME) for name in names[:10])
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return f" {verb} {told}{more}" if names else ""
+
+
+def _rights(planned: Plan) -> list[str]:
+    told = []
+    for each in planned.rights:
+        told.append(f"* {_code(each.subject, _NAME)}\n")
+        told += [f"  * gains {_code(one, _NAME)}\n" for one in each.gained]
+        told += [f"  * loses {_code(one, _NAME)}\n" for one in each.lost]
+    return told
+
+
+def _against(told: Against) -> list[str]:
+    state = "".join(f", {word}" for word in ("pinned", "suspended") if getattr(told, word))
+    serves = _code(told.revision[:12], 12) if told.revision else "nothing"
+    lines_ = [f"* {_code(told.source, _NAME)} serves {serves}{state}\n"]
+    lines_ += [f"* note: {_code(note, _MESSAGE)}\n" for note in told.notes]
+    for drift in told.drift:
+        served, expected = words.short(drift.served), words.short(drift.expected)
+        facts = f"is {_code(served, 12)}, the base says {_code(expected, 12)}"
+        lines_.append(f"* ⚠️ drift: {_code(drift.collection, _NAME)} {facts}\n")
+    lines_.append(f"* {words.count(len(told.sinks), 'sink')} reached, {told.unreached} not\n")
+    for sink in told.sinks:
+        names = [name for name, _accepted, _after in sink.collections]
+        lines_.append(f"  * {_code(sink.sink, _NAME)}{_those(names, 'gets')}\n")
+        if sink.refuses:
+            lines_.append(f"    * ⚠️{_those(sink.refuses, 'refuses')} already\n")
+    return lines_
+
+
+# --------------------------------------------------------------------------------------- resources
+
+
+def _resources(page: _Page, planned: Plan) -> None:
+    if not planned.collections:
+        return
+    page.add("#### Push plan\n\n")
+    if planned.held:
+        page.add(f"{words.condition(planned)}\n\n")
+    left: list[tuple[CollectionPlan, ResourceChange]] = []
+    for collection in planned.collections:
+        title = f"{_code(collection.name, _NAME)}\n\n"
+        for number, change in enumerate(collection.changes):
+            block = _block(change)
+            if number == 0:
+                block = title + block
+            # What once did not fit is not gone past: what is shown is one stretch from the start.
+            if left or _length(block) > page.room - _NAMES:
+                left.append((collection, change))
+            else:
+                page.add(block)
+    if left:
+        page.add(_left_out(left))
+
+
+def _block(change: ResourceChange) -> str:
+    facts = [_html(change.name, _NAME)]
+    if change.what == "renamed":
+        facts.append(f"was {_html(change.before, _NAME)}")
+    if change.file:
+        facts.append(f"in {_html(change.file, _NAME)}")
+    if change.file_before and change.file_before != change.file:
+        facts.append(f"moved from {_html(change.file_before, _NAME)}")
+    summary = f"{html.escape(words.SIGNS[change.what])} {change.what} {' '.join(facts)}"
+    told, more = lines(change, _LINES)
+    diff = [f"{each.sign} {each.text}\n" for each in told]
+    while sum(map(_length, diff)) > _BLOCK:
+        more += len(diff) - len(diff) * 3 // 4
+        diff = diff[: len(diff) * 3 // 4]
+    if more:
+        diff.append(f"  ... and {more} more\n")
+    if not diff:
+        return f"<p>{summary}</p>\n\n"
+    body = "".join(diff)
+    fence = _fence(body, 3)
+    folded = f"<details><summary>{summary}</summary>\n\n{fence}diff\n{body}{fence}\n\n</details>"
+    return f"{folded}\n\n"
+
+
+def _left_out(left: Sequence[tuple[CollectionPlan, ResourceChange]]) -> str:
+    lead = (
+        f"\n**Left out, since a comment has its limits:** {words.count(len(left), 'resource')}\n\n"
+    )
+    told, used, collection = [lead], _length(lead), None
+    for at, (of, change) in enumerate(left):
+        line = f"* {change.what} {_code(change.name, _NAME)}\n"
+        if of is not collection:
+            line, collection = f"* {_code(of.name, _NAME)}:\n{line}", of
+        used += _length(line)
+        if used > _NAMES - 100:
+            told.append(f"* and {len(left) - at} more\n")
+            break
+        told.append(line)
+    return "".join(told)
