@@ -203,7 +203,7 @@ SUFFIXES = {
     "sarif": "sarif",
     "github": "log",
     "gitlab": "json",
-    "markdown": "md",
+    "markdown": "markdown",  # not .md: that is for pages of ours
     "html": "html",
 }
 
