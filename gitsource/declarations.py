@@ -24,10 +24,13 @@ from gitsource import settings as module
 from gitsource.codes.references import ROWS
 from gitsource.settings import (
     Address,
+    AdminIdentity,
+    AdminToken,
     Bytes,
     CollectionRow,
     CredentialRow,
     DialRow,
+    Door,
     FilePath,
     FilePaths,
     Globs,
@@ -38,12 +41,15 @@ from gitsource.settings import (
     Severities,
     Severity,
     Share,
+    TrustDomain,
     ViewRow,
     Words,
 )
 
 SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 BYTES = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+LONGEST_SOCKET = 100
+"""Bytes of the path of a Unix socket; the kernel takes 107, some only 103."""
 LARGEST = 2**53
 """Larger numbers are not exact in every reader of JSON and YAML; none is a sensible setting."""
 
@@ -89,6 +95,7 @@ TYPE_NAMES: Mapping[Any, str] = {
     Seconds: "duration",
     Bytes: "size",
     Address: "host:port",
+    Door: "host:port or unix:/path",
     FilePath: "path",
     FilePaths: "list of paths",
     Share: "share",
@@ -114,10 +121,13 @@ def declared() -> Mapping[str, Row]:
 
 LISTS: Mapping[str, type] = {
     "credentials": CredentialRow,
+    "admin.tokens": AdminToken,
+    "admin.identities": AdminIdentity,
     "collections": CollectionRow,
     "views": ViewRow,
     "sinks.dial": DialRow,
     "trust.paths": PathSigners,
+    "identity.trust_domains": TrustDomain,
     "authorization.policy": Rule,
     "authorization.ceiling": Rule,
 }
@@ -267,6 +277,16 @@ def address(value: Any) -> Address:
     return Address(value)
 
 
+def door(value: Any) -> Door:
+    """Read an address, or ``unix:`` and an absolute path that a socket can have."""
+    if not isinstance(value, str) or not value.startswith("unix:"):
+        return Door(address(value))
+    path = value.removeprefix("unix:")
+    if not path.startswith("/") or len(path.encode()) > LONGEST_SOCKET or not path.isprintable():
+        raise ValueError(f"unix: and an absolute path of at most {LONGEST_SOCKET} bytes")
+    return Door(value)
+
+
 def share(value: Any) -> Share:
     """Read a part of a whole: ``0.5`` or ``50%``."""
     expected = "a share from 0 to 1, such as 0.5 or 50%"
@@ -360,6 +380,7 @@ READERS: Mapping[Any, Callable[[Any], Any]] = {
     Seconds: seconds,
     Bytes: size,
     Address: address,
+    Door: door,
     bool: boolean,
     int: integer,
     str: text,

@@ -18,6 +18,8 @@ Bytes = NewType("Bytes", int)
 """Written ``512KiB``, ``4MiB``, ``1GiB`` or a plain number of bytes."""
 Address = NewType("Address", str)
 """``host:port``; an IPv6 host in brackets; port 0 takes any free one."""
+Door = NewType("Door", str)
+"""The same, or ``unix:`` and the absolute path of a Unix socket."""
 FilePath = NewType("FilePath", str)
 """A path on this machine; a relative one in the config file counts from that file's folder."""
 FilePaths = NewType("FilePaths", tuple[str, ...])
@@ -182,6 +184,11 @@ class Webhook:
     ] = "auto"
     """Whose deliveries are taken. `auto`: each is taken for what its headers say. Better named:
     then nothing else is understood."""
+    cert: FilePath | None = None
+    """File with the certificate chain (PEM) that is shown to Git hosts. Absent: plaintext, for a
+    proxy that ends TLS."""
+    key: FilePath | None = None
+    """File with its private key. Required with `cert`."""
     header: str = "X-Webhook-Secret"
     """Header in which Azure DevOps, which signs nothing, may carry the secret; it may use basic
     authentication as well."""
@@ -200,10 +207,58 @@ class Listen:
     """Where sinks and operators reach gitsource."""
 
     mcp: Address = Address("127.0.0.1:9901")
-    """The gRPC server for sinks. It asks nobody who they are: keep it on loopback or a closed
-    network."""
-    admin: Address = Address("127.0.0.1:9902")
-    """HTTP for operators: health, metrics, status and commands. Keep it on loopback."""
+    """The gRPC server for sinks. On a network it needs `tls.cert` (or `tls.workload_api`), or
+    `insecure`."""
+    admin: Door = Door("127.0.0.1:9902")
+    """HTTP for operators: health, metrics, status and commands. Also `unix:/run/gitsource.sock`,
+    for this user and root alone. On a network it needs `admin.cert`, and `admin.tokens` or
+    `admin.identities`; or `insecure`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdminToken:
+    """Whoever has one of these tokens is let in at `listen.admin`."""
+
+    name: str
+    """Who that is, in status and audit log."""
+    file: FilePath | None = None
+    """File with the token, 16 characters at least; several, one a line, while rotating. Looked at
+    again at each request. Required."""
+    role: Literal["viewer", "operator"] = "viewer"
+    """`viewer` reads, `operator` also gives orders."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdminIdentity:
+    """Whoever shows a certificate of such a name is let in at `listen.admin`."""
+
+    identity: str = ""
+    """Pattern of the identity (`spiffe://prod/ns/ops/sa/*`, `dns:ada.example.com`): `*` is any text
+    without a slash, `**` any. The trust domain is written out. Required."""
+    role: Literal["viewer", "operator"] = "viewer"
+    """`viewer` reads, `operator` also gives orders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """Who may do what at `listen.admin`. Without tokens and identities: whoever reaches it."""
+
+    cert: FilePath | None = None
+    """File with the certificate chain (PEM) that is shown there. Absent: plaintext. Files of TLS
+    are looked at again and again, as those of `tls`."""
+    key: FilePath | None = None
+    """File with its private key. Required with `cert`."""
+    ca: FilePath | None = None
+    """File with the certificates that may vouch for operators. Required for `identities`."""
+    crl: FilePath | None = None
+    """File with certificates of operators that were revoked."""
+    tokens: tuple[AdminToken, ...] = ()
+    """Bearer tokens, each with a role."""
+    identities: tuple[AdminIdentity, ...] = ()
+    """Certificates, each with a role. The first that fits counts."""
+    open: Words = Words(("/healthz", "/readyz"))
+    """Paths that need neither: any of `/healthz`, `/readyz` and `/metrics`. What stands in the way
+    of readiness is told to nobody but who may read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +414,76 @@ class Authorization:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """What gitsource shows to sinks at `listen.mcp`, and whose certificates it takes there."""
+
+    cert: FilePath | None = None
+    """File with the certificate chain (PEM) that is shown. Absent: plaintext, which needs a
+    loopback address or `insecure`. All files of TLS are looked at again and again; a change counts
+    for new connections, and files that are no good leave the last good ones in force."""
+    key: FilePath | None = None
+    """File with its private key (PEM, no passphrase). Required with `cert`."""
+    ca: FilePath | None = None
+    """File with the certificates that may vouch for sinks. Required unless `clients` is `none`."""
+    crl: FilePath | None = None
+    """File with certificates that were revoked (PEM): a list of each authority that issues to
+    sinks. Open connections of what is revoked are ended. A list that has run out lets nobody in."""
+    workload_api: str | None = None
+    """In place of `cert`, `key` and `ca`: the SPIFFE Workload API (`unix:///run/spire/agent.sock`).
+    Needs `gitsource[spiffe]`."""
+    clients: Literal["require", "optional", "none"] = "require"
+    """`require`: who has no good certificate is not let in. `optional`: who shows none needs a
+    token if `tokens.jwks_file` is set, and else is nobody in particular. `none`: none is asked
+    for; the same then."""
+    min_version: Literal["1.2", "1.3"] = "1.3"
+    """The oldest TLS that is spoken. Sinks of classic MCP may need `1.2`."""
+    reload: Seconds = Seconds(5.0)
+    """How often files (or the Workload API) are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustDomain:
+    """A SPIFFE trust domain whose IDs count."""
+
+    name: str
+    """`prod.example.org`: what stands between `spiffe://` and the next slash."""
+    ca: FilePath | None = None
+    """File with the certificates that may vouch for IDs of this domain, and for nothing else.
+    Absent: `tls.ca`, or the bundle of the Workload API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What of a certificate says who a sink is."""
+
+    names: Words = Words(("spiffe",))
+    """What counts, best first: `spiffe` (an X.509-SVID of `trust_domains`), `dns`, `ip`, `cn`. Who
+    has none of them is not let in."""
+    trust_domains: tuple[TrustDomain, ...] = ()
+    """The SPIFFE trust domains whose IDs count. With the Workload API and without any: its own."""
+    expired: Literal["end", "keep"] = "end"
+    """What becomes of a stream when the certificate or token by which it was let in runs out.
+    `keep`: it goes on; only new ones are not let in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Bearer tokens (JWT, in `authorization`) for sinks that cannot show a certificate."""
+
+    jwks_file: FilePath | None = None
+    """File with the public keys (a JWKS) of who issues them; looked at again and again. Absent:
+    tokens say nothing."""
+    issuer: str = ""
+    """What `iss` has to be. Required with `jwks_file`."""
+    audience: str = ""
+    """What `aud` has to name. Required with `jwks_file`: a token for another server is no good."""
+    algorithms: Words = Words(("RS256", "ES256", "PS256", "EdDSA"))
+    """How they may be signed; only with keys whose public part is enough."""
+    skew: Seconds = Seconds(30.0)
+    """By how much clocks may differ; at most 5m."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds that keep a hostile or broken peer from hurting others."""
 
@@ -379,6 +504,25 @@ class Limits:
     """Memory that a git process may fill, files it maps aside: one that wants more ends."""
     streams: int = 4096
     """Open sink streams; one more is refused with RESOURCE_EXHAUSTED."""
+    streams_each: int = 1024
+    """Open streams and calls of one identity, or of one address that is nobody we know."""
+    new_streams: int = 200
+    """New streams and calls a second of one of those; after a quiet time `streams_each` at once."""
+    connections: int = 4352
+    """Open connections of sinks; one more is closed at once."""
+    connections_each: int = 1024
+    """Open connections of one identity; over TLS also of one address, as long as nobody knows who
+    is there."""
+    handshake: Seconds = Seconds(10.0)
+    """A TLS handshake that takes longer is given up."""
+    keepalive: Seconds = Seconds(30.0)
+    """After so much silence a sink is asked whether it is there, and has two thirds of it to
+    answer."""
+    requests: int = 1000
+    """Requests a second of one stream beside its answers to pushes; ten times as many at once. A
+    stream that brings more is ended."""
+    metadata_bytes: Bytes = Bytes(16 * 1024)
+    """Metadata (headers) of one call; a call with more is refused."""
     request_bytes: Bytes = Bytes(32 * 1024 * 1024)
     """The largest request a sink may send; an incremental sink sends a version for each resource it
     holds."""
@@ -386,6 +530,8 @@ class Limits:
     """Collections (xDS: types) one stream may ask for."""
     names: int = 100_000
     """Single resources one xDS stream may ask for by name, or say that it has."""
+    push_bytes: Bytes = Bytes(1024 * 1024 * 1024)
+    """The largest message that is sent; a stream that would need a larger one is ended."""
     push_bytes_in_flight: Bytes = Bytes(64 * 1024 * 1024)
     """Large pushes being written at one time, over all sinks: peak memory follows this."""
     stalled: Seconds = Seconds(30.0)
@@ -545,24 +691,6 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
-    """What stays on disk."""
-
-    revisions: int = 50
-    """How many published snapshots can be gone back to without building them again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """What is written to standard error."""
-
-    format: Literal["text", "json"] = "text"
-    """`json` writes one object a line."""
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least severe message that is written."""
-
-
-@dataclass(frozen=True, slots=True)
 class Audit:
     """Who was let in, what was sent to whom, and who ordered what: lines that stay."""
 
@@ -591,6 +719,24 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """What stays on disk."""
+
+    revisions: int = 50
+    """How many published snapshots can be gone back to without building them again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What is written to standard error."""
+
+    format: Literal["text", "json"] = "text"
+    """`json` writes one object a line."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe message that is written."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one gitsource."""
 
@@ -608,6 +754,13 @@ class Settings:
     """Take webhook deliveries without `webhook.secret_file`: whoever reaches the door can cause
     looks at the repository. For trying things out."""
     listen: Listen = field(default_factory=Listen)
+    admin: Admin = field(default_factory=Admin)
+    tls: Tls = field(default_factory=Tls)
+    identity: Identity = field(default_factory=Identity)
+    tokens: Tokens = field(default_factory=Tokens)
+    insecure: bool = False
+    """Serve sinks in plaintext on an address of a network: whoever is on the way reads everything,
+    and nobody proves who they are. For closed networks and for trying things out."""
     default_namespace: str = "default"
     """Namespace of a document that names none."""
     unknown_kinds: Literal["ignore", "warn", "error"] = "ignore"

@@ -13,8 +13,10 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,8 +28,11 @@ import grpc.aio
 from gitsource.catalog import Catalog
 from gitsource.errors import ConfigurationError
 from gitsource.observe.happenings import Happening, Record, unrecorded
+from gitsource.publish.admission import Admission
 from gitsource.publish.classic import Classic
 from gitsource.publish.csds import CSDS, csds
+from gitsource.publish.door import Door
+from gitsource.publish.front import Front, Private, Terms
 from gitsource.publish.legacy import Legacy
 from gitsource.publish.services import Health, reflection
 from gitsource.publish.session import GOING_AWAY, End, Ending, Session, Shared
@@ -47,6 +52,8 @@ AGGREGATED = "istio.mcp.v1alpha1.AggregatedMeshConfigService"
 
 FAREWELL = 1.0
 """Seconds in which the status of an ended stream has to get through to its sink."""
+LONGEST = 20 * 86400.0
+"""Seconds after which a stream whose proof lasts longer comes back all the same."""
 SPARE_STREAMS = 256
 """Calls besides sink streams (health, reflection, refusals) that may be open."""
 
@@ -54,6 +61,7 @@ _STATUS = {
     End.PROTOCOL: grpc.StatusCode.INVALID_ARGUMENT,
     End.LIMIT: grpc.StatusCode.RESOURCE_EXHAUSTED,
     End.STALLED: grpc.StatusCode.UNAVAILABLE,
+    End.UNPROVED: grpc.StatusCode.UNAUTHENTICATED,
     End.GOING_AWAY: grpc.StatusCode.UNAVAILABLE,
     End.FAULT: grpc.StatusCode.INTERNAL,
 }
@@ -78,7 +86,13 @@ def server_options(limits: Limits, keepalive: float) -> list[tuple[str, int]]:
         ("grpc.keepalive_timeout_ms", int(keepalive * 1000 * 2 / 3)),
         ("grpc.http2.ping_timeout_ms", int(keepalive * 1000 * 2 / 3)),
         ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.max_send_message_length", -1),
+        ("grpc.max_send_message_length", -1),  # see limits.push_bytes, and the session
+        # Beyond the first bound gRPC refuses the call, beyond the second at random before that.
+        ("grpc.max_metadata_size", limits.metadata_bytes),
+        ("grpc.absolute_max_metadata_size", limits.metadata_bytes),
+        ("grpc.max_concurrent_streams", limits.streams_each + SPARE_STREAMS),
+        ("grpc.max_allowed_incoming_connections", limits.connections),
+        ("grpc.server_handshake_timeout_ms", int(limits.handshake * 1000)),
         ("grpc.max_receive_message_length", limits.request_bytes),
         # Calls that nobody has looked at yet: above a thousand gRPC cancels some of them at random,
         # and so many sinks may well dial in the moment in which a server comes up.
@@ -146,6 +160,22 @@ def _services(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path.split("/")[1] for path in paths))
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How sinks come in."""
+
+    terms: Terms | None = None
+    """Over TLS on these terms; None: in plaintext."""
+    tokens: Callable[[str, str], Peer] | None = None
+    """Whose bearer token a header has, from which address; None: tokens say nothing."""
+    anonymous: bool = True
+    """Whether whoever proves nothing is let in."""
+    end_expired: bool = True
+    """Whether a stream ends with the certificate or token by which it was let in."""
+    folder: Path | None = None
+    """Folder of this user alone, for the socket between TLS and gRPC; None: one is made."""
+
+
 class McpServer:
     """Serves the snapshots of one group of *cache* at *address*."""
 
@@ -162,6 +192,7 @@ class McpServer:
         xds: XdsSettings | None = None,
         on_nack: str = "hold",
         record: Record = unrecorded,
+        entry: Entry | None = None,
     ) -> None:
         """*metadata*: pairs such as ``mesh=prod`` that each stream is told."""
         self.port = 0
@@ -179,6 +210,17 @@ class McpServer:
         }
         self._address = address
         self._keepalive = keepalive
+        self._entry = entry or Entry()
+        self.admission = Admission(limits, self._shared.met)
+        """Who is in, and who was not let in."""
+        self.door = Door(
+            self.admission,
+            cache,
+            tokens=self._entry.tokens,
+            anonymous=self._entry.anonymous,
+            record=record,
+        )
+        self._private: Private | None = None
         self._sessions: dict[Session, asyncio.Task[Any]] = {}
         self._empty = asyncio.Event()
         self._empty.set()
@@ -205,7 +247,9 @@ class McpServer:
 
     async def start(self) -> int:
         """Take sinks; returns the port. Raises ConfigurationError if the address is taken."""
-        streams = self._shared.limits.streams + SPARE_STREAMS
+        limits = self._shared.limits
+        # No peer alone can fill what there is beside the streams of sinks.
+        streams = limits.streams + limits.streams_each + SPARE_STREAMS
         server = grpc.aio.server(
             options=server_options(self._shared.limits, self._keepalive),
             maximum_concurrent_rpcs=streams,
@@ -213,13 +257,27 @@ class McpServer:
         server.add_generic_rpc_handlers(
             (
                 _Methods({path: partial(self._serve, wire) for path, wire in self._wires.items()}),
-                self._health,
-                csds(lambda: self.sessions),
-                reflection(*_services(self._wires), CSDS),
+                self.door.before(self._health, "health"),
+                self.door.before(csds(lambda: self.sessions), "client status"),
+                self.door.before(reflection(*_services(self._wires), CSDS), "reflection"),
             )
         )
-        self.port = _bound(server, self._address)
-        await server.start()
+        terms = self._entry.terms
+        if terms is None:
+            self.port = _bound(server, self._address)
+            await server.start()
+        else:
+            self._private = Private(self._entry.folder)
+            server.add_insecure_port(self._private.address)
+            await server.start()
+            self.door.front = Front(
+                self._address,
+                self._private.path,
+                terms,
+                self.admission,
+                record=self._shared.record,
+            )
+            self.port = await self.door.front.start()
         self._server = server
         self._unwatch = self._shared.cache.watch(self._served, self._shared.group)
         self._served()
@@ -263,42 +321,69 @@ class McpServer:
             async with asyncio.timeout(FAREWELL):
                 await self._empty.wait()
         await server.stop(0)
+        if self.door.front is not None:
+            self.door.front.close()
+        if self._private is not None:
+            self._private.close()
 
     # ------------------------------------------------------------------ one stream
 
     async def _serve(
         self, wire: Wire, _: object, context: grpc.aio.ServicerContext[bytes, bytes]
     ) -> None:
-        limits, peer = self._shared.limits, unquote(context.peer())
         if self._draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, GOING_AWAY)
+        who = await self.door.enter(context, wire.protocol)
+        try:
+            await self._let_in(wire, context, who)
+        finally:
+            self.door.leave(who)
+
+    async def _let_in(
+        self, wire: Wire, context: grpc.aio.ServicerContext[bytes, bytes], who: Peer
+    ) -> None:
+        limits, peer = self._shared.limits, who.address
         if closed := self._shared.closed():
-            self._refused(peer, closed)
+            self._refused(who, closed)
             await context.abort(grpc.StatusCode.UNAVAILABLE, closed)
         if len(self._sessions) >= limits.streams:
-            text = f"{limits.streams} sink streams are open (limits.streams)"
+            text = self.admission.over("streams", f"{limits.streams} sink streams are open")
             if self._shared.cache.turned_away(peer, wire.protocol, text):
                 log.warning("%s: one more is not taken, from %s", text, peer)
+            self._refused(who, text)
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
-        who = Peer(address=peer)
         session = Session(self._shared, wire, peer, _reader(context), _writer(context), who=who)
         task = asyncio.current_task()
         if task is None:
             raise AssertionError("gRPC runs handlers in tasks")
         self._sessions[session] = task
         self._empty.clear()
+        timer = self._until(who, session)
         try:
             with suppress(grpc.aio.BaseError):
                 await context.send_initial_metadata(self._metadata)
             ending = await session.run()
-            await self._farewell(context, ending, peer)
+            await self._farewell(context, ending, unquote(context.peer()))
         finally:
+            if timer is not None:
+                timer.cancel()
             del self._sessions[session]
             if not self._sessions:
                 self._empty.set()
 
-    def _refused(self, peer: str, why: str) -> None:
-        self._shared.record(Happening("refuse", peer=peer, outcome="refused", why=why))
+    def _until(self, who: Peer, session: Session) -> asyncio.TimerHandle | None:
+        """End *session* when the proof of who it is has run out, if that is wanted."""
+        if not who.expires or not self._entry.end_expired:
+            return None
+        text = "the certificate or token of this stream has expired: come back with a new one"
+        left = max(0.0, who.expires - time.time())
+        ending = Ending(End.UNPROVED, text)
+        # NB: a timer of the loop takes no more than some weeks on every system.
+        return asyncio.get_running_loop().call_later(min(left, LONGEST), session.end, ending)
+
+    def _refused(self, who: Peer, why: str) -> None:
+        told = Happening("refuse", who=who.identity, peer=who.address, outcome="refused", why=why)
+        self._shared.record(told)
 
     async def _farewell(
         self, context: grpc.aio.ServicerContext[bytes, bytes], ending: Ending, peer: str
@@ -310,7 +395,7 @@ class McpServer:
         parting = asyncio.create_task(_abort(context, status, ending.text))
         try:
             done, _ = await asyncio.wait((parting,), timeout=FAREWELL)
-            if not done:
+            if not done and not (self.door.front is not None and self.door.front.hang_up(peer)):
                 hang_up(peer)
             await parting
         finally:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
+import re
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from gitsource.errors import ExchangeError, OverLimit
 from gitsource.model import Resource, Snapshot
 from gitsource.observe.happenings import Record, unrecorded
 from gitsource.observe.neutral import neutral
+from gitsource.publish.admission import Bucket
 from gitsource.publish.gate import Gate
 from gitsource.publish.giveback import GiveBack
 from gitsource.publish.wire import Machine, Sent, Wire
@@ -41,6 +43,10 @@ TOLD = 4096
 SHOWN = 500
 """Characters of a sink's text that are shown."""
 
+BURST = 10
+"""Seconds' worth of requests that may come at once: a sink that comes back asks for everything."""
+_LIMIT = re.compile(r"\(limits\.([a-z_]+)\)")
+
 GOING_AWAY = "gitsource is going away: connect elsewhere"
 
 
@@ -52,11 +58,12 @@ class End(Enum):
     PROTOCOL = "protocol error"
     LIMIT = "over a limit"
     STALLED = "the sink does not read"
+    UNPROVED = "the proof of who it is has run out"
     GOING_AWAY = "gitsource is going away"
     FAULT = "a fault in gitsource"
 
 
-OURS = frozenset((End.PROTOCOL, End.LIMIT, End.STALLED, End.FAULT))
+OURS = frozenset((End.PROTOCOL, End.LIMIT, End.STALLED, End.UNPROVED, End.FAULT))
 """What gitsource ends a stream for."""
 
 
@@ -91,6 +98,8 @@ class Shared:
     """Where the audit log is told of what happens on its streams."""
     gate: Gate = field(init=False)
     memory: GiveBack = field(default_factory=GiveBack)
+    met: Counter[str] = field(default_factory=Counter)
+    """How often each limit (by the name of its setting) was met."""
     _told: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict, repr=False)
 
     def __post_init__(self) -> None:
@@ -149,6 +158,8 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._ending: Ending | None = None
+        most = shared.limits.requests
+        self._requests = Bucket(most, most * BURST)
         self._deadline: asyncio.Timeout | None = None
         self._gave_way = False
         self._good: Snapshot | None = None
@@ -184,6 +195,8 @@ class Session:
             reader.cancel()
             why = ending.text or ending.end.value
             ours = ending.end in OURS
+            if limit := _LIMIT.search(why):
+                self._shared.met[limit[1]] += 1
             report = self._report("disconnected", error=_shown(why), ours=ours)
             level = logging.WARNING if ours else logging.INFO
             self._tell(report, f"sink disconnected: {why}", level)
@@ -214,6 +227,9 @@ class Session:
 
     def _heard(self, data: bytes) -> None:
         self._shared.memory.moved(len(data))
+        if not self._requests.take(self._loop.time()):
+            most = self._shared.limits.requests
+            raise OverLimit(f"more than {most} requests a second (limits.requests)")
         request, node = self._wire.told(data)
         snapshot, known = self._snapshot(node), self._machine.node
         heard = self._machine.receive(request, snapshot, self._loop.time())
@@ -295,6 +311,9 @@ class Session:
                 await self._pause()
                 continue
             size = self._wire.size(push)
+            if size > (most := self._shared.limits.push_bytes):
+                text = f"a push of {push.requested} has {size} bytes, more than {most}"
+                return Ending(End.LIMIT, f"{text} (limits.push_bytes)")
             if size < UNGATED:
                 await self._send(push)
                 continue
@@ -323,6 +342,7 @@ class Session:
     async def _send(self, push: Any) -> None:
         message = self._wire.encode(push)
         self._machine.sent(push, self._loop.time())
+        self._requests.give()  # it is to be answered
         self._tell_sent(push, len(message))
         try:
             async with asyncio.timeout(self._shared.limits.stalled) as self._deadline:

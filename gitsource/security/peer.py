@@ -32,10 +32,13 @@ class Peer:
     """Common name of its certificate's subject; old, and only by setting an identity."""
     claims: Mapping[str, Any] = field(default_factory=dict)
     """What its token says, if that is how it proved itself."""
+    expires: float = 0.0
+    """Until when that is proved, in seconds since the epoch; 0: no end is known."""
     identity: str = ""
     """
     The one name it goes by in logs, audit and limits, by the settings' order of preference:
-    ``spiffe://…``, ``dns:…``, ``ip:…``, ``cn:…``, ``jwt:SUBJECT@ISSUER``; empty: nobody we know.
+    ``spiffe://…``, ``dns:…``, ``ip:…``, ``cn:…``, ``jwt:SUBJECT@ISSUER``, ``dial:NAME`` for
+    one that we dialled and that proved to be the server of that name; empty: nobody we know.
     """
 
     @property

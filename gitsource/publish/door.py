@@ -1,0 +1,155 @@
+"""
+The door of the gRPC server: every call, to whichever service, comes in here or not at all.
+
+Rule: who it is comes first (the connection's certificate, or the call's token), then the limits of
+that peer; only then does the call meet anything else. Health, reflection and client status are
+behind the same door. What is refused is told to the peer in its status, and to the audit log.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from urllib.parse import unquote
+
+import grpc
+import grpc.aio
+
+from gitsource.observe.happenings import Happening, Record, unrecorded
+from gitsource.publish.admission import Admission
+from gitsource.publish.front import Front
+from gitsource.security.identity import Unproved
+from gitsource.security.peer import Peer
+from gitsource.snapshot.cache import SnapshotCache
+
+log = logging.getLogger("gitsource.publish")
+
+_KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
+
+
+class Door:
+    """Lets calls in."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        cache: SnapshotCache,
+        *,
+        tokens: Callable[[str, str], Peer] | None = None,
+        anonymous: bool = True,
+        record: Record = unrecorded,
+    ) -> None:
+        """
+        *tokens* says whose token a header has, from which address, or raises `Unproved`.
+
+        *anonymous*: whoever proves nothing is let in.
+        """
+        self.front: Front | None = None
+        """Through which connections come; None: gRPC takes them itself."""
+        self._admission = admission
+        self._cache = cache
+        self._tokens = tokens
+        self._anonymous = anonymous
+        self._record = record
+
+    def __repr__(self) -> str:
+        return f"<Door {self._admission!r} front={self.front!r}>"
+
+    async def enter(self, context: grpc.aio.ServicerContext[Any, Any], what: str) -> Peer:
+        """Return who calls; the call (of *what*, for the status) is ended if it is not let in."""
+        address = unquote(context.peer())
+        try:
+            peer = self._who(context, address)
+        except Unproved as error:
+            self._tell(address, what, str(error), "")
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
+        if why := self._admission.stream(peer, time.monotonic()):
+            self._tell(peer.address, what, why, peer.identity)
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, why)
+        return peer
+
+    def leave(self, peer: Peer) -> None:
+        """Say that a call which was let in is over."""
+        self._admission.stream_over(peer)
+
+    def _who(self, context: grpc.aio.ServicerContext[Any, Any], name: str) -> Peer:
+        peer: Peer | None = Peer(address=name)
+        if self.front is not None:
+            peer = self.front.peer(name)
+            if peer is None:  # gone meanwhile, or it found gRPC's socket without coming in
+                raise Unproved("the connection is none of ours")
+        assert peer is not None  # noqa: S101 - for the type checker
+        if not peer.known and self._tokens is not None:
+            header = _authorization(context)
+            if header:
+                return self._tokens(header, peer.address)
+        if not peer.known and not self._anonymous:
+            raise Unproved("a certificate or a bearer token is needed")
+        return peer
+
+    def _tell(self, address: str, what: str, why: str, who: str) -> None:
+        if self._cache.turned_away(address, what, why):
+            log.warning("%s: not let in, from %s: %s", what, who or address, why)
+        facts = {"what": what}
+        self._record(
+            Happening("refuse", who=who, peer=address, outcome="refused", why=why, facts=facts)
+        )
+
+    # ------------------------------------------------------------------ other services
+
+    def before(self, handlers: grpc.GenericRpcHandler, what: str) -> grpc.GenericRpcHandler:
+        """Return *handlers* with the door before each of their methods."""
+        return _Behind(self, handlers, what)
+
+
+def _authorization(context: grpc.aio.ServicerContext[Any, Any]) -> str:
+    """Return the only ``authorization`` of a call; of several nobody knows which counts."""
+    found = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
+    if len(found) > 1:
+        raise Unproved("authorization stands there more than once")
+    return str(found[0]) if found else ""
+
+
+class _Behind(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc publishes no types
+    def __init__(self, door: Door, handlers: grpc.GenericRpcHandler, what: str) -> None:
+        self._door = door
+        self._handlers = handlers
+        self._what = what
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler | None:
+        handler = self._handlers.service(handler_call_details)
+        if handler is None:
+            return None
+        for kind in _KINDS:
+            serve = getattr(handler, kind)
+            if serve is not None:
+                return handler._replace(**{kind: self._behind(serve)})
+        return handler
+
+    def _behind(self, serve: Callable[..., Any]) -> Callable[..., Any]:
+        door, what = self._door, self._what
+        if inspect.isasyncgenfunction(serve):
+
+            async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+                peer = await door.enter(context, what)
+                try:
+                    async for one in serve(request, context):
+                        yield one
+                finally:
+                    door.leave(peer)
+
+            return stream
+
+        async def call(request: Any, context: Any) -> Any:
+            peer = await door.enter(context, what)
+            try:
+                return await serve(request, context)
+            finally:
+                door.leave(peer)
+
+        return call
