@@ -16,18 +16,31 @@ from typing import Any
 from gitsource.observe.neutral import neutral
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; padding: 0 1rem;
-       color: #1b1f24; background: #fff }
-h1 { font-size: 1.3rem } h2 { font-size: 1.05rem; margin-top: 2rem }
-table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #d8dee4;
-         vertical-align: top; overflow-wrap: anywhere }
-code { font: 13px ui-monospace, monospace }
-.good { color: #11632c } .bad { color: #a40e26 } .note { color: #57606a }
+:root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --line: #d0d7de; --quiet: #57606a;
+  --good: #116329; --bad: #a40e26; --doubt: #7d4e00; --link: #0550ae; --good-bg: #dafbe1;
+  --bad-bg: #ffebe9; --doubt-bg: #fff8c5 }
 @media (prefers-color-scheme: dark) {
-  body { color: #e6edf3; background: #0d1117 } th, td { border-color: #30363d }
-  .good { color: #56d364 } .bad { color: #ff7b72 } .note { color: #8b949e }
+  :root { --ink: #e6edf3; --paper: #0d1117; --line: #30363d; --quiet: #9198a1; --good: #7ee787;
+    --bad: #ffa198; --doubt: #e3b341; --link: #79c0ff; --good-bg: #12261e; --bad-bg: #2d1418;
+    --doubt-bg: #272115 }
 }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem auto 3rem; max-width: 68rem;
+  padding: 0 1rem; color: var(--ink); background: var(--paper) }
+h1 { font-size: 1.3rem } h2 { font-size: 1.05rem; margin-top: 2rem } a { color: var(--link) }
+.state { border-left: .4rem solid; padding: .6rem 1rem; font-weight: 600 }
+.is-good { border-color: var(--good); background: var(--good-bg) }
+.is-bad { border-color: var(--bad); background: var(--bad-bg) }
+.is-doubt { border-color: var(--doubt); background: var(--doubt-bg) }
+.wide { overflow-x: auto } .wide table { width: 100%; min-width: 40rem }
+table { border-collapse: collapse }
+th, td { text-align: left; padding: .3rem 1rem .3rem 0; border-bottom: 1px solid var(--line);
+  vertical-align: top }
+td { overflow-wrap: anywhere } th { white-space: nowrap }
+.facts th { font-weight: 400; color: var(--quiet) } .facts th, .facts td { border: 0 }
+code { font: 13px ui-monospace, "DejaVu Sans Mono", monospace }
+details { margin-top: .5rem } summary { cursor: pointer }
+.good { color: var(--good) } .bad { color: var(--bad) } .doubt { color: var(--doubt) }
+.note { color: var(--quiet) }
 """
 
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -39,21 +52,39 @@ MOST_ROWS = 200
 
 def render(status: Mapping[str, Any]) -> str:
     """Return the page that shows *status*."""
+    kind, state = _state(status)
     parts = [
+        f'<p class="state is-{kind}">{_text(state)}</p>',
         *_standing(status),
         *_findings(status.get("findings") or []),
-        *_collections(status.get("collections") or {}),
         *_sinks(status.get("sinks") or []),
+        *_collections(status.get("collections") or {}),
     ]
     body = "\n".join(parts)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>gitsource</title><style>{STYLE}</style></head>\n"
-        f"<body>\n<h1>gitsource</h1>\n{body}\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>gitsource: {_text(state)}</title><style>{STYLE}</style></head>\n"
+        f"<body>\n<h1>gitsource</h1>\n<main>\n{body}\n</main>\n"
         '<p class="note"><a href="/status">status</a> · <a href="/metrics">metrics</a></p>\n'
         "</body></html>\n"
     )
+
+
+def _state(status: Mapping[str, Any]) -> tuple[str, str]:
+    """Return how things stand, in one word for the colour and a few for the reader."""
+    if not status.get("revision"):
+        return "bad", "serves nothing yet"
+    told = [
+        (status.get("held"), "bad", "a newer revision is held back"),
+        (status.get("stale_since"), "doubt", "the repository could not be read of late"),
+        (status.get("pin"), "doubt", "pinned by an operator"),
+        (status.get("suspended"), "doubt", "suspended by an operator"),
+    ]
+    troubles = [(kind, words) for trouble, kind, words in told if trouble]
+    if not troubles:
+        return "good", "serves the revision it follows"
+    return troubles[0][0], "; ".join(["serves the last good revision", *(w for _k, w in troubles)])
 
 
 def _standing(status: Mapping[str, Any]) -> Iterable[str]:
@@ -73,9 +104,12 @@ def _standing(status: Mapping[str, Any]) -> Iterable[str]:
         rows.append(("Stale since", f'<span class="bad">{_text(status["stale_since"])}</span>'))
     last = status.get("last_sync") or {}
     if last:
-        said = " ".join(str(last[key]) for key in ("at", "outcome", "error") if last.get(key))
-        rows.append(("Last look", _text(said)))
-    yield from _table((), rows)
+        said = [str(last[key]) for key in ("at", "outcome", "error") if last.get(key)]
+        rows.append(("Last look", _text(" · ".join(said))))
+    yield '<table class="facts">'
+    for title, told in rows:
+        yield f'<tr><th scope="row">{title}</th><td>{told}</td></tr>'
+    yield "</table>"
 
 
 def _told(told: Mapping[str, Any]) -> str:
@@ -95,7 +129,7 @@ def _findings(findings: list[Mapping[str, Any]]) -> Iterable[str]:
                 _code(f"{each.get('file')}:{each.get('line')}:{each.get('column')}"),
                 " ".join(
                     (
-                        _text(each.get("severity")),
+                        _severity(each.get("severity")),
                         _code(each.get("code")),
                         _text(each.get("message")),
                     )
@@ -108,19 +142,33 @@ def _findings(findings: list[Mapping[str, Any]]) -> Iterable[str]:
     yield from _more(len(findings))
 
 
+def _severity(told: Any) -> str:
+    paint = {"error": "bad", "warning": "doubt"}.get(told, "note")
+    return f'<span class="{paint}">{_text(told)}</span>'
+
+
 def _collections(collections: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+    full = {name: told for name, told in collections.items() if told.get("count")}
     yield "<h2>Collections</h2>"
-    yield from _table(
-        ("Name", "Resources", "Version"),
-        (
-            (_code(name), _text(told.get("count")), _code(told.get("version")))
-            for name, told in collections.items()
-        ),
-    )
+    if full:
+        yield from _table(
+            ("Name", "Resources", "Version"),
+            (
+                (_code(name), _text(told.get("count")), _code(told.get("version")))
+                for name, told in full.items()
+            ),
+        )
+    empty = [_code(name) for name in collections if name not in full]
+    if empty:
+        yield f'<details class="note"><summary>{len(empty)} without resources</summary>'
+        yield f"{'<br>'.join(empty)}</details>"
 
 
 def _sinks(sinks: list[Mapping[str, Any]]) -> Iterable[str]:
     yield f"<h2>Sinks: {len(sinks)}</h2>"
+    if not sinks:
+        yield '<p class="note">none is connected</p>'
+        return
     rows = []
     for sink in sinks[:MOST_ROWS]:
         told = sink.get("collections") or {}
@@ -148,12 +196,11 @@ def _more(count: int) -> Iterable[str]:
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterable[str]:
-    yield "<table>"
-    if head:
-        yield "<tr>" + "".join(f"<th>{title}</th>" for title in head) + "</tr>"
+    titles = "".join(f'<th scope="col">{title}</th>' for title in head)
+    yield f'<div class="wide"><table>\n<thead><tr>{titles}</tr></thead>\n<tbody>'
     for row in rows:
         yield "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
-    yield "</table>"
+    yield "</tbody></table></div>"
 
 
 def _text(value: Any) -> str:

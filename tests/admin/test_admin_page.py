@@ -99,6 +99,25 @@ def test_a_gitsource_that_serves_nothing_yet_says_so():
     assert "nothing yet" in read({"revision": None}).text
 
 
+def test_it_opens_with_how_things_stand():
+    good = {"revision": "0f1e2d"}
+    held = good | {"held": {"reason": "r"}, "pin": {"reason": "r"}}
+
+    assert "serves the revision it follows" in read(good).text
+    assert "a newer revision is held back; pinned by an operator" in read(held).text
+    assert 'class="state is-good"' in page.render(good)
+    assert 'class="state is-bad"' in page.render(held)
+    assert 'class="state is-doubt"' in page.render(good | {"stale_since": "noon"})
+
+
+def test_collections_without_resources_are_folded_away():
+    status = {"collections": {"full": {"count": 2, "version": "v"}, "void": {"count": 0}}}
+    raw = page.render(status)
+
+    assert "1 without resources" in read(status).text
+    assert raw.index("full") < raw.index("<details") < raw.index("void") < raw.index("</details")
+
+
 def test_long_lists_are_cut_and_counted():
     status = full("told")
     status["sinks"] *= 1000
