@@ -9,7 +9,7 @@ the views that the instance says are in force.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,12 +88,14 @@ def compare(
     from gitsource.plan.against import against, drifted
 
     served, resources = reach(told, token_file, ca, option="--against")
-    known: dict[str, Mapping[str, str]] = {}
-    for name in drifted(served, base)[:MOST_ASKED]:
-        content = resources(name)
-        if content is not None:
-            known[name] = content
+    known = learned(drifted(served, base), resources)
     return against(served, base, head, Expected(served), known, _filled(base, head))
+
+
+def learned(names: Sequence[str], resources: Resources) -> dict[str, Mapping[str, str]]:
+    """Return what *resources* knows of the first of the collections *names*."""
+    found = ((name, resources(name)) for name in names[:MOST_ASKED])
+    return {name: content for name, content in found if content is not None}
 
 
 def reach(

@@ -74,6 +74,17 @@ COMMANDS: Mapping[str, Entry] = {
         "Look at snapshots without a server: what was published, what a revision holds, what "
         "differs.",
     ),
+    "verify": Entry(
+        "gitsource.cli.verify",
+        "verify",
+        "Build a snapshot again from its commit, and compare versions.",
+    ),
+    "export": Entry(
+        "gitsource.cli.exported", "export", "Write a snapshot to one checksummed file."
+    ),
+    "import": Entry(
+        "gitsource.cli.exported", "import_", "Make an exported snapshot what `serve` starts with."
+    ),
     "bootstrap": Entry(
         "gitsource.cli.bootstrap",
         "bootstrap",

@@ -16,6 +16,7 @@ from gitsource.errors import ConfigurationError
 if TYPE_CHECKING:
     from gitsource.model import Revision, Snapshot
     from gitsource.snapshot.build import Proposal
+    from gitsource.snapshot.history import History
 
 MOST_JUDGED = 20
 """Revisions of a repository that a list judges."""
@@ -60,7 +61,7 @@ def list_(state_dir: Path | None, repo: Path | None, config: Path | None, output
     if repo is not None:
         _list_repository(repo, config, output)
         return
-    history = _history(state_dir, config)
+    history = history_in(state_dir, config)
     entries = list(reversed(history.entries()))
     pin = history.control().pin
     if output == "json":
@@ -147,10 +148,14 @@ def show(
     output: str,
 ) -> None:
     """Show what a revision holds: by default the last good one."""
+    tell(find(revision, state_dir, repo, config), output)
+
+
+def tell(found: Snapshot, output: str) -> None:
+    """Print a snapshot: its revision, and version and place of each resource."""
     from gitsource.observe.neutral import neutral
     from gitsource.report import machine
 
-    found = _snapshot(revision, state_dir, repo, config)
     if output == "json":
         json.dump(machine.snapshot(found), sys.stdout, indent=2)
         sys.stdout.write("\n")
@@ -186,14 +191,15 @@ def diff(
     from gitsource.plan.values import Plan
     from gitsource.report.formats.write import parse_outputs, write
 
-    old = _snapshot(before, state_dir, repo, config)
-    new = _snapshot(after, state_dir, repo, config)
+    old = find(before, state_dir, repo, config)
+    new = find(after, state_dir, repo, config)
     planned = Plan(old.revision, new.revision, old.version, new.version, tuple(compare(old, new)))
     outputs = parse_outputs([output])
     write(planned, outputs, sys.stdout, colour=colours(sys.stdout), show_old=True)
 
 
-def _history(state_dir: Path | None, config: Path | None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - imported lazily
+def history_in(state_dir: Path | None, config: Path | None) -> History:
+    """Return the history in *state_dir*, or else in that of the settings; nothing is written."""
     from gitsource.cli.offline import settings_for
     from gitsource.snapshot.history import History
 
@@ -206,9 +212,15 @@ def _history(state_dir: Path | None, config: Path | None):  # type: ignore[no-un
     return History(folder / "history", readonly=True)
 
 
-def _snapshot(
+def find(
     revision: str | None, state_dir: Path | None, repo: Path | None, config: Path | None
 ) -> Snapshot:
+    """
+    Return the snapshot of *revision*: kept in a state directory, or built from the repository
+    *repo*.
+
+    Raises GitsourceError if there is none.
+    """
     if repo is not None:
         from gitsource.cli.offline import judge, settings_for
         from gitsource.errors import RevisionRejected
@@ -224,7 +236,7 @@ def _snapshot(
                 hint=f"gitsource validate --repo {repo} --revision {told.short}",
             )
         return proposal.snapshot
-    history = _history(state_dir, config)
+    history = history_in(state_dir, config)
     if revision is None:
         loaded = history.load()
     else:
@@ -239,5 +251,4 @@ def _snapshot(
             f"no snapshot of {revision or 'any revision'} is kept",
             hint="`gitsource snapshot list` shows what there is",
         )
-    found: Snapshot = loaded.snapshot
-    return found
+    return loaded.snapshot

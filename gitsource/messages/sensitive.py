@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.descriptor_pool import Default
 
 from gitsource.messages import known
-from gitsource.messages.opened import opened, within
+from gitsource.messages.opened import content, opened, within
 from gitsource.model import FieldPath
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DATA = "envoy.config.core.v3.DataSource"
 
+_PRIVATE = b"PRIVATE KEY-----"
 _GRPC = "envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials"
 _BESIDE = frozenset(
     (
@@ -45,6 +46,18 @@ def exposed(message: Any) -> Iterator[FieldPath]:
             if place not in told:
                 told.add(place)
                 yield place
+
+
+def holds_key(wire: bytes) -> bool:
+    """Whether the serialized `istio.mcp.v1alpha1.Resource` *wire* holds key material in plain."""
+    from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource
+
+    if _PRIVATE in wire:
+        return True
+    if b"envoy." not in wire:
+        return False
+    message = content(Resource.FromString(wire).body)
+    return message is not None and next(exposed(message), None) is not None
 
 
 def exposed_in(path: FieldPath, message: Any) -> Iterator[FieldPath]:

@@ -46,10 +46,7 @@ def against(
     far as they are known. Into those of *filled* the server puts files of its own, so that their
     versions at sinks cannot be foretold.
     """
-    drift = tuple(
-        _drift(name, served, base.collection(name), resources.get(name))
-        for name in drifted(served, base)
-    )
+    drift = drifts(served, base, resources)
     others = frozenset(each.collection for each in drift)
     notes = list(_notes(served, base))
     reached = []
@@ -68,6 +65,16 @@ def against(
         sinks=tuple(sorted(reached, key=lambda each: (each.sink, each.peer))),
         unreached=len(served.sinks or ()) - len(reached),
         notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def drifts(
+    served: Served, base: Snapshot, resources: Mapping[str, Mapping[str, str]]
+) -> tuple[Drift, ...]:
+    """Return what is served otherwise than *base* has it; *resources* as in `against`."""
+    return tuple(
+        _drift(name, served, base.collection(name), resources.get(name))
+        for name in drifted(served, base)
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitsource.model import Snapshot
+from gitsource.model import Snapshot, content_digest, digest_line
 from gitsource.plan.values import Json
 
 LONGEST = 4096
@@ -96,6 +96,13 @@ def of_snapshot(snapshot: Snapshot, source: str) -> Served:
         snapshot.version,
         collections={name: each.version for name, each in snapshot.collections.items()},
         sinks=None,
+    )
+
+
+def sum_of(served: Served) -> str:
+    """Return the version that the collections told come to: `version`, if nobody is lying."""
+    return content_digest(
+        digest_line(name, version) for name, version in sorted(served.collections.items())
     )
 
 
