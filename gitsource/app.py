@@ -301,12 +301,21 @@ class App:
     async def _serve_http(self) -> None:
         if self.reconciler.condition.serving is not None:
             await asyncio.sleep(SINKS_FIRST)
-        from gitsource.admin.server import serve_admin
+        from gitsource.admin.server import Terms, serve_admin
 
         async with contextlib.AsyncExitStack() as stack:
             try:
                 admin = await serve_admin(
-                    self.operations, self.telemetry, self._settings.listen.admin
+                    self.operations,
+                    self.telemetry,
+                    self._settings.listen.admin,
+                    Terms(
+                        self._settings.admin,
+                        insecure=self._settings.insecure,
+                        oldest=self._settings.tls.min_version,
+                        folder=Path(self._settings.folder),
+                        record=self.record,
+                    ),
                 )
                 stack.push_async_callback(admin.close)
                 log.info(

@@ -37,6 +37,7 @@ from gitsource.own_files import Read
 from gitsource.security.authorize import documents
 from gitsource.security.authorize import rules as authorize
 from gitsource.settings import (
+    AdminToken,
     CollectionRow,
     DialRow,
     FilePath,
@@ -50,10 +51,18 @@ from gitsource.settings_checks import Fault, Found, Place, check
 LARGEST_FILE = 1024 * 1024
 """Bytes; nobody's settings are longer, and the wrong file may be."""
 
-OTHER_VARIABLES = frozenset({"GITSOURCE_CONFIG", "GITSOURCE_ADMIN"})
+OTHER_VARIABLES = frozenset(
+    {"GITSOURCE_CONFIG", "GITSOURCE_ADMIN", "GITSOURCE_ADMIN_TOKEN_FILE"}
+) | {"GITSOURCE_CACHE_KEY"}
 """Variables of ours that are no settings: they stand for flags of some commands."""
 
-NAMES = {CollectionRow: "acme/v1/flags", ViewRow: "shop", DialRow: "edge"}
+NAMES = {
+    AdminToken: "prometheus",
+    CollectionRow: "acme/v1/flags",
+    ViewRow: "shop",
+    DialRow: "edge",
+    TrustDomain: "prod.example.org",
+}
 """What the entries of lists are called, by example."""
 
 SERVICE_LINK = re.compile(r"GITSOURCE_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_[0-9]+_.*)?)")

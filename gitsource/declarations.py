@@ -415,7 +415,7 @@ def write(kind: Any, value: Any) -> str:
         return f"{value:g}"
     if value == ():
         return "{}" if kind is Severities else "[]"
-    return str(value)
+    return ",".join(value) if kind is Words else str(value)
 
 
 def _in_units(value: float, units: Mapping[str, float], least: str) -> str:

@@ -2,21 +2,28 @@
 An HTTP listener with the bounds that keep a slow or hostile peer from hurting anybody else.
 
 Rule: both HTTP doors (admin and webhook) are opened here, so both have them: a cap on connections,
-a deadline for the first request of a connection, no decompression of bodies, headers that name no
-software version. aiohttp costs a fifth of a second to import, so it is imported in a thread when a
-door is opened, never at the start: the gRPC server serves first.
+those in a handshake among them, a deadline for the first request of a connection, no decompression
+of bodies, headers that name no software version. A Unix socket is for its owner (and root) alone.
+aiohttp costs a fifth of a second to import, so it is imported in a thread when a door is opened,
+never at the start: the gRPC server serves first.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import importlib
 import logging
+import os
+import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitsource.addresses import UNIX
 from gitsource.errors import ConfigurationError
+from gitsource.tls_door import Handshake, Tls
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -50,17 +57,6 @@ def split_address(address: str, setting: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether *host*, as written in an address or a Host header, can only be this machine."""
-    import ipaddress  # lazily: only HTTP needs it
-
-    if host.rstrip(".").lower() == "localhost":
-        return True
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return False
-
-
 async def load(module: str) -> None:
     """Import *module*, which costs time, without keeping the event loop from serving."""
     await asyncio.to_thread(importlib.import_module, module)
@@ -73,6 +69,11 @@ def _ours(record: logging.LogRecord) -> bool:
 
 
 log.addFilter(_ours)
+
+
+def socket_path(address: str) -> str:
+    """Return the path of ``unix:/path``; empty for any other address."""
+    return address.removeprefix(UNIX) if address.startswith(UNIX) else ""
 
 
 class _Refused(asyncio.Protocol):
@@ -91,15 +92,19 @@ class Listener:
     """The port that is really bound."""
     _runner: web.AppRunner
     _server: asyncio.Server
+    _closing: Callable[[], None] = lambda: None
 
     @property
     def address(self) -> str:
-        """``host:port``, the host in brackets if it is IPv6."""
+        """``host:port``, the host in brackets if it is IPv6; ``unix:/path``."""
+        if self.host.startswith(UNIX):
+            return self.host
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
     async def close(self) -> None:
         """Take no more connections, let requests under way end for `GRACE`, and end the rest."""
+        self._closing()
         self._server.close()
         await self._runner.cleanup()
 
@@ -111,15 +116,18 @@ async def listen(
     *,
     connections: int = CONNECTIONS,
     idle: float = IDLE,
+    tls: Tls | None = None,
+    closing: Callable[[], None] = lambda: None,
 ) -> Listener:
     """
-    Serve *app* at *address*; *setting* names it in errors.
+    Serve *app* at *address*; *setting* names it in errors, *closing* is called at the end.
 
     Raises ConfigurationError if the address cannot be bound.
     """
     from aiohttp import web  # lazily: see the module's rule
 
-    host, port = split_address(address, setting)
+    path = socket_path(address)
+    host, port = (address, 0) if path else split_address(address, setting)
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -135,11 +143,22 @@ async def listen(
     if http is None:
         raise AssertionError("a runner that is set up has a server")
 
+    shaking: set[object] = set()
+
     def accept() -> asyncio.BaseProtocol:
-        return http() if len(http.connections) < connections else _Refused()
+        if max(len(http.connections), len(shaking)) >= connections:
+            return _Refused()
+        if tls is None:
+            return http()
+        token = object()
+        shaking.add(token)
+        return Handshake(http(), tls.context(), tls.refused, lambda: shaking.discard(token))
 
     loop = asyncio.get_running_loop()
     try:
+        if path:
+            server = await _at_socket(accept, path)
+            return Listener(address, 0, runner, server, closing)
         server = await loop.create_server(accept, host, port, reuse_address=True)
     except OSError as error:
         await runner.cleanup()
@@ -147,4 +166,19 @@ async def listen(
             f"{setting}: cannot listen on {address}: {error.strerror or error}",
             hint="another process may have the port: choose another, or stop that process",
         ) from error
-    return Listener(host, server.sockets[0].getsockname()[1], runner, server)
+    return Listener(host, server.sockets[0].getsockname()[1], runner, server, closing)
+
+
+async def _at_socket(accept: Callable[[], asyncio.BaseProtocol], path: str) -> asyncio.Server:
+    """Listen at *path*; raises OSError if that cannot be, or somebody does already."""
+    probe = socket.socket(socket.AF_UNIX)
+    with probe, suppress(FileNotFoundError, ConnectionRefusedError):
+        probe.connect(path)
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    if os.path.islink(path):  # noqa: ASYNC240, PTH114 - once, before the door opens
+        raise OSError(errno.EEXIST, "a symbolic link is in its place")
+    before = os.umask(0o177)  # from its first moment on for nobody else
+    try:
+        return await asyncio.get_running_loop().create_unix_server(accept, path)
+    finally:
+        os.umask(before)

@@ -8,8 +8,9 @@ import socket
 import pytest
 from aiohttp import web
 
+from gitsource.addresses import is_loopback
 from gitsource.errors import ConfigurationError
-from gitsource.listener import is_loopback, listen, split_address
+from gitsource.listener import listen, split_address
 
 
 @pytest.mark.parametrize(

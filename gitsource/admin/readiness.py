@@ -26,6 +26,10 @@ def readiness(status: Mapping[str, Any]) -> dict[str, Any]:
     if audit.get("failure"):
         left = "; no stream and no revision is let through" if audit.get("stopped") else ""
         reasons.append(f"the audit log cannot be written: {audit['failure']}{left}")
+    door = status.get("door") or {}
+    if door.get("insecure"):
+        reasons.append(str(door["insecure"]))
+    reasons += [f"the sinks' door: {alarm}" for alarm in door.get("alarms") or ()]
     return {
         "ready": ready,
         "reasons": reasons,

@@ -2,8 +2,9 @@
 The admin door's routes: each request translated into one call, each error into one answer.
 
 Rule: GET only reads. A command is a POST with a JSON content type, which a page of another site
-cannot send without asking first, and no answer allows it to. On a loopback address the Host header
-must name this machine, so that a name rebound to it in a browser reaches nothing.
+cannot send without asking first, and no answer allows it to; who may ask at all is `guard`'s to
+say, before anything else. Every command is in the audit log, with who gave it and what came of it:
+who is what was proved, and what a caller says of itself only where nothing was.
 
 This module imports aiohttp; import it lazily (`gitsource.admin.server` does).
 """
@@ -13,13 +14,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from gitsource.addresses import is_loopback
 from gitsource.admin import page
+from gitsource.admin.access import Caller
 from gitsource.admin.commands import (
     COMMANDS,
     read_command,
@@ -30,6 +33,7 @@ from gitsource.admin.commands import (
     read_wait,
     read_webhook,
 )
+from gitsource.admin.guard import Guard, RequestError, check_origin, where
 from gitsource.admin.operations import Metrics, Operations
 from gitsource.admin.readiness import readiness
 from gitsource.errors import (
@@ -40,7 +44,7 @@ from gitsource.errors import (
     RevisionRejected,
     StateError,
 )
-from gitsource.listener import is_loopback
+from gitsource.observe.happenings import Fact, Happening
 
 log = logging.getLogger("gitsource.admin")
 
@@ -56,6 +60,7 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Content-Security-Policy": (
         f"default-src 'none'; style-src 'sha256-{page.STYLE_HASH}'; frame-ancestors 'none'; "
         "base-uri 'none'; form-action 'none'"
@@ -72,25 +77,27 @@ STATUS_OF: tuple[tuple[type[GitsourceError], int], ...] = (
 )
 """HTTP status of each branch of the error tree, the first that fits."""
 
+CALLER = web.RequestKey("caller", Caller)
+"""Under which a request carries who asks."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class _RequestError(Exception):
-    """The request itself is wrong."""
-
-    def __init__(self, status: int, error: str, hint: str = "") -> None:
-        super().__init__(error)
-        self.status = status
-        self.hint = hint
-
-
 def application(
-    operations: Operations, metrics: Metrics, host: str, *, body_deadline: float = BODY_DEADLINE
+    operations: Operations,
+    metrics: Metrics,
+    host: str,
+    *,
+    guard: Guard | None = None,
+    encrypted: bool = False,
+    body_deadline: float = BODY_DEADLINE,
 ) -> web.Application:
     """Return the admin application; *host* is the one it will be bound to."""
-    routes = _Routes(operations, metrics, host, body_deadline)
-    app = web.Application(middlewares=[routes.guard])
+    routes = _Routes(operations, metrics, host, guard or Guard(), body_deadline)
+    app = web.Application(middlewares=[routes.guarded])
     app.on_response_prepare.append(_add_headers)
+    if encrypted:
+        app.on_response_prepare.append(_add_strictness)
     app.router.add_get("/", routes.page)
     app.router.add_get("/healthz", routes.healthz)
     app.router.add_get("/readyz", routes.readyz)
@@ -111,10 +118,16 @@ def application(
 
 class _Routes:
     def __init__(
-        self, operations: Operations, metrics: Metrics, host: str, body_deadline: float
+        self,
+        operations: Operations,
+        metrics: Metrics,
+        host: str,
+        guard: Guard,
+        body_deadline: float,
     ) -> None:
         self._operations = operations
         self._metrics = metrics
+        self._guard = guard
         self._loopback = is_loopback(host)
         self._body_deadline = body_deadline
         self._under_way: set[asyncio.Task[dict[str, Any]]] = set()
@@ -122,13 +135,17 @@ class _Routes:
     # ------------------------------------------------------------------ around every request
 
     @web.middleware
-    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse foreign hosts and pages, and turn every error into JSON."""
+    async def guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuse foreign pages and whoever may not, and turn every error into JSON."""
         try:
-            self._check_host(request)
+            check_origin(request, loopback=self._loopback)
+            request[CALLER] = self._guard.admitted(request)
             return await handler(request)
-        except _RequestError as refusal:
-            return _error(refusal.status, str(refusal), refusal.hint, "operator")
+        except RequestError as refusal:
+            answer = _error(refusal.status, str(refusal), refusal.hint, "operator")
+            if refusal.status == 401:
+                answer.headers["WWW-Authenticate"] = 'Bearer realm="gitsource"'
+            return answer
         except GitsourceError as error:
             status = next(code for kind, code in STATUS_OF if isinstance(error, kind))
             return _error(status, str(error), error.hint, error.fault)
@@ -143,21 +160,6 @@ class _Routes:
             log.exception("an admin request died", extra={"path": request.path})
             return _error(500, "gitsource failed; its log says why", "", "gitsource")
 
-    def _check_host(self, request: web.Request) -> None:
-        told = request.headers.getall("Host", [])
-        host = _host_of(f"//{told[0]}") if len(told) == 1 else None
-        if host is None:
-            raise _RequestError(400, "the Host header is missing or no host")
-        if self._loopback and not is_loopback(host):
-            raise _RequestError(
-                403,
-                "this door is for this machine, and the Host header names another",
-                "ask 127.0.0.1 or localhost, or bind listen.admin to the address you use",
-            )
-        origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != told[0]:
-            raise _RequestError(403, "requests from pages of other sites are refused")
-
     # ------------------------------------------------------------------ reading
 
     async def page(self, _request: web.Request) -> web.Response:
@@ -169,10 +171,15 @@ class _Routes:
         """That this is answered says that the event loop lives."""
         return _answer({"alive": True})
 
-    async def readyz(self, _request: web.Request) -> web.Response:
-        """200 once a snapshot is served, 503 before."""
+    async def readyz(self, request: web.Request) -> web.Response:
+        """200 once a snapshot is served, 503 before; the reasons for who may read."""
         told = readiness(await self._operations.status())
-        return _answer(told, status=200 if told["ready"] else 503)
+        status = 200 if told["ready"] else 503
+        if not request[CALLER].may("viewer"):
+            return _answer({"ready": told["ready"]}, status)
+        if self._guard.note:
+            told["reasons"].append(self._guard.note)
+        return _answer(told, status)
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """All metrics, for Prometheus."""
@@ -218,7 +225,7 @@ class _Routes:
     async def wait(self, request: web.Request) -> web.Response:
         """Answer when a revision has been accepted, or cannot be, or the time is up."""
         if len(set(request.query)) != len(request.query):
-            raise _RequestError(400, "a parameter is given twice")
+            raise RequestError(400, "a parameter is given twice")
         asked = read_wait(request.query)
         return _answer(await self._operations.wait(asked.revision, asked.sinks, asked.timeout))
 
@@ -227,9 +234,12 @@ class _Routes:
     async def command(self, request: web.Request) -> web.Response:
         """Carry out a command. One that has begun is finished, even if its caller goes away."""
         name = request.path.strip("/")
+        caller: Caller = request[CALLER]
         told: dict[str, Any] = dict(read_command(name, await self._body(request)))
-        if "who" in told and not told["who"]:
-            told["who"] = f"someone at {request.remote}"
+        claimed = told.get("who", "")
+        if "who" in told:
+            told["who"] = _who(caller, claimed, where(request))
+        order = _Order(name, caller.identity or claimed, where(request), dict(told), claimed)
         if name == "sync":
             hint = '"timeout": "30" is how many seconds the sinks get'
             timeout = read_timeout(told.pop("timeout") or "0", hint)
@@ -238,10 +248,25 @@ class _Routes:
         if name == "sync":
             told["timeout"] = timeout
         act: Coroutine[Any, Any, dict[str, Any]] = getattr(self._operations, name)(**told)
-        task = asyncio.create_task(act, name=f"admin {name}")
+        task = asyncio.create_task(self._recorded(act, order), name=f"admin {name}")
         self._under_way.add(task)
         task.add_done_callback(self._done)
         return _answer(await asyncio.shield(task))
+
+    async def _recorded(
+        self, act: Coroutine[Any, Any, dict[str, Any]], order: _Order
+    ) -> dict[str, Any]:
+        """Carry *order* out, and tell the audit log what came of it."""
+        try:
+            done = await act
+        except GitsourceError as error:
+            self._guard.record(order.told("failed", error=str(error)))
+            raise
+        except BaseException:
+            self._guard.record(order.told("failed", error="gitsource failed, or was ended"))
+            raise
+        self._guard.record(order.told("ok", result=str(done.get("outcome") or "")))
+        return done
 
     def _done(self, task: asyncio.Task[dict[str, Any]]) -> None:
         self._under_way.discard(task)
@@ -250,28 +275,50 @@ class _Routes:
 
     async def _body(self, request: web.Request) -> bytes:
         if request.content_type != "application/json":
-            raise _RequestError(415, "a command is sent as JSON", "Content-Type: application/json")
+            raise RequestError(415, "a command is sent as JSON", "Content-Type: application/json")
         if request.headers.get("Content-Encoding", "identity") != "identity":
-            raise _RequestError(415, "a command is sent uncompressed")
+            raise RequestError(415, "a command is sent uncompressed")
         if (request.content_length or 0) > LARGEST_BODY:
-            raise _RequestError(413, "the body is too large")
+            raise RequestError(413, "the body is too large")
         body = bytearray()
         try:
             async with asyncio.timeout(self._body_deadline):
                 async for chunk in request.content.iter_any():
                     body += chunk
                     if len(body) > LARGEST_BODY:
-                        raise _RequestError(413, "the body is too large")
+                        raise RequestError(413, "the body is too large")
         except TimeoutError:
-            raise _RequestError(408, "the body took too long") from None
+            raise RequestError(408, "the body took too long") from None
         return bytes(body)
 
 
-def _host_of(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A command as the audit log is told of it."""
+
+    name: str
+    who: str
+    peer: str
+    parameters: Mapping[str, Any]
+    claimed: str
+
+    def told(self, outcome: str, **more: Fact) -> Happening:
+        facts: dict[str, Fact] = {"command": self.name}
+        for key in ("revision", "sink"):
+            if self.parameters.get(key):
+                facts[key] = str(self.parameters[key])
+        if self.claimed and self.claimed != self.who:
+            facts["claimed"] = self.claimed
+        facts.update({key: value for key, value in more.items() if value})
+        reason = str(self.parameters.get("reason", ""))
+        return Happening("command", self.who, self.peer, outcome, reason, facts)
+
+
+def _who(caller: Caller, claimed: str, peer: str) -> str:
+    """Return who is named as having given an order: what is proved comes before what is said."""
+    if not caller.identity:
+        return claimed or f"someone at {peer.rpartition(':')[0].strip('[]') or peer}"
+    return f"{caller.identity} ({claimed})" if claimed else caller.identity
 
 
 def _answer(told: dict[str, Any], status: int = 200) -> web.Response:
@@ -289,3 +336,7 @@ def _error(status: int, error: str, hint: str = "", fault: str = "operator") -> 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
+
+
+async def _add_strictness(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Strict-Transport-Security"] = "max-age=31536000"

@@ -2,24 +2,104 @@
 Opening the operators' door.
 
 Rule: the door opens after the gRPC server serves: importing what it needs (aiohttp, the metrics
-library) takes a fifth of a second, in a thread, and no sink has to wait for that.
+library) takes a fifth of a second, in a thread, and no sink has to wait for that. On a network it
+opens for those alone who prove who they are, over TLS, unless `insecure` says otherwise, and then
+it says so wherever it is asked.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gitsource.admin.access import Access
 from gitsource.admin.operations import Metrics, Operations
-from gitsource.listener import Listener, listen, load, split_address
+from gitsource.admin.token_files import TokenFiles
+from gitsource.door_checks import unguarded
+from gitsource.door_papers import papers_of
+from gitsource.errors import ConfigurationError
+from gitsource.listener import Listener, listen, load, socket_path, split_address
+from gitsource.observe.happenings import Record, unrecorded
+from gitsource.settings import Admin
+from gitsource.tls_door import Tls
+
+log = logging.getLogger("gitsource.admin")
 
 
-async def serve_admin(operations: Operations, metrics: Metrics, address: str) -> Listener:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms callers are let in."""
+
+    admin: Admin = field(default_factory=Admin)
+    insecure: bool = False
+    """Whether an address on a network may lack TLS and login."""
+    oldest: str = "1.3"
+    """The oldest TLS that is spoken."""
+    folder: Path = field(default_factory=Path)
+    """From which relative paths count."""
+    record: Record = unrecorded
+
+
+async def serve_admin(
+    operations: Operations, metrics: Metrics, address: str, terms: Terms | None = None
+) -> Listener:
     """
     Open the door at *address*; close the listener that is returned to shut it.
 
-    Raises ConfigurationError if the address is none, or cannot be bound.
+    Raises ConfigurationError if the address is none, cannot be bound, or is open to a network
+    without login and TLS; or if a file with tokens or certificates is no good.
     """
-    host, _ = split_address(address, "listen.admin")
+    terms = terms or Terms()
+    admin = terms.admin
+    host = "localhost" if socket_path(address) else split_address(address, "listen.admin")[0]
+    lacking = unguarded(address, admin)
+    if lacking and not terms.insecure:
+        raise ConfigurationError(f"listen.admin: {address}: {lacking}")
+    access = _access(terms)
+    note = ""
+    if lacking:
+        note = f"the operators' door is open to whoever reaches {address} (insecure)"
+        log.warning("%s", note)
     await load("gitsource.admin.routes")
     await load("prometheus_client")
+    from gitsource.admin.guard import Guard
     from gitsource.admin.routes import application
 
-    return await listen(application(operations, metrics, host), address, "listen.admin")
+    tls, closing = await _tls(terms)
+    told = Guard(access, frozenset(admin.open), _trust_domains(admin), note, terms.record)
+    app = application(operations, metrics, host, guard=told, encrypted=tls is not None)
+    try:
+        return await listen(app, address, "listen.admin", tls=tls, closing=closing)
+    except BaseException:
+        closing()
+        raise
+
+
+def _access(terms: Terms) -> Access:
+    admin = terms.admin
+    tokens = TokenFiles(admin.tokens, terms.folder, terms.record)
+    asked = bool(admin.tokens or admin.identities)
+    return Access(tokens.current, admin.identities, asked=asked)
+
+
+def _trust_domains(admin: Admin) -> frozenset[str]:
+    """Return the trust domains of which an operator may be."""
+    told = (row.identity for row in admin.identities if row.identity.startswith("spiffe://"))
+    return frozenset(each.removeprefix("spiffe://").partition("/")[0] for each in told)
+
+
+async def _tls(terms: Terms) -> tuple[Tls | None, Callable[[], None]]:
+    admin, folder = terms.admin, terms.folder
+    if not (admin.cert and admin.key):
+        return None, lambda: None
+    return await papers_of(
+        "admin",
+        folder / admin.cert,
+        folder / admin.key,
+        record=terms.record,
+        ca=folder / admin.ca if admin.ca else None,
+        crl=folder / admin.crl if admin.crl else None,
+        oldest=terms.oldest,
+    )

@@ -21,9 +21,9 @@ from threading import Timer
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from gitsource.addresses import is_loopback
 from gitsource.cli.admin_client import EVERYWHERE
 from gitsource.errors import ConfigurationError, GitsourceError
-from gitsource.listener import is_loopback
 from gitsource.model import shown
 
 MOST = 64 * 1024 * 1024

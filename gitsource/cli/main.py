@@ -98,6 +98,9 @@ COMMANDS: Mapping[str, Entry] = {
         "history",
         "List the revisions that were looked at, and what became of each.",
     ),
+    "audit": Entry(
+        "gitsource.cli.audit", "audit", "Read the audit log, and verify that nobody changed it."
+    ),
     "explain": Entry(
         "gitsource.cli.explain", "explain", "Explain findings, and what became of commits."
     ),

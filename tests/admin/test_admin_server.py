@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from gitsource.admin.server import serve_admin
+from gitsource.admin.server import Terms, serve_admin
 from gitsource.errors import (
     ConfigurationError,
     GitFailed,
@@ -96,10 +96,10 @@ class Scripted:
 
 
 @asynccontextmanager
-async def door(operations=None, address="127.0.0.1:0"):
+async def door(operations=None, address="127.0.0.1:0", terms=None):
     """An open door and a client for it."""
     operations = operations or Scripted()
-    listener = await serve_admin(operations, Telemetry(), address)
+    listener = await serve_admin(operations, Telemetry(), address, terms)
     base = f"http://127.0.0.1:{listener.port}"
     async with aiohttp.ClientSession(base) as client:
         try:
@@ -388,7 +388,7 @@ async def test_on_loopback_only_names_of_this_machine_are_answered(host, status)
 
 async def test_a_door_on_another_address_is_asked_by_any_name():
     """Probes and scrapes ask a pod by its address."""
-    async with door(address="0.0.0.0:0") as (client, _):
+    async with door(address="0.0.0.0:0", terms=Terms(insecure=True)) as (client, _):
         assert (await answer(client.get("/readyz", headers={"Host": "10.1.2.3:9902"})))[0] == 200
 
 

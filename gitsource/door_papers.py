@@ -1,0 +1,47 @@
+"""
+The papers of the HTTP doors: read, kept up to date, and what is told of those who are refused.
+
+Rule: `security.material` decides what is good; here it is only put behind a door.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from gitsource.observe.happenings import Happening, Record
+from gitsource.security.material import Material, Needs, files
+from gitsource.tls_door import Tls
+
+
+async def papers_of(
+    door: str,
+    chain: Path,
+    key: Path,
+    *,
+    record: Record,
+    ca: Path | None = None,
+    crl: Path | None = None,
+    oldest: str = "1.3",
+) -> tuple[Tls, Callable[[], None]]:
+    """
+    Return how connections at *door* (its group of settings) are made, and how to end the watch.
+
+    Raises ConfigurationError if a file is no good.
+    """
+    read = files(chain, key, ca={"": ca} if ca else {}, crl=crl, group=door)
+    needs = Needs("optional" if ca else "none", oldest, ("http/1.1",))
+    material = Material(read, needs, door=door, record=record)
+    await asyncio.to_thread(material.load)
+    watching = asyncio.create_task(material.watch(), name=f"papers of {door}")
+
+    def refused(peer: str, why: str) -> None:
+        facts = {"door": door, "what": "connection"}
+        record(Happening("refuse", peer=peer, outcome="refused", why=why, facts=facts))
+
+    return Tls(lambda: material.context, refused), lambda: _ended(watching)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
