@@ -105,7 +105,7 @@ def _result(
         "properties": {"resource": harmless(found.resource), "guard": told.state == "guard"},
     }
     if found.file:
-        result["locations"] = [{"physicalLocation": _location(found)}]
+        result["locations"] = [{"physicalLocation": _location(found, of_a_revision=compared)}]
     if compared:
         result["baselineState"] = _STATES[told.state]
     if found.suppressed:
@@ -113,12 +113,14 @@ def _result(
     return result
 
 
-def _location(found: Finding) -> dict[str, Any]:
+def _location(found: Finding, *, of_a_revision: bool) -> dict[str, Any]:
     uri = quote(_bytes(found.file), safe="/")
-    # A path that begins with two slashes would name a host.
-    where: dict[str, Any] = {
-        "artifactLocation": {"uri": uri.lstrip("/"), "uriBaseId": "%SRCROOT%"},
-    }
+    where: dict[str, Any]
+    if uri.startswith("/") and not of_a_revision:
+        where = {"artifactLocation": {"uri": f"file:///{uri.lstrip('/')}"}}
+    else:
+        # A path that began with two slashes would name a host.
+        where = {"artifactLocation": {"uri": uri.lstrip("/"), "uriBaseId": "%SRCROOT%"}}
     if found.line:
         where["region"] = {"startLine": found.line}
         if found.column:
