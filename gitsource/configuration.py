@@ -69,14 +69,24 @@ SERVICE_LINK = re.compile(r"GITSOURCE_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|POR
 """What Kubernetes puts into every pod beside a Service called gitsource(-something): not ours."""
 
 
+_NAME_ONE = "name an existing file with --config, or leave the flag out"
+
+
 def load(
-    file: Path | None, environ: Mapping[str, str], flags: Mapping[str, str | None]
+    file: Path | None,
+    environ: Mapping[str, str],
+    flags: Mapping[str, str | None],
+    data: bytes | None = None,
 ) -> Settings:
-    """Return the settings from all three sources; raises one error for all mistakes."""
+    """
+    Return the settings from all three sources; raises one error for all mistakes.
+
+    *data* is the content of *file* as it is taken, in place of what lies there: another revision's.
+    """
     faults: list[Fault] = []
     found: dict[str, Found] = {}
     if file is not None:
-        found |= _from_file(file, faults)
+        found |= _from_file(file, _content(file) if data is None else data, faults)
     found |= _from_environment(environ, faults)
     given = {key: text for key, text in flags.items() if text is not None}
     found |= _from_texts(given, {key: row.flag for key, row in declared().items()}, faults)
@@ -180,17 +190,19 @@ def _shifted(name: str, shift: int, line: int, column: int) -> Place:
     return Place(name, max(1, line - shift // 2), max(1, column - shift))
 
 
-def _from_file(file: Path, faults: list[Fault]) -> dict[str, Found]:
-    hint = "name an existing file with --config, or leave the flag out"
+def _content(file: Path) -> bytes:
     try:
         with file.open("rb") as stream:
-            data = stream.read(LARGEST_FILE + 1)
+            return stream.read(LARGEST_FILE + 1)
     except OSError as error:
         raise ConfigurationError(
-            f"the config file {file} cannot be read: {error.strerror}", hint=hint
+            f"the config file {file} cannot be read: {error.strerror}", hint=_NAME_ONE
         ) from error
+
+
+def _from_file(file: Path, data: bytes, faults: list[Fault]) -> dict[str, Found]:
     if len(data) > LARGEST_FILE:
-        raise ConfigurationError(f"the config file {file} is larger than 1 MiB", hint=hint)
+        raise ConfigurationError(f"the config file {file} is larger than 1 MiB", hint=_NAME_ONE)
     text = _read(str(file), data, faults, json=file.suffix == ".json")
     found: dict[str, Found] = {}
     _walk(text, text.value, (), found, faults)

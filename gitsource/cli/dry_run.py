@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from gitsource.cli.against import Comparison, against_option
+from gitsource.cli.against import against_option
 from gitsource.cli.output import colours
-from gitsource.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from gitsource.cli.against import Comparison
+    from gitsource.plan.values import Plan
+
+FINDINGS, GUARDED = 1, 3
+"""Exit codes: findings would hold the revision; it is valid, and a guard would hold it."""
 
 
 @click.command("dry-run")
 @click.option("--repo", default=".", show_default=True, help="Repository to look into.")
 @click.option("--base", help="Revision sinks have now.  [default: merge-base with the ref]")
-@click.option("--head", default="HEAD", show_default=True, help="Revision to try.")
+@click.option("--head", help="Revision to try.  [default: HEAD]")
+@click.option("--worktree", is_flag=True, help="Try the working tree, untracked files included.")
+@click.option("--staged", is_flag=True, help="Try what is staged (git add).")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings (collections and so on).")
 @click.option("--path", help="Folder of the repository to keep to.")
 @against_option
-@click.option("--strict", is_flag=True, help="Warnings count as errors for the exit code.")
+@click.option("--all", "show_old", is_flag=True, help="Tell what the base has already, too.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["warning", "error", "guard"]),
+    default="guard",
+    show_default=True,
+    help="What fails: errors and guards (guard), errors alone, or new warnings as well.",
+)
+@click.option("--strict", is_flag=True, help="The same as --fail-on warning.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever the plan comes to.")
+@click.option(
+    "--cache",
+    metavar="DIR|none",
+    help="Where results are remembered.  [default: $XDG_CACHE_HOME/gitsource]",
+)
 @click.option(
     "--output",
     "told",
@@ -31,53 +55,59 @@ from gitsource.errors import ConfigurationError
 def dry_run(
     repo: str,
     base: str | None,
-    head: str,
+    head: str | None,
     config: Path | None,
     path: str | None,
+    fail_on: str,
+    cache: str | None,
     told: tuple[str, ...],
     against: Comparison | None,
     *,
+    worktree: bool,
+    staged: bool,
+    show_old: bool,
     strict: bool,
+    exit_zero: bool,
 ) -> None:
     """
     Say what the revision HEAD would push to sinks that have BASE.
 
     Runs the pipeline of `serve` on a local repository, stopped before publishing. Nothing is
-    fetched or written.
+    fetched, nothing of the repository is run, and nothing is written to it.
 
-    Exit codes: 0 clean or warnings only, 1 the revision would be held (with --strict also for
-    warnings), 2 usage or environment.
+    Exit codes: 0 nothing wrong, 1 findings would hold the revision, 2 usage or environment, 3 it is
+    valid and a guard would hold it.
     """
-    from gitsource.cli.offline import judge, kept_to, settings_for
+    from gitsource.cli.output import say
     from gitsource.git.local import LocalRepository
-    from gitsource.plan.compare import plan
+    from gitsource.rehearsal.memory import memory_in
+    from gitsource.rehearsal.run import Question, rehearse
     from gitsource.report.formats.write import parse_outputs, write
-    from gitsource.snapshot.build import nothing, standing_of
 
+    if (head is not None) + worktree + staged > 1:
+        raise click.UsageError("name one of --head, --worktree and --staged")
     outputs = parse_outputs(told)
-    settings = kept_to(settings_for(config), path)
-    with LocalRepository(Path(repo)) as repository:
-        new = repository.objects.revision(head)
-        old = repository.base_of(new, base, repository.followed(settings.repository))
-        if old is None and repository.cut:
-            raise ConfigurationError(
-                "the clone is shallow and does not reach back to a base",
-                hint="fetch more (git fetch --deepen=100), or name a --base that it has",
-            )
-        before = judge(repository, old, settings) if old is not None else None
-        # A base with errors is no sound base: then the head is judged from nothing.
-        standing = standing_of(before) if before is not None and before.acceptable else None
-        proposal = judge(repository, new, settings, standing)
-    planned = plan(before.snapshot if before is not None else nothing().snapshot, proposal)
-    if against is not None:
-        base_snapshot = before.snapshot if before is not None else nothing().snapshot
-        planned = replace(planned, against=against(base_snapshot, proposal.snapshot))
-    if before is not None and not before.acceptable:
-        click.echo(
-            f"note: the base {before.snapshot.revision.short} does not validate, so sinks hold an "
-            "earlier revision; name that one with --base",
-            err=True,
-        )
-    write(planned, outputs, sys.stdout, colour=colours(sys.stdout), show_old=False)
-    failed = planned.held or (strict and not all(each.suppressed for each in planned.findings))
-    raise SystemExit(1 if failed else 0)
+    asked = Question(
+        base=base,
+        head=head or "HEAD",
+        kind="worktree" if worktree else "staged" if staged else "commit",
+        config=config,
+        path=path,
+    )
+    with LocalRepository(Path(repo)) as repository, memory_in(cache, os.environ, say) as memory:
+        made = rehearse(repository, asked, os.environ, memory)
+        planned = made.plan
+        if against is not None:
+            planned = replace(planned, against=against(made.base, made.head))
+        write(planned, outputs, sys.stdout, colour=colours(sys.stdout), show_old=show_old)
+    code = exit_code(planned, "warning" if strict else fail_on)
+    raise SystemExit(0 if exit_zero else code)
+
+
+def exit_code(planned: Plan, fail_on: str) -> int:
+    """Return what *planned* comes to; ``warning`` counts what is new and not suppressed."""
+    if planned.ends == "findings":
+        return FINDINGS
+    if fail_on == "warning" and not all(each.suppressed for each in planned.new):
+        return FINDINGS
+    return GUARDED if planned.ends == "guarded" and fail_on != "error" else 0

@@ -110,6 +110,7 @@ EXIT_CODES: Mapping[int, str] = {
     0: "the command did what was asked",
     1: "what was asked did not come about, or findings were found",
     2: "wrong usage, a wrong setting, or an environment in which the command cannot work",
+    3: "`dry-run` alone: the revision is valid, and a guard would hold it",
     70: "gitsource itself failed: a bug, reported with a traceback",
     130: "interrupted from the keyboard",
 }

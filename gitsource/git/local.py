@@ -105,13 +105,15 @@ class LocalRepository:
             raise ConfigurationError(
                 f"{self.git_dir} has no working tree", hint="name a commit with --head"
             )
+        head = self.head()
+        return WorkingTree(self._git, self.git_dir, self.top, what, head, limit, cut=self.cut)
+
+    def head(self) -> Revision | None:
+        """Return the commit that is checked out; None before the first one."""
         try:
-            head = self.objects.revision("HEAD")
+            return self.objects.revision("HEAD")
         except RefMissing:
-            head = None
-        return WorkingTree(
-            self._git, self.git_dir, self.top, what, head, limit, cut=self.cut
-        )  # fmt: skip
+            return None
 
     def base_of(
         self, new: Revision | None, base: str | None, followed: str = "", *, inside: bool = False

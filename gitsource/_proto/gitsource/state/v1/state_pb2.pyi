@@ -194,6 +194,26 @@ class FileTable(_message.Message):
     covered: _containers.RepeatedCompositeFieldContainer[CollectionChange]
     def __init__(self, removed: _Optional[_Iterable[str]] = ..., paths: _Optional[_Iterable[str]] = ..., blobs: _Optional[_Iterable[bytes]] = ..., births: _Optional[_Iterable[int]] = ..., ignored: _Optional[_Iterable[int]] = ..., covered: _Optional[_Iterable[_Union[CollectionChange, _Mapping]]] = ...) -> None: ...
 
+class Links(_message.Message):
+    __slots__ = ("facts", "keys", "ends", "files", "documents", "topics", "topic_ends", "dependents")
+    FACTS_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    ENDS_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    TOPICS_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_ENDS_FIELD_NUMBER: _ClassVar[int]
+    DEPENDENTS_FIELD_NUMBER: _ClassVar[int]
+    facts: _containers.RepeatedScalarFieldContainer[bytes]
+    keys: _containers.RepeatedScalarFieldContainer[bytes]
+    ends: _containers.RepeatedScalarFieldContainer[int]
+    files: _containers.RepeatedScalarFieldContainer[int]
+    documents: _containers.RepeatedScalarFieldContainer[int]
+    topics: _containers.RepeatedScalarFieldContainer[bytes]
+    topic_ends: _containers.RepeatedScalarFieldContainer[int]
+    dependents: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, facts: _Optional[_Iterable[bytes]] = ..., keys: _Optional[_Iterable[bytes]] = ..., ends: _Optional[_Iterable[int]] = ..., files: _Optional[_Iterable[int]] = ..., documents: _Optional[_Iterable[int]] = ..., topics: _Optional[_Iterable[bytes]] = ..., topic_ends: _Optional[_Iterable[int]] = ..., dependents: _Optional[_Iterable[int]] = ...) -> None: ...
+
 class Listing(_message.Message):
     __slots__ = ("paths", "sizes", "modified", "changed", "inodes", "taken", "contents", "question", "findings")
     PATHS_FIELD_NUMBER: _ClassVar[int]
