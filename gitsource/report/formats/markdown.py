@@ -159,11 +159,11 @@ def _verdict(planned: Plan) -> str:
 
 def _revisions(planned: Plan) -> str:
     base, head = planned.base, planned.head
-    told = [f"from {_code(base.short, 12) if base.commit else 'nothing'}"]
-    told.append(f"to {_code(head.short, 12) if head.commit else 'the working tree'}")
-    if head.subject:
-        told.append(_code(head.subject, 100))
-    return f"_Compared:_ {' '.join(told)}"
+    told = [f"from {_code(base.short, 12) if base.commit else 'nothing'} to"]
+    if head.commit:
+        told.append(_code(head.short, 12))
+    told.append(_code(head.subject, 100) if head.subject else "" if head.commit else "no commit")
+    return f"_Compared:_ {' '.join(filter(None, told))}"
 
 
 def _table(planned: Plan) -> Iterator[str]:
@@ -254,10 +254,10 @@ def _resources(page: _Page, planned: Plan) -> None:
     for collection in planned.collections:
         title = f"{_code(collection.name, _NAME)}\n\n"
         for number, change in enumerate(collection.changes):
-            block = _block(change)
+            # What once did not fit is not gone past: what is shown is one stretch from the start.
+            block = "" if left else _block(change)
             if number == 0:
                 block = title + block
-            # What once did not fit is not gone past: what is shown is one stretch from the start.
             if left or _length(block) > page.room - _NAMES:
                 left.append((collection, change))
             else:

@@ -139,7 +139,7 @@ def _standing(planned: Plan) -> Iterator[str]:
     yield f'<p class="verdict {planned.ends}">{_text(words.headline(planned))}</p>'
     yield "<dl>"
     yield f"<dt>Base</dt><dd>{_revision(planned.base, 'nothing: everything counts as new')}</dd>"
-    yield f"<dt>Head</dt><dd>{_revision(planned.head, 'the working tree')}</dd>"
+    yield f"<dt>Head</dt><dd>{_revision(planned.head, 'no commit')}</dd>"
     before, after = _code(planned.version_before), _code(planned.version_after)
     yield f"<dt>Snapshot</dt><dd>{before} → {after}</dd>"
     for note in planned.notes[:MOST_NAMES]:
@@ -151,7 +151,7 @@ def _standing(planned: Plan) -> Iterator[str]:
 
 def _revision(revision: Revision, otherwise: str) -> str:
     if not revision.commit:
-        return otherwise
+        return _text(revision.subject) or otherwise
     author = f' <span class="quiet">{_text(revision.author)}</span>' if revision.author else ""
     return f"{_code(revision.short)} {_text(revision.subject)}{author}"
 

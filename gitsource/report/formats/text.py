@@ -85,8 +85,8 @@ def plan(planned: Plan, look: Look) -> str:
 
 
 def _parts(planned: Plan, look: Look) -> Iterator[Text]:
-    yield _styled(_revision("base", planned.base, "(nothing)"))
-    yield _styled(_revision("head", planned.head, "(working tree)"))
+    yield _styled(_revision("base", planned.base, "nothing"))
+    yield _styled(_revision("head", planned.head, "no commit"))
     yield from (_styled(f"note: {harmless(note)}", "yellow") for note in planned.notes)
     yield from _findings("", of_head(planned, look))
     fixed = of_base(planned)
@@ -109,7 +109,9 @@ def _parts(planned: Plan, look: Look) -> Iterator[Text]:
 
 def _revision(name: str, revision: Revision, nothing: str) -> str:
     subject = harmless(revision.subject, 58)
-    return f"{name}  {revision.short or nothing}  {subject}".rstrip()
+    if not revision.commit:
+        return f"{name}  ({subject or nothing})"
+    return f"{name}  {revision.short}  {subject}".rstrip()
 
 
 def _findings(title: str, told: Sequence[Told]) -> Iterator[Text]:
