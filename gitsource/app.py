@@ -59,7 +59,6 @@ if TYPE_CHECKING:
     from gitsource.publish.dialout import Dialler
     from gitsource.publish.secrets import Alarm, Overlay
     from gitsource.publish.session import Session
-    from gitsource.publish.views import Views
 
 log = logging.getLogger("gitsource.app")
 
@@ -83,7 +82,6 @@ class App:
         self._schemas: tuple[str, dict[str, bytes | None]] = ("", {})
         self.catalog = Catalog()
         self.dialler: Dialler | None = None
-        self.views: Views | None = None
         self.overlay: Overlay | None = None
         self.audit: AuditLog | None = None
         self.record: Record = unrecorded
@@ -263,6 +261,7 @@ class App:
         """Have streams served by the views of the settings, with the files that Secrets name."""
         settings = self._settings
         self._show_views(settings)
+        self.cache.watch(self._policed)
         if settings.secrets.folder:
             from gitsource.publish.secret_files import SecretFiles, told
             from gitsource.publish.secrets import Overlay
@@ -283,15 +282,19 @@ class App:
         return self.overlay.alarms if self.overlay is not None else ()
 
     def _show_views(self, settings: Settings) -> None:
-        """Show each node what the views of *settings* show, from now on."""
-        from gitsource.publish.views import Views
+        """Show each sink what the views and rules of *settings* show it, from now on."""
+        access = self.server.shared.access
+        access.configure(settings.views, settings.authorization, guarded=False)
+        self._policed()
 
-        before, self.views = self.views, Views(settings.views, self.cache)
-        shared, views = self.server.shared, self.views
-        shared.shown = views.seen
-        shared.views = views.names if settings.views else lambda _node: None
-        if before is not None:
-            before.retire()
+    def _policed(self) -> None:
+        """Have it told when another policy is in force than before."""
+        serving = self.cache.get()
+        news = self.server.shared.access.news(serving) if serving is not None else None
+        if news is not None:
+            self.record(news)
+            digest = str(news.facts["after"])[:12]
+            log.info("authorization: %s", f"policy {digest}" if digest else "everything to all")
 
     def _sessions(self) -> tuple[Session, ...]:
         """Return the open streams, whoever dialled."""
@@ -427,10 +430,8 @@ class App:
         self._settings = new
         logs.set_up(new.log)
         # Before what waits for the look under way, which may wait for a host that does not answer.
-        if new.views != old.views:
+        if (new.views, new.authorization) != (old.views, old.authorization):
             self._show_views(new)
-            for session in self._sessions():
-                session.assign()
             self.cache.wake()
         await self.reconciler.reconfigure(new, mirror)
         for name in ("poll", "watch"):
