@@ -37,6 +37,7 @@ from gitsource.observe.audit.log import AuditLog, State
 from gitsource.observe.happenings import Fact, Happening, Record, unrecorded
 from gitsource.observe.telemetry import Gauges, Telemetry
 from gitsource.operations import Operations
+from gitsource.reconcile.calm import take_turns
 from gitsource.reconcile.chronicle import Chronicle
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.reconcile.reconciler import Reconciler
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from gitsource.publish.dialout import Dialler
     from gitsource.publish.secrets import Alarm, Overlay
     from gitsource.publish.session import Session
+    from gitsource.sinks_door import SinksDoor
 
 log = logging.getLogger("gitsource.app")
 
@@ -66,7 +68,21 @@ SINKS_FIRST = 0.1
 """Seconds after a restart that belong to sinks that come back: Git and HTTP wait for that long."""
 UNSEEN = 2
 """Revisions in a row that the poll found and the watch did not: from then on it looks by itself."""
-FIXED = ("state_dir", "listen", "webhook", "insecure_webhook", "sinks", "secrets", "xds", "audit")
+FIXED = (
+    "state_dir",
+    "listen",
+    "webhook",
+    "insecure_webhook",
+    "sinks",
+    "secrets",
+    "xds",
+    "audit",
+    "tls",
+    "identity",
+    "tokens",
+    "insecure",
+    "admin",
+)
 """Settings that only a restart changes; a reload says so."""
 
 
@@ -82,6 +98,7 @@ class App:
         self._schemas: tuple[str, dict[str, bytes | None]] = ("", {})
         self.catalog = Catalog()
         self.dialler: Dialler | None = None
+        self.door: SinksDoor | None = None
         self.overlay: Overlay | None = None
         self.audit: AuditLog | None = None
         self.record: Record = unrecorded
@@ -143,6 +160,7 @@ class App:
             Deliveries(self.ledger, self.announced),
             Revisions(self.reconciler, self.chronicle),
             lambda: self.audit.state if self.audit is not None else State(),
+            lambda: self.door,
         )
         stack.push_async_callback(self.reconciler.close)
         # Schemas may live in a repository that nobody has looked at yet; names are known already.
@@ -233,21 +251,29 @@ class App:
 
     async def _serve_sinks(self, stack: contextlib.AsyncExitStack) -> None:
         from gitsource.publish.server import McpServer
+        from gitsource.sinks_door import SinksDoor
 
         settings = self._settings
+        self.door = await SinksDoor.open(settings, self.record)
+        stack.callback(self.door.close)
         self.server = McpServer(
             self.cache,
             lambda: self.catalog,
             settings.listen.mcp,
             settings.limits,
+            keepalive=settings.limits.keepalive,
             metadata=settings.sinks.metadata,
             xds=settings.xds,
             on_nack=settings.sinks.on_nack,
             record=self.record,
+            entry=self.door.entry(Path(settings.state_dir)),
         )
         self.server.shared.closed = self._closed
         await self._serve_views()
         port = await self.server.start()
+        self.door.behind(self.server)
+        for name, watch in self.door.watches.items():
+            self._task(name, watch)
         stack.push_async_callback(self.server.drain, settings.drain)
         log.info("listening for sinks on port %d", port, extra={"port": port, "door": "mcp"})
         if settings.sinks.dial:
@@ -284,7 +310,11 @@ class App:
     def _show_views(self, settings: Settings) -> None:
         """Show each sink what the views and rules of *settings* show it, from now on."""
         access = self.server.shared.access
-        access.configure(settings.views, settings.authorization, guarded=False)
+        access.configure(
+            settings.views,
+            settings.authorization,
+            guarded=self.door is not None and self.door.guarded,
+        )
         self._policed()
 
     def _policed(self) -> None:
@@ -518,6 +548,7 @@ def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
             hint="set it in the config file, with --repository-url or GITSOURCE_REPOSITORY_URL",
         )
     logs.set_up(settings.log)
+    take_turns()
     app = App(settings, reload)
     asyncio.run(app.run())
     if app.failure is not None:
