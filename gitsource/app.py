@@ -383,7 +383,14 @@ class App:
             noted=self.recording.delivered,
         )
         insecure = settings.insecure_webhook
-        hook = await serve_webhook(settings.webhook, behind, insecure=insecure)
+        hook = await serve_webhook(
+            settings.webhook,
+            behind,
+            insecure=insecure,
+            oldest=settings.tls.min_version,
+            folder=Path(settings.folder),
+            record=self.record,
+        )
         stack.push_async_callback(self.ledger.close)
         stack.push_async_callback(hook.close)
         return hook
