@@ -26,19 +26,16 @@ from gitsource.configuration import catalog_for
 from gitsource.deliveries import Deliveries
 from gitsource.errors import ConfigurationError, GitsourceError
 from gitsource.git import changes
-from gitsource.git.command import Git
-from gitsource.git.credentials import for_settings
-from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
-from gitsource.git.process import Limits
 from gitsource.model import Revision
 from gitsource.observe import logs
 from gitsource.observe.audit.log import AuditLog, State
 from gitsource.observe.happenings import Fact, Happening, Record, unrecorded
 from gitsource.observe.telemetry import Gauges, Telemetry
 from gitsource.operations import Operations
-from gitsource.reconcile.calm import take_turns
 from gitsource.reconcile.chronicle import Chronicle
+from gitsource.reconcile.ground import Place
+from gitsource.reconcile.mirrors import mirrors, packed
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.recording import Recording
@@ -60,7 +57,7 @@ if TYPE_CHECKING:
     from gitsource.publish.dialout import Dialler
     from gitsource.publish.secrets import Alarm, Overlay
     from gitsource.publish.session import Session
-    from gitsource.sinks_door import SinksDoor
+    from gitsource.publish.views import Views
 
 log = logging.getLogger("gitsource.app")
 
@@ -68,21 +65,7 @@ SINKS_FIRST = 0.1
 """Seconds after a restart that belong to sinks that come back: Git and HTTP wait for that long."""
 UNSEEN = 2
 """Revisions in a row that the poll found and the watch did not: from then on it looks by itself."""
-FIXED = (
-    "state_dir",
-    "listen",
-    "webhook",
-    "insecure_webhook",
-    "sinks",
-    "secrets",
-    "xds",
-    "audit",
-    "tls",
-    "identity",
-    "tokens",
-    "insecure",
-    "admin",
-)
+FIXED = ("state_dir", "listen", "webhook", "insecure_webhook", "sinks", "secrets", "xds", "audit")
 """Settings that only a restart changes; a reload says so."""
 
 
@@ -98,7 +81,7 @@ class App:
         self._schemas: tuple[str, dict[str, bytes | None]] = ("", {})
         self.catalog = Catalog()
         self.dialler: Dialler | None = None
-        self.door: SinksDoor | None = None
+        self.views: Views | None = None
         self.overlay: Overlay | None = None
         self.audit: AuditLog | None = None
         self.record: Record = unrecorded
@@ -128,7 +111,7 @@ class App:
         self._keep_audit(stack, state)
         self.telemetry = Telemetry(self._gauges, version=version("gitsource"))
         self.cache.listen(self._count)
-        mirror = self._mirror(settings)
+        mirror = mirrors(settings)
         history = History(state / "history", keep=settings.keep.revisions)
         self.reconciler = Reconciler(
             settings,
@@ -160,18 +143,17 @@ class App:
             Deliveries(self.ledger, self.announced),
             Revisions(self.reconciler, self.chronicle),
             lambda: self.audit.state if self.audit is not None else State(),
-            lambda: self.door,
         )
         stack.push_async_callback(self.reconciler.close)
         # Schemas may live in a repository that nobody has looked at yet; names are known already.
-        self.catalog = catalog_for(settings, None)
+        self.catalog = named(settings)
 
         serving = self.reconciler.restore()
         self.chronicle.serving(serving)
         self.recording.serving(serving)
         if serving is None:
             # Nothing to serve yet: the first look is what everybody waits for.
-            if settings.build.workers > 1 and mirror.packed() >= settings.build.bulk:
+            if settings.build.workers > 1 and packed(mirror) >= settings.build.bulk:
                 from gitsource import workers
 
                 workers.get_ready()
@@ -225,16 +207,16 @@ class App:
     async def _committer(self, commit: str) -> str:
         """Return who committed *commit*; empty if Git cannot tell."""
 
-        def find(mirror: Mirror | None) -> str:
-            if mirror is None:
+        def find(place: Place) -> str:
+            if place.mirror is None:
                 return ""
-            try:
-                oid, _, raw = mirror.objects.raw(commit)
-            except GitsourceError:
-                return ""
+            oid, _, raw = place.mirror.objects.raw(commit)
             return changes.commit(oid, raw).committer
 
-        return await self.reconciler.asked(find)
+        try:
+            return await self.reconciler.asked(commit, find)
+        except GitsourceError:
+            return ""  # a composition, or a commit that is gone
 
     async def _catch_up(self) -> None:
         """Look at the repository, which may have moved on since what is served was written."""
@@ -251,29 +233,21 @@ class App:
 
     async def _serve_sinks(self, stack: contextlib.AsyncExitStack) -> None:
         from gitsource.publish.server import McpServer
-        from gitsource.sinks_door import SinksDoor
 
         settings = self._settings
-        self.door = await SinksDoor.open(settings, self.record)
-        stack.callback(self.door.close)
         self.server = McpServer(
             self.cache,
             lambda: self.catalog,
             settings.listen.mcp,
             settings.limits,
-            keepalive=settings.limits.keepalive,
             metadata=settings.sinks.metadata,
             xds=settings.xds,
             on_nack=settings.sinks.on_nack,
             record=self.record,
-            entry=self.door.entry(Path(settings.state_dir)),
         )
         self.server.shared.closed = self._closed
         await self._serve_views()
         port = await self.server.start()
-        self.door.behind(self.server)
-        for name, watch in self.door.watches.items():
-            self._task(name, watch)
         stack.push_async_callback(self.server.drain, settings.drain)
         log.info("listening for sinks on port %d", port, extra={"port": port, "door": "mcp"})
         if settings.sinks.dial:
@@ -287,7 +261,6 @@ class App:
         """Have streams served by the views of the settings, with the files that Secrets name."""
         settings = self._settings
         self._show_views(settings)
-        self.cache.watch(self._policed)
         if settings.secrets.folder:
             from gitsource.publish.secret_files import SecretFiles, told
             from gitsource.publish.secrets import Overlay
@@ -308,23 +281,15 @@ class App:
         return self.overlay.alarms if self.overlay is not None else ()
 
     def _show_views(self, settings: Settings) -> None:
-        """Show each sink what the views and rules of *settings* show it, from now on."""
-        access = self.server.shared.access
-        access.configure(
-            settings.views,
-            settings.authorization,
-            guarded=self.door is not None and self.door.guarded,
-        )
-        self._policed()
+        """Show each node what the views of *settings* show, from now on."""
+        from gitsource.publish.views import Views
 
-    def _policed(self) -> None:
-        """Have it told when another policy is in force than before."""
-        serving = self.cache.get()
-        news = self.server.shared.access.news(serving) if serving is not None else None
-        if news is not None:
-            self.record(news)
-            digest = str(news.facts["after"])[:12]
-            log.info("authorization: %s", f"policy {digest}" if digest else "everything to all")
+        before, self.views = self.views, Views(settings.views, self.cache)
+        shared, views = self.server.shared, self.views
+        shared.shown = views.seen
+        shared.views = views.names if settings.views else lambda _node: None
+        if before is not None:
+            before.retire()
 
     def _sessions(self) -> tuple[Session, ...]:
         """Return the open streams, whoever dialled."""
@@ -370,27 +335,20 @@ class App:
             await asyncio.Event().wait()
 
     async def _serve_webhook(self, stack: contextlib.AsyncExitStack) -> Listener:
-        from gitsource.triggers.followed import followed
+        from gitsource.triggers.followed import followed_by
         from gitsource.triggers.webhook import Behind, serve_webhook
 
         settings = self._settings
         await asyncio.to_thread(self.ledger.load)
         behind = Behind(
-            lambda: followed(self._settings.repository, settings.webhook.repositories),
+            lambda: followed_by(replace(self._settings, webhook=settings.webhook)),
             self.announced.heard,
             self.telemetry.delivered,
             self.ledger,
             noted=self.recording.delivered,
         )
         insecure = settings.insecure_webhook
-        hook = await serve_webhook(
-            settings.webhook,
-            behind,
-            insecure=insecure,
-            oldest=settings.tls.min_version,
-            folder=Path(settings.folder),
-            record=self.record,
-        )
+        hook = await serve_webhook(settings.webhook, behind, insecure=insecure)
         stack.push_async_callback(self.ledger.close)
         stack.push_async_callback(hook.close)
         return hook
@@ -416,13 +374,14 @@ class App:
         from gitsource.triggers.places import local_folder
         from gitsource.triggers.watch import watch
 
-        repository = self._settings.repository
-        folder = local_folder(repository.url)
-        if folder is not None:
-            self._unseen = 0
-            await watch(
-                folder, ref_of(repository), self.looks.poke, blind=lambda: self._unseen >= UNSEEN
-            )
+        self._unseen = 0
+        places = {
+            (folder, ref_of(repository)): None
+            for repository in self._settings.repositories
+            if (folder := local_folder(repository.url)) is not None
+        }
+        blind = lambda: self._unseen >= UNSEEN  # noqa: E731 - one answer for all of them
+        await asyncio.gather(*(watch(*place, self.looks.poke, blind=blind) for place in places))
 
     async def _end_tasks(self) -> None:
         for task in self._tasks.values():
@@ -452,8 +411,8 @@ class App:
         """Take changed settings over; what cannot change now is said, what is wrong is left out."""
         try:
             new = await asyncio.to_thread(self._reload)
-            catalog_for(new, None)
-            mirror = self._mirror(new)
+            named(new)
+            mirror = mirrors(new)
         except GitsourceError as error:
             log.error("settings not reloaded, the old ones stay: %s (next: %s)", error, error.hint)
             self.recording.reloaded((), str(error))
@@ -467,8 +426,10 @@ class App:
         self._settings = new
         logs.set_up(new.log)
         # Before what waits for the look under way, which may wait for a host that does not answer.
-        if (new.views, new.authorization) != (old.views, old.authorization):
+        if new.views != old.views:
             self._show_views(new)
+            for session in self._sessions():
+                session.assign()
             self.cache.wake()
         await self.reconciler.reconfigure(new, mirror)
         for name in ("poll", "watch"):
@@ -481,12 +442,6 @@ class App:
         self.looks.poke("reload")
 
     # ------------------------------------------------------------------ wiring
-
-    def _mirror(self, settings: Settings) -> Mirror:
-        credentials = for_settings(settings.credentials, settings.folder)
-        limits = Limits(settings.limits.fetch_bytes, settings.limits.fetch_memory)
-        git = Git(timeout=settings.repository.timeout, limits=limits, credentials=credentials)
-        return Mirror(Path(settings.state_dir) / "mirror.git", settings.repository, git)
 
     def _catalog_at(
         self, settings: Settings, objects: Objects | None, revision: Revision | None
@@ -521,7 +476,8 @@ class App:
             # News that the watch had no part in came without an event.
             self._unseen = self._unseen + 1 if outcome.triggers == ("poll",) else 0
         failed = outcome.result == "failed"
-        self.announced.looked(outcome.revision.commit if outcome.revision and not failed else "")
+        seen = outcome.head or (outcome.revision if not failed else None)
+        self.announced.looked(seen.commit if seen is not None else "")
         self.telemetry.synced(outcome.result, outcome.seconds, failed=outcome.result == "failed")
 
     def _count(self, report: SinkReport) -> None:
@@ -531,6 +487,15 @@ class App:
             self.telemetry.acked(report.collection, report.seconds)
         elif report.event == "nacked":
             self.telemetry.nacked(report.collection)
+
+
+def named(settings: Settings) -> Catalog:
+    """
+    Return the catalog as far as no repository has a say; with layers, none ever has.
+
+    Raises ConfigurationError for what is not beside the config file and cannot be elsewhere.
+    """
+    return catalog_for(settings, (lambda _name: None) if settings.layers else None)
 
 
 def _later(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
@@ -544,18 +509,21 @@ async def _poll(
 ) -> None:
     from gitsource.triggers.poll import poll
 
-    await poll(look, interval, max_backoff, failed=lambda outcome: outcome.result == "failed")
+    def failed(outcome: Outcome) -> bool:
+        # A layer that cannot be reached is asked less often by itself; the others are not.
+        return outcome.result == "failed" and not outcome.partly
+
+    await poll(look, interval, max_backoff, failed=failed)
 
 
 def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
     """Run a gitsource with *settings* until it is told to stop; *reload* reads them again."""
-    if not settings.repository.url:
+    if not all(repository.url for repository in settings.repositories):
         raise ConfigurationError(
             "repository.url is not set",
             hint="set it in the config file, with --repository-url or GITSOURCE_REPOSITORY_URL",
         )
     logs.set_up(settings.log)
-    take_turns()
     app = App(settings, reload)
     asyncio.run(app.run())
     if app.failure is not None:

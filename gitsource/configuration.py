@@ -42,6 +42,7 @@ from gitsource.settings import (
     DialRow,
     FilePath,
     FilePaths,
+    LayerRow,
     Settings,
     TrustDomain,
     ViewRow,
@@ -53,16 +54,12 @@ LARGEST_FILE = 1024 * 1024
 """Bytes; nobody's settings are longer, and the wrong file may be."""
 
 OTHER_VARIABLES = frozenset(
-    (
-        "GITSOURCE_ADMIN",
-        "GITSOURCE_ADMIN_TOKEN_FILE",
-        "GITSOURCE_CACHE_KEY",
-        "GITSOURCE_CONFIG",
-    )
-)
+    {"GITSOURCE_CONFIG", "GITSOURCE_ADMIN", "GITSOURCE_ADMIN_TOKEN_FILE"}
+) | {"GITSOURCE_CACHE_KEY"}
 """Variables of ours that are no settings: they stand for flags of some commands."""
 
 NAMES = {
+    LayerRow: "defaults",
     AdminToken: "prometheus",
     CollectionRow: "acme/v1/flags",
     ViewRow: "shop",
@@ -333,9 +330,12 @@ def _entry(
         try:
             values[name] = _value(inner, told)
         except ValueError as error:
-            message = f"expected {error}, found {_show(told)}"
-            faults.append(Fault(given.place(*path, name), f"{key}.{name}", message))
-    if "name" in known and entry.get("name") is None:
+            # A URL may carry a password: it is never repeated.
+            shown = "" if name == "url" else f", found {_show(told)}"
+            faults.append(
+                Fault(given.place(*path, name), f"{key}.{name}", f"expected {error}{shown}")
+            )
+    if kind in NAMES and entry.get("name") is None:
         text = f"expected a name such as {NAMES[kind]}"
         faults.append(Fault(given.place(*path), key, text))
     return kind(**values) if len(faults) == before else None

@@ -34,6 +34,7 @@ from gitsource.settings import (
     FilePath,
     FilePaths,
     Globs,
+    LayerRow,
     PathSigners,
     Rule,
     Seconds,
@@ -120,6 +121,7 @@ def declared() -> Mapping[str, Row]:
 
 
 LISTS: Mapping[str, type] = {
+    "layers": LayerRow,
     "credentials": CredentialRow,
     "admin.tokens": AdminToken,
     "admin.identities": AdminIdentity,

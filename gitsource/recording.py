@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from gitsource.model import Revision, Snapshot, empty_collection
 from gitsource.observe.happenings import Fact, Happening, Record
@@ -37,6 +38,8 @@ class Recording:
         self._who: dict[int, str] = {}
         self._serving: Snapshot | None = None
         self._held: tuple[str, str] | None = None
+        self._layers: frozenset[tuple[str, str, str]] = frozenset()
+        """Which heads of layers are held, and why."""
         self._telling: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------------ streams
@@ -95,7 +98,15 @@ class Recording:
     def looked(self, outcome: Outcome, snapshot: Snapshot | None) -> None:
         """Tell what a look came to, if that is news; *snapshot* is what is served after it."""
         revision = outcome.revision
-        if outcome.result == "held" and revision is not None:
+        layers = {(name, one.revision.commit, one.reason): one for name, one in outcome.held}
+        for key, one in layers.items():
+            if key not in self._layers:
+                told = replace(outcome, error=one.reason, findings=one.findings)
+                self.record(_hold(told, one.revision, key[0]))
+        self._layers = frozenset(layers)
+        if outcome.result == "held" and layers:
+            self._held = None  # told layer by layer
+        elif outcome.result == "held" and revision is not None:
             held = (revision.commit, outcome.error)
             if held != self._held:
                 self._held = held
@@ -149,9 +160,9 @@ class Recording:
         self.record(Happening("command", "signal", "", "failed" if error else "ok", error, facts))
 
 
-def _hold(outcome: Outcome, revision: Revision) -> Happening:
+def _hold(outcome: Outcome, revision: Revision, layer: str = "") -> Happening:
     errors = [each for each in outcome.findings if each.severity == "error"]
-    facts: Mapping[str, Fact] = {
+    facts: dict[str, Fact] = {
         "commit": revision.commit,
         "author": revision.author,
         "subject": revision.subject,
@@ -161,6 +172,8 @@ def _hold(outcome: Outcome, revision: Revision) -> Happening:
         "findings_count": len(errors),
         "triggers": outcome.triggers,
     }
+    if layer:
+        facts["layer"] = layer
     return Happening("hold", revision.author, "", "refused", outcome.error, facts)
 
 

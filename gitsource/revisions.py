@@ -8,7 +8,7 @@ mirror, in the worker thread that owns it; the verdict is `reconcile.fate`'s.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from gitsource.errors import ConfigurationError, GitsourceError, MirrorError
@@ -20,6 +20,7 @@ from gitsource.git.selection import why_ignored
 from gitsource.model import Revision
 from gitsource.reconcile.chronicle import MOST, Chronicle, Row
 from gitsource.reconcile.fate import Facts, Fate, fate
+from gitsource.reconcile.ground import Place
 from gitsource.reconcile.outcomes import rfc3339
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.reconcile.trusting import EMPTY_TREE
@@ -48,11 +49,14 @@ class Revisions:
         """
         Return why the commit *spec* (an ID, whole or shortened, or the ref) did or did not go out.
 
+        With layers it is written ``NAME:REV`` where it could be of several.
+
         Raises ConfigurationError for what cannot name a commit, or names several.
         """
-        facts, revision, paths = await self._reconciler.asked(lambda mirror: self._of(mirror, spec))
+        layer, facts, revision, paths = await self._reconciler.asked(spec, self._of)
         found = fate(facts)
         return {
+            "layer": layer or None,
             "commit": facts.commit,
             "subject": revision.subject if revision is not None else None,
             "author": revision.author if revision is not None else None,
@@ -68,12 +72,16 @@ class Revisions:
 
     # ------------------------------------------------------------------ in the worker thread
 
-    def _of(
-        self, mirror: Mirror | None, spec: str
-    ) -> tuple[Facts, Revision | None, Mapping[str, Any]]:
-        rows, now = self._chronicle.rows, self._reconciler.condition
-        control, settings = now.control, self._reconciler.settings
-        head = now.head
+    def _of(self, place: Place) -> tuple[str, Facts, Revision | None, Mapping[str, Any]]:
+        rows, now = of_layer(self._chronicle.rows, place.layer), self._reconciler.condition
+        control, mirror, spec, head = now.control, place.mirror, place.spec, place.head
+        failure = now.last.error if now.last is not None and now.last.result == "failed" else ""
+        pinned = control.pin.revision if control.pin is not None else ""
+        if place.layer:
+            states = {each.name: each for each in now.layers}
+            failure = states[place.layer].error if place.layer in states else failure
+            serving = now.serving.revision if pinned and now.serving is not None else None
+            pinned = serving.commit_of(place.layer) if serving is not None else ""
         revision = _named(mirror, spec, head)
         commit = revision.commit if revision is not None else _remembered(rows, spec) or spec
         own = tuple(row for row in rows if row.commit == commit and row.outcome != "failed")
@@ -81,21 +89,21 @@ class Revisions:
             commit,
             seen=revision is not None or bool(own),
             rows=own,
-            held_now=now.held is not None and now.held.revision.commit == commit,
-            ref=str(refs.wanted(settings.repository)),
-            failure=now.last.error if now.last is not None and now.last.result == "failed" else "",
+            held_now=now.held_as(commit) is not None,
+            ref=str(refs.wanted(place.repository)),
+            failure=failure,
             suspended=control.suspension.reason if control.suspension is not None else "",
-            pinned=control.pin.revision if control.pin is not None else "",
+            pinned=pinned,
         )
         paths = {"configuration": [], "ignored": [], "others": 0}
         if mirror is None or revision is None:
-            return facts, revision, paths
+            return place.layer, facts, revision, paths
         try:
             facts = _in_history(facts, mirror.objects, rows, head)
-            facts = _touching(facts, mirror.objects, commit, settings.repository)
+            facts = _touching(facts, mirror.objects, commit, place.repository)
         except MirrorError:
-            return replace(facts, configuration=None), revision, paths
-        return facts, revision, {
+            return place.layer, replace(facts, configuration=None), revision, paths
+        return place.layer, facts, revision, {
             "configuration": list((facts.configuration or ())[:MOST_PATHS]),
             "ignored": list(facts.ignored[:MOST_PATHS]),
             "others": facts.others,
@@ -178,11 +186,32 @@ def _read(objects: Objects, commit: str) -> Commit:
 # --------------------------------------------------------------------------- as JSON
 
 
+def of_layer(rows: tuple[Row, ...], layer: str) -> tuple[Row, ...]:
+    """
+    Return *rows* as those of one layer: what became of its own commits.
+
+    A composition counts for the layer if it was the first with that commit of it.
+    """
+    if not layer:
+        return rows
+    found: list[Row] = []
+    last = ""
+    for row in rows:
+        commit = next((each.commit for each in row.layers if each.name == layer), "")
+        if row.layer == layer:
+            found.append(row)
+        elif row.outcome == "published" and commit and commit != last:
+            found.append(replace(row, commit=commit))
+            last = commit
+    return tuple(found)
+
+
 def later(row: Row, rows: tuple[Row, ...]) -> str:
     """Return the next head that was looked at after *row*, if that one was held: it counts now."""
     if row.outcome != "held":
         return ""
-    after = rows[rows.index(row) + 1 :]
+    rest = of_layer(rows, row.layer)
+    after = rest[rest.index(row) + 1 :]
     return next((each.commit for each in after if each.outcome != "failed"), "")
 
 
@@ -192,6 +221,8 @@ def told(row: Row, superseded_by: str | None) -> dict[str, Any]:
         "at": rfc3339(row.at),
         "outcome": row.outcome,
         "revision": row.commit or None,
+        "layer": row.layer or None,
+        "layers": [asdict(each) for each in row.layers],
         "subject": row.subject,
         "author": row.author,
         "committed_at": rfc3339(row.committed_at),

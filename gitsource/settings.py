@@ -42,7 +42,7 @@ class Repository:
 
     url: str = ""
     """The repository: `file://`, `https://`, `http://`, `ssh://` or `user@host:path`. Required by
-    `serve`. Whoever may push to it decides what the mesh does."""
+    `serve`, unless there are `layers`. Whoever may push to it decides what the mesh does."""
     ref: str = "main"
     """The ref that is followed: a branch or a full ref name. What follows says it more exactly; of
     several that are given `commit` counts, then `name`, `semver`, `tag`, `branch`, and `ref`
@@ -84,6 +84,22 @@ class Repository:
     forced push). `allow`: it is followed, and the old head is kept. `hold`: it is judged and held
     until `gitsource allow`, or a line `Gitsource-Allow: rewind` in the new head's message, lets it
     through. `deny`: it is an error; nothing lets it through but this setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """One of several repositories, or folders, that are composed into one snapshot."""
+
+    name: str
+    """What it is called: files are told of as `NAME:path`, its mirror is `mirrors/NAME.git`."""
+    repository: Repository = field(default_factory=Repository)
+    """Which configuration it is, as `repository` says it of a single one. `url` is required."""
+    overrides: Literal["warning", "error", "off"] = "warning"
+    """What it is if this layer has a resource that a lower one has too. `warning`: it has the
+    other's place, and that is told (GS215). `error`: it must not, and is held. `off`: it has the
+    other's place, as it is meant to."""
+    since: str | None = None
+    """`trust.since` of this layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -741,6 +757,9 @@ class Settings:
     """All settings of one gitsource."""
 
     repository: Repository = field(default_factory=Repository)
+    layers: tuple[LayerRow, ...] = ()
+    """Instead of `repository`: several, the lowest first. Of a resource that more than one of them
+    has, the highest one's is served. What collections name has to be beside the config file."""
     credentials: tuple[CredentialRow, ...] = ()
     """How to sign in to Git hosts, by the start of addresses. Secrets are in files or variables
     that the rows name."""
@@ -789,3 +808,8 @@ class Settings:
     """On SIGTERM: how long sinks get to finish what is being sent to them."""
     folder: FilePath = field(default=FilePath("."), metadata={"derived": True})
     """Not a setting: the config file's folder, from which relative schema paths count."""
+
+    @property
+    def repositories(self) -> tuple[Repository, ...]:
+        """What is followed: the repository of each layer, or the single one."""
+        return tuple(row.repository for row in self.layers) or (self.repository,)

@@ -9,17 +9,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
 from gitsource.catalog import BUILTIN, Catalog
 from gitsource.credential_rows import credential_faults
 from gitsource.declarations import declared
-from gitsource.door_checks import door_faults
 from gitsource.model import FieldPath
-from gitsource.settings import Bytes, CollectionRow, DialRow, Seconds, Settings, Trust
-from gitsource.sink_door_checks import sink_door_faults
+from gitsource.settings import (
+    Bytes,
+    CollectionRow,
+    DialRow,
+    LayerRow,
+    Repository,
+    Seconds,
+    Settings,
+    Trust,
+)
 
 MAY_BE_ZERO = frozenset({"repository.depth", "drain", "guard.removals.count"})
 URL = re.compile(r"(file|https?|ssh)://\S+|[^\s/:@-][^\s/:@]*@[^\s/:]+:\S+")
@@ -30,6 +37,7 @@ HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,99}")
 LARGEST_DELIVERY = 25 * 1024 * 1024
 """Bytes; no Git host sends more."""
 VERSION_KEY = "config.source.version"
+LAYER = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 VIEW = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9._]{0,61}[A-Za-z0-9])?")
 FINGERPRINT = re.compile(r"(?:[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}|SHA256:[A-Za-z0-9+/]{43})")
 SHORT_KEY = re.compile(r"(?:0x)?[0-9A-Fa-f]{8,63}")
@@ -89,13 +97,11 @@ def check(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
     yield from _bounds(found)
     yield from _repository(found)
     yield from _together(settings, found)
-    for key, path, text in (*door_faults(settings), *sink_door_faults(settings)):
-        if one := found.get(key):
-            here = key + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
-            yield Fault(one.place(*path), here, text)
     if (namespace := found.get("default_namespace")) and not LABEL.fullmatch(namespace.value):
         text = "expected a namespace: lower-case letters, digits and dashes, at most 63"
         yield Fault(namespace.place(), "default_namespace", text)
+    if rows := found.get("layers"):
+        yield from _layers(settings, rows, found)
     if rows := found.get("collections"):
         yield from _collections(settings.collections, rows)
     if views := found.get("views"):
@@ -106,7 +112,7 @@ def check(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
         for index, key, text in credential_faults(settings.credentials):
             here = f"credentials[{index}]{f'.{key}' if key else ''}"
             yield Fault(rows.place(index, *([key] if key else [])), here, text)
-    yield from _trust(settings.trust, found)
+    yield from _trust(settings.trust, found, layered=bool(settings.layers))
     if metadata := found.get("sinks.metadata"):
         yield from _metadata(metadata)
 
@@ -153,6 +159,60 @@ def _followed(found: Mapping[str, Found]) -> Iterator[Fault]:
             yield Fault(branch.place(), "repository.branch", text)
 
 
+def _layers(settings: Settings, rows: Found, found: Mapping[str, Found]) -> Iterator[Fault]:
+    """Judge each layer as a repository of its own, and what they leave no place for."""
+    if settings.layers:
+        for key, one in found.items():
+            if key.startswith("repository.") and one.value:
+                text = "each of the layers says its own: remove it here"
+                yield Fault(one.place(), key, text)
+        if (since := found.get("trust.since")) and since.value:
+            text = "a commit is one repository's: give since in each of the layers"
+            yield Fault(since.place(), "trust.since", text)
+    taken: dict[str, int] = {}
+    default = Repository()
+    for index, row in enumerate(settings.layers):
+        here = f"layers[{index}]"
+        if not LAYER.fullmatch(row.name):
+            text = (
+                "expected a name such as defaults: lower-case letters, digits, dashes, at most 63"
+            )
+            yield Fault(rows.place(index, "name"), f"{here}.name", text)
+        elif row.name in taken:
+            text = f"the name {row.name} belongs to layers[{taken[row.name]}]"
+            yield Fault(rows.place(index, "name"), f"{here}.name", text)
+        taken.setdefault(row.name, index)
+        if not row.repository.url:
+            text = "expected repository: {url: ...}: where this layer comes from"
+            yield Fault(rows.place(index), here, text)
+        given = {
+            f"repository.{each.name}": Found(
+                value, rows.source, (*rows.path, index, "repository", each.name)
+            )
+            for each in fields(Repository)
+            if (value := getattr(row.repository, each.name)) != getattr(default, each.name)
+        }
+        for fault in (*_bounds(given), *_repository(given), *_signed(settings.trust, row, given)):
+            where = rows.place(index, fault.key) if fault.key == "since" else fault.place
+            yield replace(fault, place=where, key=f"{here}.{fault.key}")
+
+
+def _signed(trust: Trust, row: LayerRow, given: Mapping[str, Found]) -> Iterator[Fault]:
+    """Judge what a layer says of signatures; faults of `since` are placed by the caller."""
+    nowhere = Place("")
+    if row.since and not OBJECT_ID.fullmatch(row.since):
+        yield Fault(nowhere, "since", "expected the whole id of a commit, 40 or 64 hex digits")
+    if row.since and trust.mode != "since":
+        yield Fault(nowhere, "since", "nothing is checked by it without trust.mode: since")
+    if trust.mode == "since" and not row.since:
+        text = "trust.mode: since needs the commit after which all of this layer have to be signed"
+        yield Fault(nowhere, "since", text)
+    depth = given.get("repository.depth")
+    if depth and trust.mode == "since":
+        text = "trust.mode: since looks at every commit, so all of them have to be there"
+        yield Fault(depth.place(), "repository.depth", text)
+
+
 def _together(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
     listens = found.get("webhook.listen")
     insecure = settings.insecure_webhook
@@ -181,12 +241,12 @@ def _together(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]
             yield Fault(one.place(), key, f"{address} is the address of {other} too")
 
 
-def _trust(trust: Trust, found: Mapping[str, Found]) -> Iterator[Fault]:
+def _trust(trust: Trust, found: Mapping[str, Found], *, layered: bool) -> Iterator[Fault]:
     mode, since = found.get("trust.mode"), found.get("trust.since")
     if since and since.value and not OBJECT_ID.fullmatch(since.value):
         text = "expected the whole id of a commit, 40 or 64 hex digits"
         yield Fault(since.place(), "trust.since", text)
-    if mode and trust.mode == "since" and not trust.since:
+    if mode and trust.mode == "since" and not trust.since and not layered:
         text = "since needs trust.since, the commit after which all have to be signed"
         yield Fault(mode.place(), "trust.mode", text)
     depth = found.get("repository.depth")

@@ -78,8 +78,7 @@ class Sinks:
 
 
 def _names(session: Session) -> set[str]:
-    told = session.node.id if session.node is not None else ""
-    return {str(session.identity), str(session.stream), session.peer, told} - {""}
+    return {str(session.identity), str(session.stream), session.peer}
 
 
 def _held(holding: Holding, *, bodies: bool) -> dict[str, Any]:

@@ -35,7 +35,10 @@ def _row(row: Mapping[str, Any]) -> Iterator[str]:
         f"{_took(row.get('seconds')):>8}  {version}"
     )
     if row.get("subject"):
-        yield from _wrapped(str(row["subject"]), most=1)
+        layer = f"{row['layer']}: " if row.get("layer") else ""
+        yield from _wrapped(f"{layer}{row['subject']}", most=1)
+    if row.get("layers"):
+        yield from _wrapped(f"of {', '.join(map(_part, row['layers']))}", most=4)
     changed = row.get("changed") or ()
     if row.get("outcome") == "published":
         yield from _wrapped(f"changed: {', '.join(changed)}" if changed else "no effect", most=3)
@@ -48,9 +51,15 @@ def _row(row: Mapping[str, Any]) -> Iterator[str]:
         yield from _wrapped(f"{row['looks']} looks came to this, the last {_time(row['until'])}")
 
 
+def _part(layer: Mapping[str, Any]) -> str:
+    held = " (its head is held)" if layer.get("held") else ""
+    return f"{layer['name']}:{str(layer['commit'])[:12]}{held}"
+
+
 def explained(told: Mapping[str, Any]) -> str:
     """Return what became of one commit, and why."""
-    lines = [neutral(f"commit {told['commit']}: {told['verdict']}")]
+    layer = f"{told['layer']}:" if told.get("layer") else ""
+    lines = [neutral(f"commit {layer}{told['commit']}: {told['verdict']}")]
     if told.get("subject"):
         lines += _wrapped(f"{told['subject']} ({told.get('author') or 'nobody'})", most=2)
     lines += _entry("because", str(told.get("reason")))

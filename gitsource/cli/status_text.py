@@ -47,15 +47,14 @@ def findings(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _standing(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
-    repository = told.get("repository") or {}
-    path = f"  in {repository['path']}" if repository.get("path") else ""
-    where = f"{repository.get('url') or '-'}  {repository.get('ref') or ''}{path}"
-    yield from _entry("repository", where)
-    if repository.get("moved_from"):
-        text = f"{repository.get('chosen')}\nits tag was moved from {repository['moved_from']}"
-        yield from _entry("follows", text)
-    elif str(repository.get("ref")).startswith("tags in "):
-        yield from _entry("follows", str(repository["chosen"]))
+    if told.get("layers"):
+        for layer in told["layers"]:
+            yield from _entry("layer", "\n".join(_layer(layer, now)))
+    else:
+        repository = told.get("repository") or {}
+        yield from _entry("repository", _where(repository))
+        if _follows(repository):
+            yield from _entry("follows", _follows(repository))
     if told.get("revision"):
         published = told.get("published") or {}
         since = f"\nsince {_when(published['at'], now)}" if published.get("at") else ""
@@ -75,10 +74,37 @@ def _standing(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield f"... and {len(rows) - MOST_FINDINGS} more findings (--output json has all)"
 
 
+def _where(repository: Mapping[str, Any]) -> str:
+    path = f"  in {repository['path']}" if repository.get("path") else ""
+    return f"{repository.get('url') or '-'}  {repository.get('ref') or ''}{path}"
+
+
+def _follows(repository: Mapping[str, Any]) -> str:
+    """Return what was found by the settings, if they leave that open."""
+    if repository.get("moved_from"):
+        return f"{repository.get('chosen')}\nits tag was moved from {repository['moved_from']}"
+    return str(repository["chosen"]) if str(repository.get("ref")).startswith("tags in ") else ""
+
+
+def _layer(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    """Yield how one layer stands, a line each."""
+    yield f"{told['name']}  {_where(told)}"
+    if _follows(told):
+        yield _follows(told)
+    yield str(told["revision"]) if told.get("revision") else "nothing of it was good yet"
+    if told.get("held"):
+        since = _when(told["held"].get("since"), now)
+        yield f"held: {told['head']} since {since}: {told['held'].get('reason')}"
+    if told.get("error"):
+        yield f"cannot be looked at: {told['error']}"
+        if told.get("hint"):
+            yield f"next: {told['hint']}"
+
+
 def _orders(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
     """What is held, and what operators ordered."""
     held, pin, suspended = told.get("held"), told.get("pin"), told.get("suspended")
-    if held:
+    if held and not any(layer.get("held") for layer in told.get("layers") or ()):
         since = _when(held.get("since"), now)
         yield from _entry("held", f"{held['revision']}\nsince {since}: {held.get('reason')}")
     allowed = told.get("allowed")
@@ -111,9 +137,14 @@ def _looks(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
 def _why(told: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one reason a line
     """Return why what is served is served, in one sentence."""
     ref = (told.get("repository") or {}).get("ref") or "the ref"
+    if told.get("layers"):
+        ref = "the layers"
     last = told.get("last_sync") or {}
     if told.get("pin"):
         return "it is pinned; `gitsource unpin` releases it"
+    held = [layer["name"] for layer in told.get("layers") or () if layer.get("held")]
+    if held and told.get("revision"):
+        return f"it is the newest that holds good; held back: {', '.join(held)}"
     if told.get("held") and told.get("revision"):
         return f"it is the last good revision; the head of {ref} is held"
     if told.get("suspended"):

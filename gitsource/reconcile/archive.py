@@ -93,6 +93,10 @@ class Archive:
                 return decision, str(error)
         return decision, ""
 
+    def all(self) -> list[Entry]:
+        """As `entries`."""
+        return self._wait(self._history.entries)
+
     def found(self, commit: str) -> Snapshot | None:
         """Return the snapshot that was published for *commit*, if it is still kept."""
         return self._wait(lambda: self._at(commit))
@@ -101,13 +105,13 @@ class Archive:
         found = self._history.at(commit)
         return found.snapshot if found is not None else None
 
-    def followed(self, follows: str) -> Followed:
+    def followed(self, follows: str, layer: str = "") -> Followed:
         """As `History.followed`."""
-        return self._wait(lambda: self._history.followed(follows))
+        return self._wait(lambda: self._history.followed(follows, layer))
 
-    def set_followed(self, followed: Followed) -> None:
+    def set_followed(self, followed: Followed, layer: str = "") -> None:
         """As `History.set_followed`."""
-        self._wait(lambda: self._history.set_followed(followed))
+        self._wait(lambda: self._history.set_followed(followed, layer))
 
     # ------------------------------------------------------------------ for the event loop
 

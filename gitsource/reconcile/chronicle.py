@@ -18,14 +18,14 @@ import json
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from time import time
 from typing import Any
 
-from gitsource.model import Finding, Revision, Snapshot, empty_collection
+from gitsource.model import Finding, LayerRevision, Revision, Snapshot, empty_collection
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.rollout.decide import DENIED, GUARDED
 from gitsource.snapshot.records import Entry
@@ -78,6 +78,10 @@ class Row:
     """How many looks in a row came to this."""
     until: float = 0.0
     """When the last of them ended."""
+    layer: str = ""
+    """Of which layer the commit is; empty for a composition, and for a single repository."""
+    layers: tuple[LayerRevision, ...] = ()
+    """published: what a composition was of, the lowest first."""
 
     @property
     def news(self) -> tuple[str, ...]:
@@ -136,6 +140,7 @@ def row_of(outcome: Outcome, now: float, snapshot: Snapshot | None, before: Snap
         ),
         findings_count=len(told),
         until=now,
+        layers=revision.layers if outcome.result == "published" else (),
     )
 
 
@@ -163,6 +168,7 @@ def published_rows(entries: Iterable[Entry]) -> list[Row]:
                 version=entry.version,
                 changed=tuple(changed),
                 until=entry.published_at,
+                layers=revision.layers,
             )
         )
         before = now
@@ -206,15 +212,28 @@ class Chronicle:
 
     def looked(self, outcome: Outcome, serving: Snapshot | None) -> None:
         """Remember what a look came to; *serving* is what is served after it."""
+        for name, held in outcome.held:
+            part = replace(
+                outcome, result="held", revision=held.revision, error=held.reason, hint="",
+                findings=held.findings,
+            )  # fmt: skip
+            self._add(replace(row_of(part, self._clock(), None, self._served), layer=name))
         if outcome.result not in {"published", "held", "failed"}:
             return
+        if outcome.result == "held" and outcome.held:
+            return  # told already
         published = serving if outcome.result == "published" else None
         row = row_of(outcome, self._clock(), published, self._served)
         if published is not None:
             self._served = published
-        last = self._rows[-1] if self._rows else None
-        if last is not None and last.news == row.news:
-            self._rows[-1] = replace(last, looks=last.looks + 1, until=row.at)
+        self._add(row)
+
+    def _add(self, row: Row) -> None:
+        """Add *row*, or count the last one of its layer up if it tells the same."""
+        at = next((at for at, each in _newest(self._rows) if each.layer == row.layer), None)
+        last = self._rows[at] if at is not None else None
+        if at is not None and last is not None and last.news == row.news:
+            self._rows[at] = replace(last, looks=last.looks + 1, until=row.at)
             return
         self._rows.append(row)
         if self._file is not None:
@@ -284,6 +303,10 @@ class Chronicle:
             self._complained = False
 
 
+def _newest(rows: Sequence[Row]) -> Iterator[tuple[int, Row]]:
+    return ((at, rows[at]) for at in range(len(rows) - 1, -1, -1))
+
+
 def _read(file: Path) -> tuple[list[Row], int]:
     """Return the rows of *file* that can be read, and how many lines it has."""
     try:
@@ -304,6 +327,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "str": str,
     "tuple[str, ...]": tuple,
     "tuple[Finding, ...]": tuple,
+    "tuple[LayerRevision, ...]": tuple,
 }
 
 
@@ -311,6 +335,7 @@ def _parsed(line: bytes) -> Row | None:
     try:
         told: Any = json.loads(line)
         told["findings"] = tuple(Finding(**each) for each in told["findings"])
+        told["layers"] = tuple(LayerRevision(**each) for each in told.get("layers", ()))
         for name in ("triggers", "changed"):
             told[name] = tuple(map(str, told[name]))
         row = Row(**told)

@@ -23,7 +23,7 @@ from gitsource.model import Revision, Snapshot
 from gitsource.reconcile.archive import Archive
 from gitsource.reconcile.outcomes import Condition, Outcome
 from gitsource.rollout.decide import Decision, Publish
-from gitsource.settings import Settings
+from gitsource.settings import Repository, Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.build import Proposal, Standing, accept, nothing
 from gitsource.snapshot.history import Loaded
@@ -50,6 +50,20 @@ class Look:
 def failed(error: GitsourceError, head: Revision | None) -> Outcome:
     """Return the outcome of a look that *error* ended."""
     return Outcome("failed", head, str(error), error.hint, error.fault)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a commit belongs that somebody asks for."""
+
+    layer: str
+    """Empty if a single repository is followed."""
+    mirror: Mirror | None
+    """None if nobody looked yet."""
+    repository: Repository
+    spec: str
+    """Which commit of it, as it was asked."""
+    head: Revision | None
 
 
 class LastGood:
@@ -153,8 +167,12 @@ class Following(Protocol):
     def last_change(self, head: str, path: str) -> Revision | None:
         """Return the last commit up to *head* that changed *path*; None if nobody can tell."""
 
-    def asked(self, question: Callable[[Mirror | None], T]) -> T:
-        """Return the mirror's answer to *question*, None if nobody looked yet."""
+    def asked(self, spec: str, question: Callable[[Place], T]) -> T:
+        """
+        Return the answer to *question* about where the commit *spec* belongs.
+
+        Raises ConfigurationError if nobody can tell which layer that is.
+        """
 
     def forget(self) -> None:
         """Have heads judged anew at the next look."""

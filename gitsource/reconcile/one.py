@@ -27,7 +27,7 @@ from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
 from gitsource.git.refs import Chosen
 from gitsource.model import Finding, Revision, Snapshot
-from gitsource.reconcile.ground import Ground, Look, failed
+from gitsource.reconcile.ground import Ground, Look, Place, failed
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.reconcile.trusting import Trusting
 from gitsource.rollout.decide import Hold, decide, reason
@@ -264,6 +264,8 @@ class One:
         except GitsourceError:
             return None
 
-    def asked(self, question: Callable[[Mirror | None], T]) -> T:
-        """Return the mirror's answer to *question*, None if nobody looked yet."""
-        return question(self._mirror if self._opened else None)
+    def asked(self, spec: str, question: Callable[[Place], T]) -> T:
+        """Return the answer to *question* about the repository."""
+        mirror = self._mirror if self._opened else None
+        head = self._ground.now().head
+        return question(Place("", mirror, self._settings.repository, spec, head))

@@ -24,10 +24,11 @@ from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
 from gitsource.model import Revision, Snapshot
 from gitsource.reconcile.archive import Archive
-from gitsource.reconcile.ground import Following, Ground, LastGood, Look, failed
+from gitsource.reconcile.ground import Following, Ground, LastGood, Look, Place, failed
 from gitsource.reconcile.journal import tell
+from gitsource.reconcile.mirrors import Mirrors
 from gitsource.reconcile.one import One
-from gitsource.reconcile.outcomes import Condition, Held, Outcome
+from gitsource.reconcile.outcomes import Condition, Outcome, after
 from gitsource.rollout.decide import GUARDED, Hold, decide
 from gitsource.settings import Settings
 from gitsource.snapshot.blobs import BlobCache
@@ -38,6 +39,15 @@ from gitsource.snapshot.records import Entry
 log = logging.getLogger("gitsource.reconcile")
 
 T = TypeVar("T")
+
+
+def following(ground: Ground, settings: Settings, mirrors: Mirrors) -> Following:
+    """Return what follows the repository, or the layers, of *settings*."""
+    if isinstance(mirrors, Mirror):
+        return One(ground, settings, mirrors)
+    from gitsource.reconcile.layers.several import Several
+
+    return Several(ground, settings, mirrors)
 
 
 class SnapshotSink(Protocol):
@@ -53,7 +63,7 @@ class Reconciler:
     def __init__(
         self,
         settings: Settings,
-        mirror: Mirror,
+        mirror: Mirrors,
         history: History,
         blobs: BlobCache,
         cache: SnapshotSink,
@@ -77,7 +87,7 @@ class Reconciler:
             clock,
             self._stopping,
         )
-        self._following: Following = One(self._ground, settings, mirror)
+        self._following = following(self._ground, settings, mirror)
         self.listeners: list[Callable[[Outcome], None]] = []
 
     # ------------------------------------------------------------------ starting
@@ -150,7 +160,7 @@ class Reconciler:
         known = Proposal(snapshot, {}, look.outcome.findings, full=False)
         decision = decide(known, control)
         why = decision.reason if isinstance(decision, Hold) else ""
-        outcome = Outcome("held", snapshot.revision, why, findings=look.outcome.findings)
+        outcome = replace(look.outcome, result="held", revision=snapshot.revision, error=why)
         return Look(outcome, unsaved=look.unsaved)
 
     def _afterwards(self) -> None:
@@ -158,46 +168,11 @@ class Reconciler:
 
     def _note(self, outcome: Outcome, look: Look) -> None:
         """Take the outcome of a look into the condition, the log and the listeners."""
-        now, before = self._clock(), self.condition
-        again = before.last is not None and (
-            (outcome.result, outcome.revision, outcome.error)
-            == (before.last.result, before.last.revision, before.last.error)
-        )
-        changes: dict[str, object] = {
-            "last": outcome,
-            "last_at": now,
-            "head": outcome.revision or before.head,
-            "chosen": self._following.chosen,
-        }
-        if outcome.result == "failed":
-            changes["stale_since"] = before.stale_since or now
-        else:
-            changes |= {"stale_since": None, "last_success": now}
-        if outcome.result == "held" and outcome.revision is not None:
-            known = before.held is not None and before.held.revision == outcome.revision
-            if not known:
-                changes["held_count"] = before.held_count + 1
-            since = before.held.since if known and before.held else now
-            changes["held"] = Held(outcome.revision, outcome.error, since, outcome.findings)
-            changes["findings"] = outcome.findings
-        elif outcome.result == "published":
-            changes |= {
-                "held": None,
-                "findings": outcome.findings,
-                "published": before.published + 1,
-                "published_at": now,
-                "published_by": outcome.triggers,
-            }
-        elif outcome.result == "unchanged":
-            changes["held"] = None
-        if look.snapshot is not None:
-            changes |= {
-                "serving": look.snapshot,
-                "unsaved": look.unsaved,
-                "ignored": look.ignored,
-            }
-        self.condition = replace(before, **changes)  # type: ignore[arg-type]
-        tell(outcome, again=again)
+        before = self.condition
+        told = look.snapshot, look.unsaved, look.ignored
+        chosen = self._following.chosen
+        self.condition = after(before, outcome, *told, chosen=chosen, now=self._clock())
+        tell(outcome, before)
         for listener in self.listeners:
             listener(outcome)
 
@@ -244,9 +219,13 @@ class Reconciler:
         """Return the last commit up to *head* that changed *path*; None if nobody can tell."""
         return await self._in_thread(lambda: self._following.last_change(head, path))
 
-    async def asked(self, question: Callable[[Mirror | None], T]) -> T:
-        """Return the mirror's answer to *question*, in its thread; None if nobody looked yet."""
-        return await self._in_thread(lambda: self._following.asked(question))
+    async def asked(self, spec: str, question: Callable[[Place], T]) -> T:
+        """
+        Return the answer to *question* about where the commit *spec* belongs, in Git's thread.
+
+        Raises ConfigurationError if nobody can tell which layer that is.
+        """
+        return await self._in_thread(lambda: self._following.asked(spec, question))
 
     async def kept(self) -> list[Entry]:
         """Return what the history of snapshots has, oldest first."""
@@ -284,9 +263,11 @@ class Reconciler:
         if it is not held, or held for what no word of an operator mends, StateError if the order
         cannot be kept on disk.
         """
-        held, commit = self.condition.held, await self.known(spec)
-        if held is None or commit != held.revision.commit:
-            head = f"{held.revision.short} is" if held is not None else "nothing is"
+        commit = await self.known(spec)
+        held = self.condition.held_as(commit) if commit is not None else None
+        if held is None or commit is None:
+            other = self.condition.held
+            head = f"{other.revision.short} is" if other is not None else "nothing is"
             raise ConfigurationError(
                 f"revision {spec[:64]} is not held: {head}", hint="`gitsource status` shows what is"
             )
@@ -341,11 +322,12 @@ class Reconciler:
         control = await self._archive.order(change, pinned)
         self.condition = replace(self.condition, control=control)
 
-    async def reconfigure(self, settings: Settings, mirror: Mirror) -> None:
+    async def reconfigure(self, settings: Settings, mirror: Mirrors) -> None:
         """Go on with other settings; everything they touch is judged anew at the next look."""
 
         def swap() -> None:
             self._following.close()
-            self._following, self.settings = One(self._ground, settings, mirror), settings
+            self._following = following(self._ground, settings, mirror)
+            self.settings = settings
 
         await self._in_thread(swap)

@@ -56,8 +56,10 @@ class _Question:
 class Commits:
     """Judges commits by who signed them; remembers what it found."""
 
-    def __init__(self, stopping: Event) -> None:
+    def __init__(self, stopping: Event, prefix: str = "") -> None:
+        """*prefix* stands before each path, as policies and findings have it."""
         self._stopping = stopping
+        self._prefix = prefix
         self._verifier: Verifier | None = None
         self._known: dict[str, Signature] = {}
 
@@ -131,7 +133,7 @@ class Commits:
         if verified and trust.paths and not objects.contains(head, verified):
             # Whoever moves the ref aside answers for all that changes by that; it may have no new
             # commit, if it was moved back.
-            aside = objects.touched(objects.tree_of(verified), asked.revision.tree)
+            aside = self._touched(objects, objects.tree_of(verified), asked.revision.tree)
             yield from policy.unfit(self._mark(objects, head, aside), trust.paths)
         for commit, *_ in new:
             if self._stopping.is_set():
@@ -189,8 +191,8 @@ class Commits:
         parents = [_read(objects, parent).revision for parent in made.parents]
         tree = made.revision.tree
         if not parents:
-            return objects.touched(EMPTY_TREE[_format(commit)], tree)
-        differing = [objects.touched(parent.tree, tree) for parent in parents]
+            return self._touched(objects, EMPTY_TREE[_format(commit)], tree)
+        differing = [self._touched(objects, parent.tree, tree) for parent in parents]
         if len(parents) == 1:
             return differing[0]
         if len(parents) > 2:
@@ -199,16 +201,24 @@ class Commits:
         sides = None
         if len(bases) == 1:
             base = objects.tree_of(bases[0])
-            sides = (objects.touched(base, parents[0].tree), objects.touched(base, parents[1].tree))
+            sides = (
+                self._touched(objects, base, parents[0].tree),
+                self._touched(objects, base, parents[1].tree),
+            )
         return policy.own_changes(differing[0], differing[1], sides)
+
+    def _touched(self, objects: Objects, old_tree: str, new_tree: str) -> frozenset[str]:
+        paths = objects.touched(old_tree, new_tree)
+        return frozenset(self._prefix + path for path in paths) if self._prefix else paths
 
 
 class Trusting(Commits):
     """Judges heads by who signed what is new in them, and by what they follow from."""
 
-    def __init__(self, history: Archive, stopping: Event) -> None:
-        super().__init__(stopping)
+    def __init__(self, history: Archive, stopping: Event, layer: str = "") -> None:
+        super().__init__(stopping, f"{layer}:" if layer else "")
         self._history = history
+        self._layer = layer
         self._answer: tuple[tuple[object, ...], tuple[Finding, ...]] | None = None
 
     def close(self) -> None:
@@ -231,13 +241,13 @@ class Trusting(Commits):
         keys = keys_of(trust)
         asked = (mirror.follows, mirror.objects.at(HEAD_REF), revision, keys.digest, trust)
         if self._answer is None or self._answer[0] != asked:
-            known = self._history.followed(mirror.follows)
+            known = self._history.followed(mirror.follows, self._layer)
             found = self.untrusted(mirror.objects, revision, trust, known, mirror.annotated())
             if not found:
                 since = trust.since or "" if trust.mode == "since" else ""
                 now = replace(known, verified=revision.commit, since=since)
                 if now != known:
-                    self._history.set_followed(now)
+                    self._history.set_followed(now, self._layer)
             self._answer = (asked, found)
         return self._answer[1]
 
@@ -248,7 +258,7 @@ class Trusting(Commits):
         trust = settings.trust
         if trust.mode == "none":
             return ()
-        known = self._history.followed(mirror.follows)
+        known = self._history.followed(mirror.follows, self._layer)
         return self.untrusted(mirror.objects, revision, trust, known)
 
     # ------------------------------------------------------------------ what it follows from
@@ -260,7 +270,7 @@ class Trusting(Commits):
         how = settings.repository.non_fast_forward
         if how == "allow":
             return ()
-        objects, known = mirror.objects, self._history.followed(mirror.follows)
+        objects, known = mirror.objects, self._history.followed(mirror.follows, self._layer)
         last = known.head
         # Releases of two lines need not follow from each other: then no ref was moved.
         same = known.ref == mirror.chosen.ref
@@ -273,10 +283,10 @@ class Trusting(Commits):
         """Remember that *revision* went out: what comes next has to follow from it."""
         if settings.repository.non_fast_forward == "allow":
             return
-        known = self._history.followed(mirror.follows)
+        known = self._history.followed(mirror.follows, self._layer)
         now = replace(known, ref=mirror.chosen.ref, head=revision.commit)
         if now != known:
-            self._history.set_followed(now)
+            self._history.set_followed(now, self._layer)
 
 
 def _read(objects: Objects, commit: str) -> Commit:

@@ -9,7 +9,8 @@ ever overwritten in place. After a crash at any moment the newest complete recor
       00000002.log   the newest segment; appended to
       pinned.log     the snapshot an operator pinned, so that it outlives the segments
       control.json   pin, suspension and allowance
-      followed.json  up to which commit the followed ref is known to be good
+      followed.json  up to which commit the followed ref is known to be good (of a layer:
+                     followed.NAME.json)
 
 A frame is magic, lengths, SHA-256, head and record; heads are small, so listing reads no bodies. A
 torn frame at the end of the newest segment is what a crash in `append` leaves: it is cut off. New
@@ -291,9 +292,9 @@ class History:
 
     # ------------------------------------------------------------------ what is known to be good
 
-    def followed(self, follows: str) -> Followed:
-        """Return how far the ref is known to be good that *follows* tells."""
-        path = self._folder / "followed.json"
+    def followed(self, follows: str, layer: str = "") -> Followed:
+        """Return how far the ref (of *layer*) is known to be good that *follows* tells."""
+        path = self._folder / _followed_by(layer)
         try:
             found = Followed(**json.loads(path.read_bytes()))
         except FileNotFoundError:
@@ -305,9 +306,9 @@ class History:
             ) from error
         return found if found.follows == follows else Followed(follows)
 
-    def set_followed(self, followed: Followed) -> None:
+    def set_followed(self, followed: Followed, layer: str = "") -> None:
         """Keep *followed*."""
-        path = self._folder / "followed.json"
+        path = self._folder / _followed_by(layer)
         try:
             with _beside(path) as file:
                 file.write(json.dumps(asdict(followed), indent=1).encode())
@@ -316,6 +317,10 @@ class History:
 
 
 # --------------------------------------------------------------------------- files
+
+
+def _followed_by(layer: str) -> str:
+    return f"followed.{layer}.json" if layer else "followed.json"
 
 
 def _append(path: Path, frame: bytes) -> None:

@@ -12,10 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from gitsource.triggers.delivery import JSON_TYPE, Delivery, Verdict, read_payload, usable_id
-from gitsource.triggers.followed import Followed
+from gitsource.triggers.followed import News
 from gitsource.triggers.hosts.said import Host, Move, Said, Terms
 from gitsource.triggers.hosts.table import host_of
-from gitsource.triggers.same_repository import foreign
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def admit(delivery: Delivery, rules: Rules) -> tuple[Host, Verdict | None]:
     return host, Verdict.WRONG_TYPE
 
 
-def judge(delivery: Delivery, rules: Rules, followed: Followed, now: float) -> Judgement:
+def judge(delivery: Delivery, rules: Rules, followed: News, now: float) -> Judgement:
     """Return what becomes of *delivery* at *now*, in seconds since the epoch."""
     host, refused = admit(delivery, rules)
     told = Judgement(Verdict.PING, host.name, host.event(delivery))
@@ -74,15 +73,16 @@ def judge(delivery: Delivery, rules: Rules, followed: Followed, now: float) -> J
     return _weigh(told, host.read(told.event, payload), followed)
 
 
-def _weigh(told: Judgement, said: Said, followed: Followed) -> Judgement:
+def _weigh(told: Judgement, said: Said, followed: News) -> Judgement:
     """Return what *said* means for what is *followed*."""
     if said.kind != "moved":
         verdict = Verdict.PING if said.kind == "ping" else Verdict.OTHER_EVENT
         return replace(told, verdict=verdict)
-    ours = _last(move for move in said.moves if followed.concerns(move.ref))
+    about = followed.told_of(said.repositories)
+    ours = _last(move for move in said.moves if (about or followed).concerns(move.ref))
     move = ours or next(iter(said.moves), Move(""))
     told = replace(told, move=move, repository=next(iter(said.repositories), ""))
-    if foreign(said.repositories, followed.addresses):
+    if about is None:
         return replace(told, verdict=Verdict.OTHER_REPOSITORY)
     # Without any ref the payload is a hint without a hint: looking tells.
     matters = ours is not None or not said.moves

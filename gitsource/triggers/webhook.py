@@ -21,15 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitsource.addresses import is_private
-from gitsource.door_papers import papers_of
 from gitsource.errors import ConfigurationError
 from gitsource.listener import Listener, listen, load
-from gitsource.observe.happenings import Record, unrecorded
 from gitsource.observe.neutral import neutral, without_credentials
 from gitsource.settings import Webhook
 from gitsource.triggers.delivery import Delivery, Verdict
-from gitsource.triggers.followed import Followed
+from gitsource.triggers.followed import News
 from gitsource.triggers.judge import Judgement, Rules, admit, judge
 from gitsource.triggers.ledger import Ledger, Row
 from gitsource.triggers.rate import Rate
@@ -69,7 +66,7 @@ _PROVEN = (
 class Behind:
     """What is behind the door."""
 
-    followed: Callable[[], Followed]
+    followed: Callable[[], News]
     """Which news matter now."""
     heard: Callable[[str, str], None]
     """Told the ref and the commit that it is said to be at (or nothing); returns at once."""
@@ -82,23 +79,14 @@ class Behind:
 
 
 async def serve_webhook(
-    settings: Webhook,
-    behind: Behind,
-    *,
-    insecure: bool = False,
-    deadline: float = DEADLINE,
-    oldest: str = "1.3",
-    folder: Path | None = None,
-    record: Record = unrecorded,
+    settings: Webhook, behind: Behind, *, insecure: bool = False, deadline: float = DEADLINE
 ) -> Listener:
     """
     Open the door that *settings* describe; close the listener that is returned to shut it.
 
-    *insecure*: without a file of secrets, whoever comes is believed. *oldest* is the oldest TLS
-    that is spoken, *folder* from where relative paths count.
+    *insecure*: without a file of secrets, whoever comes is believed.
 
-    Raises ConfigurationError if there is no secret, a certificate is no good, or the address cannot
-    be bound.
+    Raises ConfigurationError if there is no secret, or the address cannot be bound.
     """
     if settings.listen is None or (settings.secret_file is None and not insecure):
         raise ConfigurationError(
@@ -110,20 +98,7 @@ async def serve_webhook(
         log.warning("webhook deliveries are taken from anybody: insecure_webhook is set")
     await load("aiohttp.web")
     receiver = _Receiver(settings, behind, secrets, deadline)
-    app = receiver.app()
-    if not (settings.cert and settings.key):
-        if not is_private(settings.listen):
-            log.warning("webhook deliveries come in without TLS (webhook.cert): a proxy ends it?")
-        return await listen(app, settings.listen, "webhook.listen")
-    base = folder or Path()
-    tls, closing = await papers_of(
-        "webhook", base / settings.cert, base / settings.key, record=record, oldest=oldest
-    )
-    try:
-        return await listen(app, settings.listen, "webhook.listen", tls=tls, closing=closing)
-    except BaseException:
-        closing()
-        raise
+    return await listen(receiver.app(), settings.listen, "webhook.listen")
 
 
 class _Receiver:
@@ -229,7 +204,9 @@ class _Receiver:
             return _with(judged, Verdict.DUPLICATE)
         seen.add(judged.host, judged.id, now)
         move = judged.move
-        awaited = self._behind.followed().awaits(move.ref) and not move.deleted
+        followed = self._behind.followed()
+        told = (judged.repository,) if judged.repository else ()
+        awaited = (followed.told_of(told) or followed).awaits(move.ref) and not move.deleted
         news = (move.ref, move.commit if awaited else "")
         wait = self._rate.take(time.monotonic())
         if self._later is not None:
@@ -327,5 +304,3 @@ async def _name_no_version(_request: web.Request, response: web.StreamResponse) 
     response.headers["Server"] = "gitsource"
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
-    response.headers["Referrer-Policy"] = "no-referrer"

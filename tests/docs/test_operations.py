@@ -13,16 +13,17 @@ from gitsource.admin.routes import application
 from gitsource.catalog import Catalog
 from gitsource.deliveries import Deliveries
 from gitsource.doctor.check import CHECKS
+from gitsource.git.refs import Chosen
 from gitsource.model import Collection, Finding, Origin, Resource, Revision, Snapshot
 from gitsource.observe.telemetry import METRICS
 from gitsource.operations import Operations
 from gitsource.publish.secrets import Alarm
 from gitsource.reconcile.chronicle import Chronicle, Row
 from gitsource.reconcile.fate import VERDICTS
-from gitsource.reconcile.outcomes import Condition, Held, Outcome
+from gitsource.reconcile.outcomes import Condition, Held, LayerState, Outcome
 from gitsource.refusals import Refusals
 from gitsource.revisions import Revisions, told
-from gitsource.settings import Settings
+from gitsource.settings import LayerRow, Repository, Settings
 from gitsource.sinks import Sinks
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import Allowance, Control, Pin, Suspension
@@ -119,12 +120,18 @@ class Standing:
         resource = Resource("shop/a", "v", b"", Origin("a.yaml", 1))
         finding = Finding("a.yaml", 1, 2, "error", "GS301", "m", "Kind/shop/a")
         snapshot = Snapshot.of(revision, {"c": Collection.of("c", [resource])})
-        self.settings = Settings()
+        row = LayerRow("low", Repository(url="file:///srv/low.git"))
+        self.settings = Settings(layers=(row,))
         self.condition = replace(
             Condition(),
             serving=snapshot,
             head=revision,
             held=Held(revision, "r", 1.0, (finding,)),
+            layers=(
+                LayerState(
+                    "low", "a" * 40, revision, Chosen("", ""), Held(revision, "r", 1.0, (finding,))
+                ),
+            ),
             control=Control(
                 Pin("a" * 40, "r", "w", 1.0),
                 Suspension("r", "w", 1.0),
@@ -171,11 +178,19 @@ async def test_every_status_field_is_documented():
     await announced.close()
     documented = set(first_cells("Status"))
     groups = {"held", "pin", "suspended", "last_sync", "findings", "sinks", "refusals", "secrets"}
-    groups |= {"refusals[].resources", "announced", "ended", "allowed", "audit"}
+    groups |= {
+        "refusals[].resources",
+        "announced",
+        "ended",
+        "allowed",
+        "audit",
+        "layers",
+        "layers[].held",
+    }
 
     assert leaves(status) == documented - groups
     assert groups <= documented
-    assert groups - {"refusals[].resources"} <= status.keys()
+    assert groups - {"refusals[].resources", "layers[].held"} <= status.keys()
 
 
 def _keys_of(node: ast.expr, function: ast.AST, module: ast.Module) -> set[str]:
