@@ -33,6 +33,7 @@ from gitsource.observe.audit.log import AuditLog, State
 from gitsource.observe.happenings import Fact, Happening, Record, unrecorded
 from gitsource.observe.telemetry import Gauges, Telemetry
 from gitsource.operations import Operations
+from gitsource.reconcile.calm import take_turns
 from gitsource.reconcile.chronicle import Chronicle
 from gitsource.reconcile.ground import Place
 from gitsource.reconcile.mirrors import mirrors, packed
@@ -524,6 +525,7 @@ def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
             hint="set it in the config file, with --repository-url or GITSOURCE_REPOSITORY_URL",
         )
     logs.set_up(settings.log)
+    take_turns()
     app = App(settings, reload)
     asyncio.run(app.run())
     if app.failure is not None:

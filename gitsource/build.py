@@ -379,12 +379,14 @@ class Builder:
         known: dict[Key, FileResult] = {}
         if self._cache is not None:
             known = self._cache.get(self.catalog.digest, wanted.keys())
-        for key, result in known.items():
-            for entry in wanted[key]:
-                yield entry, result
         # In the order of the tree, since that is about the order of the pack: git then finds what
         # a content is a delta of still in memory, and needs a quarter of the time.
         missing = [key for key in wanted if key not in known]
+        # One by one: letting go of all at once would stop every other thread for a second.
+        while known:
+            key, result = known.popitem()
+            for entry in wanted[key]:
+                yield entry, result
         if self.ensure is not None:
             self.ensure([blob for blob, _, _ in missing])
         for key, raw in self._judged(missing, read, bulk_read):

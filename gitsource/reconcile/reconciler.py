@@ -24,6 +24,7 @@ from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
 from gitsource.model import Revision, Snapshot
 from gitsource.reconcile.archive import Archive
+from gitsource.reconcile.calm import most_of_it_stays
 from gitsource.reconcile.ground import Following, Ground, LastGood, Look, Place, failed
 from gitsource.reconcile.journal import tell
 from gitsource.reconcile.mirrors import Mirrors
@@ -121,7 +122,11 @@ class Reconciler:
         self._ground.blobs.close()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        def calmly() -> T:
+            with most_of_it_stays():
+                return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, calmly)
 
     # ------------------------------------------------------------------ looking
 
@@ -164,7 +169,8 @@ class Reconciler:
         return Look(outcome, unsaved=look.unsaved)
 
     def _afterwards(self) -> None:
-        self._following.afterwards()
+        with most_of_it_stays():
+            self._following.afterwards()
 
     def _note(self, outcome: Outcome, look: Look) -> None:
         """Take the outcome of a look into the condition, the log and the listeners."""
