@@ -8,7 +8,8 @@ Which reports are to be written and where; the one door to all formats.
 
 Rule: a format's module is imported when somebody asks for that format, and every report is made
 before the first is written. A file is whole or as it was before: it is written beside its place
-and put there at once.
+and put there at once. Reports are written where a hostile merge request is checked out, so a link
+that stands where one belongs is replaced and never followed.
 """
 
 from __future__ import annotations
@@ -143,6 +144,13 @@ def _renderer(name: str, of: str) -> Callable[..., str]:
 
 def _check(path: Path) -> None:
     folder = path.parent
+    if not path.is_absolute():
+        links = [each for each in path.parents if each.is_symlink()]
+        if links:
+            raise ConfigurationError(
+                f"--output: {links[-1]} is a link, which the repository may have brought along",
+                hint=f"name the whole path if you trust it: {folder.resolve() / path.name}",
+            )
     if not folder.is_dir():
         raise ConfigurationError(
             f"--output: there is no folder {folder} for {path.name}", hint=f"mkdir -p {folder}"
@@ -168,10 +176,10 @@ def _put(path: Path, data: bytes) -> None:
         if _to_append(path):
             with path.open("ab") as file:
                 file.write(data)
-        elif path.exists() and not stat.S_ISREG(path.stat().st_mode):
-            path.write_bytes(data)  # a pipe or a device: there is nothing to put in its place
+        elif _is_stream(path):
+            path.write_bytes(data)  # there is nothing to put in its place
         else:
-            _replace(Path(os.path.realpath(path)), data)
+            _replace(path, data)
     except OSError as error:
         raise ConfigurationError(
             f"--output: {path} cannot be written: {error.strerror}",
@@ -183,6 +191,13 @@ def _to_append(path: Path) -> bool:
     """Whether *path* is GitHub's summary of a step: what others wrote into it is kept."""
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     return bool(summary) and path.absolute() == Path(str(summary)).absolute()
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether *path* is a pipe or a device; a link to one counts where the system made it."""
+    if path.is_symlink() and not str(path).startswith(("/dev/", "/proc/")):
+        return False
+    return path.exists() and not stat.S_ISREG(path.stat().st_mode)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -23,6 +23,8 @@ from gitsource.report.formats.write import (
 )
 from report_expected import NEW_ERROR, RICH, report
 
+ROOT = Path(__file__).parents[3]
+
 
 def deliver(*told: str, colour: bool = False) -> str:
     out = io.StringIO()
@@ -107,13 +109,50 @@ def _umask() -> int:
     return mask
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_a_link_that_a_repository_brought_along_is_replaced_and_not_followed(
+    tmp_path: Path,
+) -> None:
+    """Else a merge request chooses which file of the machine a report overwrites."""
     (tmp_path / "real").write_text("before")
     (tmp_path / "link").symlink_to("real")
-    deliver(f"text={tmp_path}/link")
+    (tmp_path / "device").symlink_to("/dev/null")
+    deliver(f"text={tmp_path}/link", f"json={tmp_path}/device")
 
-    assert (tmp_path / "link").is_symlink()
-    assert report("text", RICH) == (tmp_path / "real").read_text()
+    assert "before" == (tmp_path / "real").read_text()
+    assert report("text", RICH) == (tmp_path / "link").read_text()
+    assert report("json", RICH) == (tmp_path / "device").read_text()
+
+
+def test_a_folder_that_is_a_link_is_refused_unless_its_whole_path_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "out").symlink_to("elsewhere")
+    monkeypatch.chdir(tmp_path)
+
+    for path in ("out/a.json", "out/deep/a.json"):
+        with pytest.raises(ConfigurationError, match="out is a link"):
+            parse_outputs([f"json={path}"])
+    deliver(f"json={tmp_path}/out/a.json")
+
+    assert (tmp_path / "elsewhere" / "a.json").exists()
+
+
+def test_the_standard_streams_can_be_named_as_files() -> None:
+    code = """
+import sys
+from gitsource.report.formats.write import parse_outputs, write
+sys.path.insert(0, "tests")
+from report_expected import RICH
+outputs = parse_outputs(["text", "json=/dev/stderr"])
+write(RICH, outputs, sys.stdout, colour=False, show_old=False)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    assert report("text", RICH) == done.stdout
+    assert report("json", RICH) == done.stderr
 
 
 def test_a_pipe_is_written_into(tmp_path: Path) -> None:
