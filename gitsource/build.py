@@ -383,8 +383,8 @@ class Builder:
         # a content is a delta of still in memory, and needs a quarter of the time.
         missing = [key for key in wanted if key not in known]
         # One by one: letting go of all at once would stop every other thread for a second.
-        while known:
-            key, result = known.popitem()
+        for key in list(known):
+            result = known.pop(key)
             for entry in wanted[key]:
                 yield entry, result
         if self.ensure is not None:
