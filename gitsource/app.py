@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from gitsource.publish.dialout import Dialler
     from gitsource.publish.secrets import Alarm, Overlay
     from gitsource.publish.session import Session
-    from gitsource.publish.views import Views
+    from gitsource.sinks_door import SinksDoor
 
 log = logging.getLogger("gitsource.app")
 
@@ -66,7 +66,21 @@ SINKS_FIRST = 0.1
 """Seconds after a restart that belong to sinks that come back: Git and HTTP wait for that long."""
 UNSEEN = 2
 """Revisions in a row that the poll found and the watch did not: from then on it looks by itself."""
-FIXED = ("state_dir", "listen", "webhook", "insecure_webhook", "sinks", "secrets", "xds", "audit")
+FIXED = (
+    "state_dir",
+    "listen",
+    "webhook",
+    "insecure_webhook",
+    "sinks",
+    "secrets",
+    "xds",
+    "audit",
+    "tls",
+    "identity",
+    "tokens",
+    "insecure",
+    "admin",
+)
 """Settings that only a restart changes; a reload says so."""
 
 
@@ -82,7 +96,7 @@ class App:
         self._schemas: tuple[str, dict[str, bytes | None]] = ("", {})
         self.catalog = Catalog()
         self.dialler: Dialler | None = None
-        self.views: Views | None = None
+        self.door: SinksDoor | None = None
         self.overlay: Overlay | None = None
         self.audit: AuditLog | None = None
         self.record: Record = unrecorded
@@ -144,6 +158,7 @@ class App:
             Deliveries(self.ledger, self.announced),
             Revisions(self.reconciler, self.chronicle),
             lambda: self.audit.state if self.audit is not None else State(),
+            lambda: self.door,
         )
         stack.push_async_callback(self.reconciler.close)
         # Schemas may live in a repository that nobody has looked at yet; names are known already.
@@ -234,21 +249,29 @@ class App:
 
     async def _serve_sinks(self, stack: contextlib.AsyncExitStack) -> None:
         from gitsource.publish.server import McpServer
+        from gitsource.sinks_door import SinksDoor
 
         settings = self._settings
+        self.door = await SinksDoor.open(settings, self.record)
+        stack.callback(self.door.close)
         self.server = McpServer(
             self.cache,
             lambda: self.catalog,
             settings.listen.mcp,
             settings.limits,
+            keepalive=settings.limits.keepalive,
             metadata=settings.sinks.metadata,
             xds=settings.xds,
             on_nack=settings.sinks.on_nack,
             record=self.record,
+            entry=self.door.entry(Path(settings.state_dir)),
         )
         self.server.shared.closed = self._closed
         await self._serve_views()
         port = await self.server.start()
+        self.door.behind(self.server)
+        for name, watch in self.door.watches.items():
+            self._task(name, watch)
         stack.push_async_callback(self.server.drain, settings.drain)
         log.info("listening for sinks on port %d", port, extra={"port": port, "door": "mcp"})
         if settings.sinks.dial:
@@ -262,6 +285,7 @@ class App:
         """Have streams served by the views of the settings, with the files that Secrets name."""
         settings = self._settings
         self._show_views(settings)
+        self.cache.watch(self._policed)
         if settings.secrets.folder:
             from gitsource.publish.secret_files import SecretFiles, told
             from gitsource.publish.secrets import Overlay
@@ -282,15 +306,23 @@ class App:
         return self.overlay.alarms if self.overlay is not None else ()
 
     def _show_views(self, settings: Settings) -> None:
-        """Show each node what the views of *settings* show, from now on."""
-        from gitsource.publish.views import Views
+        """Show each sink what the views and rules of *settings* show it, from now on."""
+        access = self.server.shared.access
+        access.configure(
+            settings.views,
+            settings.authorization,
+            guarded=self.door is not None and self.door.guarded,
+        )
+        self._policed()
 
-        before, self.views = self.views, Views(settings.views, self.cache)
-        shared, views = self.server.shared, self.views
-        shared.shown = views.seen
-        shared.views = views.names if settings.views else lambda _node: None
-        if before is not None:
-            before.retire()
+    def _policed(self) -> None:
+        """Have it told when another policy is in force than before."""
+        serving = self.cache.get()
+        news = self.server.shared.access.news(serving) if serving is not None else None
+        if news is not None:
+            self.record(news)
+            digest = str(news.facts["after"])[:12]
+            log.info("authorization: %s", f"policy {digest}" if digest else "everything to all")
 
     def _sessions(self) -> tuple[Session, ...]:
         """Return the open streams, whoever dialled."""
@@ -349,7 +381,14 @@ class App:
             noted=self.recording.delivered,
         )
         insecure = settings.insecure_webhook
-        hook = await serve_webhook(settings.webhook, behind, insecure=insecure)
+        hook = await serve_webhook(
+            settings.webhook,
+            behind,
+            insecure=insecure,
+            oldest=settings.tls.min_version,
+            folder=Path(settings.folder),
+            record=self.record,
+        )
         stack.push_async_callback(self.ledger.close)
         stack.push_async_callback(hook.close)
         return hook
@@ -427,10 +466,8 @@ class App:
         self._settings = new
         logs.set_up(new.log)
         # Before what waits for the look under way, which may wait for a host that does not answer.
-        if new.views != old.views:
+        if (new.views, new.authorization) != (old.views, old.authorization):
             self._show_views(new)
-            for session in self._sessions():
-                session.assign()
             self.cache.wake()
         await self.reconciler.reconfigure(new, mirror)
         for name in ("poll", "watch"):

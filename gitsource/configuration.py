@@ -54,8 +54,13 @@ LARGEST_FILE = 1024 * 1024
 """Bytes; nobody's settings are longer, and the wrong file may be."""
 
 OTHER_VARIABLES = frozenset(
-    {"GITSOURCE_CONFIG", "GITSOURCE_ADMIN", "GITSOURCE_ADMIN_TOKEN_FILE"}
-) | {"GITSOURCE_CACHE_KEY"}
+    (
+        "GITSOURCE_ADMIN",
+        "GITSOURCE_ADMIN_TOKEN_FILE",
+        "GITSOURCE_CACHE_KEY",
+        "GITSOURCE_CONFIG",
+    )
+)
 """Variables of ours that are no settings: they stand for flags of some commands."""
 
 NAMES = {

@@ -19,13 +19,14 @@ from gitsource.errors import ConfigurationError
 from gitsource.git import refs
 from gitsource.model import Collection
 from gitsource.observe.audit.log import State
-from gitsource.observe.telemetry import Gauges
+from gitsource.observe.telemetry import DoorGauges, Gauges
 from gitsource.reconcile.layers import status as layers
 from gitsource.reconcile.outcomes import Condition, Outcome, rfc3339
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.report import machine
 from gitsource.revisions import Revisions
 from gitsource.sinks import Sinks
+from gitsource.sinks_door import SinksDoor
 from gitsource.snapshot.cache import Acceptance, SnapshotCache
 
 MOST_WAITING = 100
@@ -36,7 +37,8 @@ MOST_FINDINGS = 1000
 """Findings told in one status; the rest is only counted."""
 OF_SINKS = (
     *("streams", "subscriptions", "names", "request_bytes", "message_bytes"),
-    *("push_bytes_in_flight", "stalled"),
+    *("push_bytes_in_flight", "stalled", "streams_each", "new_streams", "connections"),
+    *("connections_each", "handshake", "keepalive", "requests", "metadata_bytes", "push_bytes"),
 )
 """Limits that sinks meet."""
 
@@ -54,6 +56,7 @@ class Operations:
         deliveries: Deliveries,
         revisions: Revisions,
         audit: Callable[[], State] = State,
+        door: Callable[[], SinksDoor | None] = lambda: None,
     ) -> None:
         self._reconciler = reconciler
         self._sinks = sinks
@@ -63,6 +66,7 @@ class Operations:
         self._look = look
         self._catalog = catalog
         self._audit = audit
+        self._door = door
 
     # ------------------------------------------------------------------ reading
 
@@ -141,6 +145,7 @@ class Operations:
             "limits": {name: getattr(settings.limits, name) for name in OF_SINKS},
             "ended": self._cache.endings.rows(),
             "audit": _audit(self._audit()),
+            "door": door.status() if (door := self._door()) is not None else None,
             "secrets": [alarm.as_json() for alarm in self._sinks.alarms()],
         }
 
@@ -157,7 +162,7 @@ class Operations:
         now: Condition = self._reconciler.condition
         serving = now.serving
         streams = self._cache.streams
-        audit = self._audit()
+        audit, door = self._audit(), self._door()
         findings = {"error": 0, "warning": 0, "suppressed": 0}
         for finding in now.findings:
             findings["suppressed" if finding.suppressed else finding.severity] += 1
@@ -183,6 +188,7 @@ class Operations:
             audit_lines=audit.written,
             audit_lost=audit.lost,
             audit_waiting=audit.waiting,
+            door=door.gauges() if door is not None else DoorGauges(),
         )
 
     # ------------------------------------------------------------------ waiting

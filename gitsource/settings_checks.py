@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from gitsource.catalog import BUILTIN, Catalog
 from gitsource.credential_rows import credential_faults
 from gitsource.declarations import declared
+from gitsource.door_checks import door_faults
 from gitsource.model import FieldPath
 from gitsource.settings import (
     Bytes,
@@ -27,6 +28,7 @@ from gitsource.settings import (
     Settings,
     Trust,
 )
+from gitsource.sink_door_checks import sink_door_faults
 
 MAY_BE_ZERO = frozenset({"repository.depth", "drain", "guard.removals.count"})
 URL = re.compile(r"(file|https?|ssh)://\S+|[^\s/:@-][^\s/:@]*@[^\s/:]+:\S+")
@@ -97,6 +99,10 @@ def check(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
     yield from _bounds(found)
     yield from _repository(found)
     yield from _together(settings, found)
+    for key, path, text in (*door_faults(settings), *sink_door_faults(settings)):
+        if one := found.get(key):
+            here = key + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
+            yield Fault(one.place(*path), here, text)
     if (namespace := found.get("default_namespace")) and not LABEL.fullmatch(namespace.value):
         text = "expected a namespace: lower-case letters, digits and dashes, at most 63"
         yield Fault(namespace.place(), "default_namespace", text)

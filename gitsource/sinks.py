@@ -78,7 +78,8 @@ class Sinks:
 
 
 def _names(session: Session) -> set[str]:
-    return {str(session.identity), str(session.stream), session.peer}
+    told = session.node.id if session.node is not None else ""
+    return {str(session.identity), str(session.stream), session.peer, told} - {""}
 
 
 def _held(holding: Holding, *, bodies: bool) -> dict[str, Any]:

@@ -63,6 +63,9 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "suspend": Entry("gitsource.cli.operate", "suspend", "Look for no new revisions."),
     "resume": Entry("gitsource.cli.operate", "resume", "Look for new revisions again."),
+    "probe": Entry(
+        "gitsource.cli.operate", "probe", "Ask whether it is ready for sinks, as probes do."
+    ),
     "webhook": Entry(
         "gitsource.cli.webhook",
         "webhook",

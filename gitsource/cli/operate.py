@@ -18,7 +18,14 @@ from typing import Any
 
 import click
 
-from gitsource.cli.admin_client import PATIENCE, Answer, Refusal, admin_address, ask
+from gitsource.cli.admin_client import (
+    PATIENCE,
+    Answer,
+    Papers,
+    Refusal,
+    admin_address,
+    ask,
+)
 from gitsource.cli.options import config_option
 from gitsource.cli.output import complain
 from gitsource.declarations import seconds
@@ -29,15 +36,20 @@ Ask = Callable[..., Answer]
 """Asks the server that the flags name: method, path and what is told."""
 
 
+_file = click.Path(path_type=Path)
+
+
 def asking(command: Callable[..., None]) -> Callable[..., None]:
     """Give *command* --admin, --config and --output; it gets ``ask`` and ``output``."""
 
     @wraps(command)
     def prepared(admin: str | None, config: Path | None, output: str, **kwargs: Any) -> None:
+        names = {"token_file", "ca", "cert", "key"}
+        papers = Papers(**{name: kwargs.pop(f"admin_{name}") for name in names})
         address = admin_address(admin, config, os.environ)
 
         def asked(*args: Any, **told: Any) -> Answer:
-            answer = ask(address, *args, **told)
+            answer = ask(address, *args, **told, papers=papers)
             if isinstance(answer, Refusal):
                 complain(GitsourceError(answer.error, hint=answer.hint))
                 raise SystemExit(2 if answer.fault == "operator" else 1)
@@ -56,8 +68,23 @@ def asking(command: Callable[..., None]) -> Callable[..., None]:
             "--admin",
             envvar="GITSOURCE_ADMIN",
             metavar="HOST:PORT",
-            help="Its listen.admin.  [default: from --config, else 127.0.0.1:9902]",
+            help="Its listen.admin, also https://HOST:PORT or unix:/PATH.  "
+            "[default: from --config, else 127.0.0.1:9902]",
         ),
+        click.option(
+            "--admin-token-file",
+            envvar="GITSOURCE_ADMIN_TOKEN_FILE",
+            type=_file,
+            metavar="FILE",
+            help="File with a token that it knows.  [env var: GITSOURCE_ADMIN_TOKEN_FILE]",
+        ),
+        click.option(
+            "--admin-ca", type=_file, metavar="FILE", help="Certificates that vouch for it."
+        ),
+        click.option(
+            "--admin-cert", type=_file, metavar="FILE", help="Your certificate, if it asks for one."
+        ),
+        click.option("--admin-key", type=_file, metavar="FILE", help="The key of that."),
     ):
         option(prepared)
     return prepared
@@ -287,3 +314,17 @@ def _tell_held(told: Mapping[str, Any], name: str) -> None:
     sys.stdout.write(findings(rows))
     reason = str(told.get("reason") or told.get("error") or f"{len(rows)} findings")
     click.echo(f"{name}: held: {neutral(reason)}", err=True)
+
+
+@click.command("probe")
+@click.option("--live", is_flag=True, help="Ask whether it lives, not whether it is ready.")
+@asking
+def probe(ask: Ask, output: str, live: bool) -> None:  # noqa: FBT001 - click's signature
+    """
+    Ask whether it is ready for sinks, as probes do.
+
+    Exits 0 once a snapshot is served; with --live, as long as its event loop lives.
+    """
+    told = ask("GET", "/healthz" if live else "/readyz", patience=5.0).value
+    if output == "text":
+        click.echo("alive" if told.get("alive") else "ready")

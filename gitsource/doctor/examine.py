@@ -254,7 +254,7 @@ def _clock(
 
 def _ports(settings: Settings) -> Check:
     listen = settings.listen
-    ours = probes.gitsource_answers(listen.admin)
+    ours = probes.gitsource_answers(listen.admin, tls=bool(settings.admin.cert))
     wanted = {"listen.mcp": listen.mcp, "listen.admin": listen.admin}
     if settings.webhook.listen:
         wanted["webhook.listen"] = settings.webhook.listen

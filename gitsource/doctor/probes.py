@@ -23,6 +23,7 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from gitsource.addresses import UNIX
 from gitsource.doctor.check import Certificate, Folder, Port
 
 PATIENCE = 10.0
@@ -195,6 +196,11 @@ def _locked(file: Path) -> bool | None:
 
 def port(setting: str, address: str, *, ours: bool) -> Port:
     """Return whether *address* can be listened on; *ours*: whether a gitsource is known to run."""
+    if address.startswith(UNIX):
+        path = Path(address.removeprefix(UNIX))
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            return Port(setting, address, "its folder cannot be written")
+        return Port(setting, address, os.strerror(errno.EADDRINUSE) if ours else "", ours, ours)
     host, _, number = address.rpartition(":")
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -209,13 +215,25 @@ def port(setting: str, address: str, *, ours: bool) -> Port:
     return Port(setting, address)
 
 
-def gitsource_answers(address: str) -> bool:
-    """Tell whether a gitsource's admin HTTP is at *address*."""
+def gitsource_answers(address: str, *, tls: bool = False) -> bool:
+    """Tell whether a gitsource's admin HTTP is at *address*, whatever it shows."""
+    if address.startswith(UNIX):
+        with socket.socket(socket.AF_UNIX) as tried, suppress(OSError):
+            tried.connect(address.removeprefix(UNIX))
+            return True
+        return False
     host, _, number = address.rpartition(":")
     host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104 - compared
     if number == "0":
         return False
-    connection = http.client.HTTPConnection(f"{host}:{number}", timeout=2.0)
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            f"{host}:{number}", timeout=2.0, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(f"{host}:{number}", timeout=2.0)
     try:
         connection.request("GET", "/healthz")
         return bool(json.loads(connection.getresponse().read(1000)).get("alive"))

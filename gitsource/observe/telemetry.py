@@ -81,6 +81,33 @@ METRICS: tuple[Row, ...] = (
     Row("gitsource_audit_lines_total", "counter", (), "Lines written to the audit log."),
     Row("gitsource_audit_lost_total", "counter", (), "Happenings that are not in the audit log."),
     Row("gitsource_audit_waiting", "gauge", (), "Lines of the audit log that are not written yet."),
+    Row("gitsource_connections", "gauge", (), "Open connections of sinks over TLS."),
+    Row(
+        "gitsource_refused_connections_total",
+        "counter",
+        (),
+        "Connections of sinks over TLS that were not let in.",
+    ),
+    Row("gitsource_limits_met_total", "counter", ("limit",), "How often a limit of sinks was met."),
+    Row(
+        "gitsource_certificate_expiry_timestamp_seconds",
+        "gauge",
+        (),
+        "When the certificate runs out that is shown to sinks.",
+    ),
+    Row(
+        "gitsource_certificate_reloads_total",
+        "counter",
+        (),
+        "Times that other certificates or keys of the sinks' door were taken over.",
+    ),
+    Row(
+        "gitsource_certificate_alarms",
+        "gauge",
+        (),
+        "Certificates and keys of the sinks' door that are no good now.",
+    ),
+    Row("gitsource_insecure", "gauge", (), "1 while sinks are served in plaintext on a network."),
     Row("gitsource_syncs_total", "counter", ("outcome",), "Looks at the repository, by outcome."),
     Row("gitsource_sync_seconds", "histogram", (), "How long a look at the repository took."),
     Row("gitsource_last_sync_error", "gauge", (), "1 if the last look failed, else 0."),
@@ -137,6 +164,21 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class DoorGauges:
+    """How the sinks' door stands at the moment of a scrape."""
+
+    connections: int = 0
+    refused: int = 0
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Limit to how often it was met."""
+    ends: float = 0.0
+    """When the certificate runs out that is shown to sinks; 0: there is none."""
+    reloads: int = 0
+    alarms: int = 0
+    insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Gauges:
     """How things stand at the moment of a scrape."""
 
@@ -169,6 +211,7 @@ class Gauges:
     audit_lines: int = 0
     audit_lost: int = 0
     audit_waiting: int = 0
+    door: DoorGauges = field(default_factory=DoorGauges)
 
 
 class Telemetry:
@@ -296,6 +339,17 @@ class Telemetry:
         yield "gitsource_audit_lines_total", _one(now.audit_lines)
         yield "gitsource_audit_lost_total", _one(now.audit_lost)
         yield "gitsource_audit_waiting", _one(now.audit_waiting)
+        door = now.door
+        yield "gitsource_connections", _one(door.connections)
+        yield "gitsource_refused_connections_total", _one(door.refused)
+        yield "gitsource_limits_met_total", _each(door.limits)
+        yield (
+            "gitsource_certificate_expiry_timestamp_seconds",
+            _one(door.ends) if door.ends else {},
+        )
+        yield "gitsource_certificate_reloads_total", _one(door.reloads)
+        yield "gitsource_certificate_alarms", _one(door.alarms)
+        yield "gitsource_insecure", _one(door.insecure)
         yield "gitsource_syncs_total", _each(self._syncs)
         yield "gitsource_last_sync_error", _one(self._failing)
         yield "gitsource_last_sync_error_timestamp_seconds", _one(self._last_error)

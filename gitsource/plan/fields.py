@@ -88,15 +88,26 @@ def _compare(before: Any, after: Any, was: str, path: str, found: _Found) -> Non
         for key in after:
             if key not in before:
                 found.add(_below(path, key), "added", after=after[key])
-            elif before[key] != after[key]:
+            elif not _same(before[key], after[key]):
                 _compare(before[key], after[key], _below(was, key), _below(path, key), found)
         for key in before:
             if key not in after:
                 found.add(_below(was, key), "removed", before=before[key])
     elif isinstance(before, list) and isinstance(after, list):
         _compare_lists(before, after, was, path, found)
-    elif before != after or type(before) is not type(after):
+    elif not _same(before, after):
         found.add(path, "changed", before, after)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Tell whether two values are equal as JSON has it: 1 is not true."""
+    if type(one) is not type(other) or one != other:
+        return False
+    if isinstance(one, dict):
+        return all(_same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return all(map(_same, one, other))
+    return True
 
 
 def _below(path: str, key: str) -> str:
@@ -118,7 +129,7 @@ def _compare_lists(before: list[Any], after: list[Any], was: str, path: str, fou
             continue
         if old not in kept:
             found.add(here, "moved", _known_by(before[old]), _known_by(value), f"{was}[{old}]")
-        if before[old] != value:
+        if not _same(before[old], value):
             _compare(before[old], value, f"{was}[{old}]", here, found)
     for old, value in enumerate(before):
         if old not in matched_before:
@@ -143,6 +154,7 @@ def matched(before: Sequence[Any], after: Sequence[Any]) -> list[tuple[int, int]
         pairs |= _alike(
             [(at, before[at]) for at in left[0] if at not in pairs],
             [(at, after[at]) for at in left[1] if at not in taken],
+            named=identities is not None,
         )
     return sorted(pairs.items(), key=lambda pair: pair[1])
 
@@ -178,7 +190,9 @@ def _names(side: Sequence[dict[str, Any]], keys: Sequence[str]) -> list[str] | N
     return names if len(set(names)) == len(names) else None
 
 
-def _alike(before: Sequence[tuple[int, Any]], after: Sequence[tuple[int, Any]]) -> dict[int, int]:
+def _alike(
+    before: Sequence[tuple[int, Any]], after: Sequence[tuple[int, Any]], *, named: bool
+) -> dict[int, int]:
     """Return pairs of mappings that have at least half of their fields in common, or one place."""
     pairs: dict[int, int] = {}
     left = list(before[:PAIRED])
@@ -191,14 +205,17 @@ def _alike(before: Sequence[tuple[int, Any]], after: Sequence[tuple[int, Any]]) 
         if best is not None:
             left.remove(best)
             pairs[best[0]] = new
-    if len(left) == len(after[:PAIRED]) - len(pairs):
-        # As many went as came: a value in the same place has changed.
-        came = {new: value for new, value in after[:PAIRED] if new not in pairs.values()}
-        pairs |= {old: old for old, value in left if old in came and _plain(value, came[old])}
+    came = {new: value for new, value in after[:PAIRED] if new not in pairs.values()}
+    if len(left) == len(came) and not named:
+        # As many went as came: what is in the same place has changed.
+        pairs |= {old: old for old, value in left if old in came and _akin(value, came[old])}
     return pairs
 
 
-def _plain(one: Any, other: Any) -> bool:
+def _akin(one: Any, other: Any) -> bool:
+    """Tell whether one value may have become the other."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return 2 * len(one.keys() & other.keys()) >= max(len(one), len(other))
     return not isinstance(one, dict | list) and not isinstance(other, dict | list)
 
 

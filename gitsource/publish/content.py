@@ -18,7 +18,26 @@ from gitsource.publish.states import Stated, Watch
 from gitsource.publish.words import Delta, Full
 
 Identity: TypeAlias = str | int
-"""A sink's node ID; of an anonymous sink, the number of its stream."""
+"""Who a sink is when it comes back (`identity_of`), or else the number of its stream."""
+
+PROVED = ("spiffe://", "dns:", "ip:", "cn:", "jwt:", "dial:")
+"""How the names of those begin who proved who they are."""
+
+
+def identity_of(whose: str, node_id: str) -> str:
+    """
+    Return who a sink is that says to be *node_id*; *whose* is what it proved to be, if anything.
+
+    What one peer does under a node ID is never held against another that says the same.
+    """
+    if whose:
+        return f"{whose.replace(' ', '%20')} {node_id}"
+    return f"? {node_id}" if node_id.startswith(PROVED) else node_id
+
+
+def itself(collection: Collection) -> Collection:
+    """Return *collection*: all of it may be received."""
+    return collection
 
 
 class Kept(Protocol):

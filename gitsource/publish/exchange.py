@@ -24,7 +24,7 @@ from gitsource.catalog import Catalog
 from gitsource.errors import OverLimit
 from gitsource.model import Collection, Snapshot
 from gitsource.publish.chunks import Chunks, as_stated
-from gitsource.publish.content import Contents, Identity, Kept
+from gitsource.publish.content import Contents, Identity, Kept, identity_of, itself
 from gitsource.publish.states import TRANSITIONS, Event, InFlight, State, Stated, Watch
 from gitsource.publish.words import (
     Acked,
@@ -79,7 +79,11 @@ class Exchange:
     ) -> None:
         """*whole*: whether the wire has full state; one that has not always merges."""
         self.identity: Identity = stream
-        """The first node ID the sink tells; until then the number of its stream."""
+        """By the first node ID the sink tells; until then the number of its stream."""
+        self.whose = ""
+        """What the sink proved to be; empty if nothing."""
+        self.within: Callable[[Collection], Collection] = itself
+        """What the sink may be sent of a collection of any time."""
         self.node: Node | None = None
         """Who the sink said it is, at first."""
         self.next_look: float | None = None
@@ -146,7 +150,7 @@ class Exchange:
         if self.node is None:
             self.node = request.node
         if request.node_id and isinstance(self.identity, int):
-            self.identity = request.node_id
+            self.identity = identity_of(self.whose, request.node_id)
         watch = self._watches.get(request.collection)
         in_flight = watch.in_flight if watch is not None else None
         answers = request.nonce or (request.error is not None and in_flight is not None)
@@ -324,7 +328,8 @@ class Exchange:
         last = self._kept.last_accepted(self.identity, watch.collection)
         if last is None or last in {watch.accepted, watch.refused}:
             return None
-        return self._kept.find(watch.collection, last)
+        found = self._kept.find(watch.collection, last)
+        return None if found is None else self.within(found)
 
     def _refuses(self, watch: Watch, version: str) -> bool:
         return version == watch.refused or self._kept.refused(

@@ -18,6 +18,7 @@ import socket
 import ssl
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -57,8 +58,8 @@ class Terms:
 
     in_force: Callable[[], InForce]
     """Papers for the next connection."""
-    judge: Callable[[Sequence[bytes], str], Peer]
-    """Who shows a chain from an address; raises `Unproved`."""
+    judge: Callable[[Sequence[bytes], str, float], Peer]
+    """Who shows a chain from an address at a time; raises `Unproved`."""
     handshake: float = 10.0
     """Seconds."""
 
@@ -99,7 +100,7 @@ class _Connection:
     name: str = ""
     """As gRPC calls it; empty before it is known to gRPC."""
     peer: Peer = NOBODY
-    leaf: bytes = b""
+    chain: Sequence[bytes] = field(default=(), repr=False)
     close: Callable[[], None] = field(default=lambda: None, repr=False)
 
 
@@ -124,6 +125,8 @@ class Front:
         self._open: dict[_Connection, None] = {}
         self._named: dict[str, _Connection] = {}
         self._told: dict[tuple[str, str], list[int]] = {}
+        self._trusted: object = None
+        """What of the papers decides about connections that are open."""
         self.refused = 0
         """Connections that were not let in."""
 
@@ -157,6 +160,8 @@ class Front:
                 f"listen.mcp: cannot listen on {self._address}: {error.strerror}",
                 hint="another process may have the port: choose another, or stop that process",
             ) from error
+        now = self._terms.in_force()
+        self._trusted = (now.authorities, now.revoked)
         for one in self._listening:
             loop.add_reader(one.fileno(), self._take, one)
         return port
@@ -193,13 +198,24 @@ class Front:
         """End the connections that could not be made any more: other papers are in force."""
         from cryptography import x509
 
-        now = self._terms.in_force()
+        now, before = self._terms.in_force(), self._trusted
+        self._trusted = (now.authorities, now.revoked)
+        if self._trusted == before:
+            return
         for connection in tuple(self._named.values()):
-            if not connection.leaf:
+            if not connection.chain:
                 continue
-            leaf = x509.load_der_x509_certificate(connection.leaf)
+            leaf = x509.load_der_x509_certificate(connection.chain[0])
+            why = ""
             if (leaf.issuer.public_bytes(), leaf.serial_number) in now.revoked:
-                self._refused(connection, "certificate revoked")
+                why = "certificate revoked"
+            try:
+                # Whether a stream ends with its certificate is a setting, and not decided here.
+                self._terms.judge(connection.chain, connection.address, 0.0)
+            except Unproved as error:
+                why = why or str(error)
+            if why:
+                self._refused(connection, why)
                 connection.close()
 
     # ------------------------------------------------------------------ one connection
@@ -254,8 +270,8 @@ class Front:
             chain = _chain(tls)
             peer = Peer(address=connection.address)
             if chain:
-                peer = self._terms.judge(chain, connection.address)
-                connection.leaf = chain[0]
+                peer = self._terms.judge(chain, connection.address, time.time())
+                connection.chain = chain
         except Unproved as error:
             self._turn_away(connection, tls, str(error))
             return

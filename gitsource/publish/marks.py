@@ -31,6 +31,11 @@ VERSIONS = 4
 _STRIDE = 1024
 _METADATA = 1
 
+Clauses: TypeAlias = tuple[tuple[int, int], ...]
+"""
+What has to hold together, each by one of its bits: of the first for selectors that match, of the
+second for those that do not. Without any all is seen.
+"""
 Mark: TypeAlias = tuple[int, str]
 """A bit for each selector that matches a resource, and the revision it is labelled for."""
 Item: TypeAlias = tuple[str, Resource | None, Mark]
@@ -73,7 +78,7 @@ class Marks:
             start, end = _shared_ends(old.source.resources, source.resources)
             first, last = old.marks[:start], old.marks[len(old.marks) - end :]
         middle = source.resources[len(first) : len(source) - len(last)]
-        marks = first + tuple(map(self._mark, middle)) + last
+        marks = first + tuple(map(self.mark, middle)) + last
         revisions = frozenset(revision for _, revision in set(marks)) - {""}
         marked = Marked(source, marks, revisions)
         recent.append(marked)
@@ -84,7 +89,8 @@ class Marks:
         for name in self._marked.keys() - set(names):
             del self._marked[name]
 
-    def _mark(self, resource: Resource) -> Mark:
+    def mark(self, resource: Resource) -> Mark:
+        """Return what the selectors say of *resource*, whatever its collection."""
         namespace, slash, name = resource.name.partition("/")
         if not slash or "/" in name:
             namespace = ""
@@ -115,18 +121,18 @@ class Marks:
 _REVISION_BYTES = REVISION_LABEL.encode()
 
 
-def visible(mark: Mark, bits: int, revision: str) -> bool:
-    """Whether one of the selectors *bits* shows what has *mark* to who asks for *revision*."""
+def visible(mark: Mark, clauses: Clauses, revision: str) -> bool:
+    """Whether *clauses* show what has *mark* to who asks for *revision*."""
     shown, labelled = mark
     if revision and labelled and labelled != revision:
         return False
-    return bits == EVERYTHING or bool(shown & bits)
+    return all(shown & yes or ~shown & no for yes, no in clauses)
 
 
-def filtered(marked: Marked, bits: int, revision: str) -> Collection:
+def filtered(marked: Marked, clauses: Clauses, revision: str) -> Collection:
     """Return what is visible of a collection, judged from scratch."""
     source = marked.source
-    verdicts = {mark: visible(mark, bits, revision) for mark in set(marked.marks)}
+    verdicts = {mark: visible(mark, clauses, revision) for mark in set(marked.marks)}
     seen = [verdicts[mark] for mark in marked.marks]
     lines = tuple(compress(source.lines, seen))
     return Collection(

@@ -61,6 +61,7 @@ _STATUS = {
     End.PROTOCOL: grpc.StatusCode.INVALID_ARGUMENT,
     End.LIMIT: grpc.StatusCode.RESOURCE_EXHAUSTED,
     End.STALLED: grpc.StatusCode.UNAVAILABLE,
+    End.DENIED: grpc.StatusCode.PERMISSION_DENIED,
     End.UNPROVED: grpc.StatusCode.UNAUTHENTICATED,
     End.GOING_AWAY: grpc.StatusCode.UNAVAILABLE,
     End.FAULT: grpc.StatusCode.INTERNAL,

@@ -21,11 +21,13 @@ from typing import Any
 
 from gitsource.errors import ExchangeError, OverLimit
 from gitsource.model import Resource, Snapshot
-from gitsource.observe.happenings import Record, unrecorded
+from gitsource.observe.happenings import Happening, Record, unrecorded
 from gitsource.observe.neutral import neutral
+from gitsource.publish.access import Access
 from gitsource.publish.admission import Bucket
 from gitsource.publish.gate import Gate
 from gitsource.publish.giveback import GiveBack
+from gitsource.publish.sight import SHUT, Sight
 from gitsource.publish.wire import Machine, Sent, Wire
 from gitsource.publish.words import Acked, Heard, Holding, Nacked, Node, Stale, Subscribed
 from gitsource.security.peer import NOBODY, Peer
@@ -58,12 +60,13 @@ class End(Enum):
     PROTOCOL = "protocol error"
     LIMIT = "over a limit"
     STALLED = "the sink does not read"
+    DENIED = "nothing that it may receive"
     UNPROVED = "the proof of who it is has run out"
     GOING_AWAY = "gitsource is going away"
     FAULT = "a fault in gitsource"
 
 
-OURS = frozenset((End.PROTOCOL, End.LIMIT, End.STALLED, End.UNPROVED, End.FAULT))
+OURS = frozenset((End.DENIED, End.PROTOCOL, End.LIMIT, End.STALLED, End.UNPROVED, End.FAULT))
 """What gitsource ends a stream for."""
 
 
@@ -85,10 +88,6 @@ class Shared:
     group: str = DEFAULT
     overlay: Callable[[Snapshot], Snapshot] = lambda snapshot: snapshot
     """What is put into a snapshot when it is served; nothing by default."""
-    shown: Callable[[Snapshot, Node | None], Snapshot] = lambda snapshot, _node: snapshot
-    """What a node is shown of that; all of it by default."""
-    views: Callable[[Node | None], tuple[str, ...] | None] = lambda _node: None
-    """The views that take a node; None where there are none."""
     on_nack: str = "hold"
     """Whether a sink that refuses a part of a snapshot keeps the rest (``hold``), or goes back to
     the last one that it accepted (``return``)."""
@@ -96,6 +95,8 @@ class Shared:
     """Why no new stream is taken now; empty: they are."""
     record: Record = unrecorded
     """Where the audit log is told of what happens on its streams."""
+    access: Access = field(init=False)
+    """What each stream may receive, and which views take it; everything by default."""
     gate: Gate = field(init=False)
     memory: GiveBack = field(default_factory=GiveBack)
     met: Counter[str] = field(default_factory=Counter)
@@ -103,6 +104,7 @@ class Shared:
     _told: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict, repr=False)
 
     def __post_init__(self) -> None:
+        self.access = Access(self.cache)
         self.gate = Gate(self.limits.push_bytes_in_flight)
 
     def news(self, sink: str, collection: str) -> bool:
@@ -113,19 +115,19 @@ class Shared:
             self._told.popitem(last=False)
         return not known
 
+    @property
+    def served(self) -> Snapshot | None:
+        """What is served now, as the write half made it; None before the first snapshot."""
+        return self.cache.get(self.group)
+
     def whole(self) -> Snapshot | None:
-        """Return what is served now, to all nodes together; None before the first snapshot."""
-        served = self.cache.get(self.group)
-        return None if served is None else self.overlay(served)
+        """Return what is served now, to all sinks together; None before the first snapshot."""
+        served = self.served
+        return None if served is None else self.access.published(self.overlay(served))
 
-    def snapshot(self, node: Node | None) -> Snapshot | None:
-        """Return what *node* is served now; None before the first snapshot."""
-        whole = self.whole()
-        return None if whole is None else self.shown(whole, node)
-
-    def seen(self, snapshot: Snapshot, node: Node | None) -> Snapshot:
-        """Return what *node* is served of *snapshot*."""
-        return self.shown(self.overlay(snapshot), node)
+    def overlaid(self, snapshot: Snapshot) -> Snapshot:
+        """Return *snapshot* with what is put into it now, when it is served."""
+        return self.overlay(snapshot)
 
 
 class Session:
@@ -155,6 +157,8 @@ class Session:
         self._write = write
         self._wire = wire
         self._machine: Machine = wire.machine(self.stream)
+        self._sight = Sight(shared.access, shared.overlaid, who, wire.protocol)
+        self._machine.whose, self._machine.within = who.identity, self._sight.within
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._ending: Ending | None = None
@@ -178,6 +182,12 @@ class Session:
 
     async def run(self) -> Ending:
         """Serve the sink until the stream ends, and return how it did."""
+        if (served := self._shared.served) is not None:
+            self._sight.look(served, None)
+        if self._sight.shut:
+            news = self._shared.cache.turned_away(self.peer, self._wire.protocol, SHUT)
+            self._note_denied(news=news)
+            return Ending(End.DENIED, SHUT)
         who, protocol = self.who.identity, self._wire.protocol
         self._tell(self._report("connected", who=who, protocol=protocol), "sink connected")
         self.assign()
@@ -253,7 +263,7 @@ class Session:
 
     def _snapshot(self, node: Node | None = None) -> Snapshot | None:
         """Return what this sink is to hold: the newest, unless it refused a part of that."""
-        newest = self._shared.snapshot(self._machine.node or node)
+        newest = self._newest(self._machine.node or node)
         if self._refused and newest is not None:
             if newest.version == self._refused:
                 return self._good
@@ -261,14 +271,47 @@ class Session:
             self._tell(self._report("returned"), "sink follows again", logging.INFO)
         return newest
 
+    def _newest(self, node: Node | None) -> Snapshot | None:
+        """Return what this sink is shown now, by the policy that is in force."""
+        served, sight = self._shared.served, self._sight
+        if served is None:
+            return None
+        if sight.look(served, node):
+            self._rejudged()
+        return sight.of(served, node)
+
+    def _rejudged(self) -> None:
+        """Go by what may be received from now on."""
+        if self._good is not None:
+            self._good = self._sight.narrowed(self._good)
+        self.assign()
+        if self._sight.shut and self._ending is None:
+            self._note_denied(news=True)
+            self.end(Ending(End.DENIED, SHUT))
+
+    def _note_denied(self, collection: str = "", *, news: bool) -> None:
+        """Have the audit log know that nothing (of a *collection*) may be received, once."""
+        if not news:
+            return
+        told = Happening(
+            "refuse",
+            self.who.identity,
+            self.peer,
+            "refused",
+            "no rights",
+            {"protocol": self._wire.protocol, "sink": self._label}
+            | ({"collection": collection} if collection else {}),
+        )
+        self._shared.record(told)
+
     def assign(self) -> None:
         """Tell the cache which views take the sink, and so what it should have."""
-        views = self._shared.views(self._machine.node)
-        self._shared.cache.assign(self.stream, views=views, wanted=self._wanted)
+        sight, cache = self._sight, self._shared.cache
+        cache.assign(self.stream, views=sight.views, wanted=self._wanted, rights=sight.told)
 
     def _wanted(self, snapshot: Snapshot, requested: str, collection: str) -> str | None:
         """Return the version that the sink should have of what it calls *requested*, if any."""
-        seen = self._shared.seen(snapshot, self._machine.node)
+        seen = self._sight.of(snapshot, self._machine.node)
         return self._machine.wanted(seen, requested, collection)
 
     def retry(self) -> None:
@@ -279,7 +322,7 @@ class Session:
 
     def refuses(self, requested: str) -> bool:
         """Whether the sink refused, on this stream, a part of what is served to it now."""
-        served = self._shared.snapshot(self._machine.node)
+        served = self._newest(self._machine.node)
         return served is not None and self._machine.refuses(served, requested)
 
     def holdings(self) -> Iterator[Holding]:
@@ -328,7 +371,8 @@ class Session:
         return self._ending
 
     def _offer(self) -> Any | None:
-        return self._machine.offer(self._snapshot(), self._loop.time())
+        snapshot = self._snapshot()
+        return None if self._sight.shut else self._machine.offer(snapshot, self._loop.time())
 
     async def _pause(self) -> None:
         look = self._machine.next_look
@@ -375,6 +419,9 @@ class Session:
             mode = "incremental" if heard.incremental else "full state"
             holds = f", holding {heard.stated} resources" if heard.stated else ""
             holds = ", holding what is served" if heard.version else holds
+            if self._sight.denies(heard.collection):
+                news = self._shared.news(self._label, f"no rights to {name}")
+                self._note_denied(name, news=news)
             report = self._report("subscribed", heard, incremental=heard.incremental)
             self._tell(report, f"sink subscribed to {name}, {mode}{holds}")
         elif isinstance(heard, Acked):

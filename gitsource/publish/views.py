@@ -1,9 +1,10 @@
 """
-Which resources a node sees: the views of the settings, and the revision that a node asks for.
+Which resources a node sees: the views of the settings, its rights, and the revision it asks for.
 
 Rule: a node sees what the views that take it show together; without views in the settings it sees
-everything, and with some that all leave it out, nothing. Whatever the views say, a node that names
-its revision (`ISTIO_REVISION`) is not shown resources labelled for another one (`istio.io/rev`).
+everything, and with some that all leave it out, nothing. Of that it sees what it has a right to.
+Whatever these say, a node that names its revision (`ISTIO_REVISION`) is not shown resources that
+are labelled for another one (`istio.io/rev`).
 
 The mechanism: nodes that see the same have the same key, and what a key shows of a collection is
 made when somebody asks for it. The resources in it are those of the snapshot, so their bytes are
@@ -15,14 +16,15 @@ nodes asked for lately is kept. One `Views` serves one group of one cache. No I/
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
 from gitsource.model import Collection, Snapshot, content_digest, empty_collection
 from gitsource.publish.marks import (
     EVERYTHING,
+    Clauses,
     Item,
     Marked,
     Marks,
@@ -32,6 +34,8 @@ from gitsource.publish.marks import (
     visible,
 )
 from gitsource.publish.words import Node
+from gitsource.security.authorize import rights as authorize
+from gitsource.security.authorize.rights import Rights, Term
 from gitsource.selectors import NodeSelector
 from gitsource.settings import ViewResources, ViewRow
 
@@ -49,6 +53,8 @@ KEYS = 4096
 """Keys of which the snapshot is remembered."""
 LIVE = 4
 """Snapshots that may be asked for in turns without making anything anew."""
+WITHIN = 32
+"""Collections of which is remembered what there is a right to."""
 UNASKED = 2
 """What was not asked for in this many new snapshots is dropped."""
 
@@ -68,6 +74,8 @@ class ViewKey:
     """A bit for each different `resources` of the settings; EVERYTHING: all of them."""
     revision: str = ""
     """Resources labelled for another revision are left out; empty: none are."""
+    rights: Rights = authorize.EVERYTHING
+    """What is no more than this."""
 
 
 ALL = ViewKey(EVERYTHING)
@@ -100,17 +108,26 @@ class _Generation:
 class Views:
     """The views of the settings, and what they show of the snapshots of one group."""
 
-    def __init__(self, rows: Sequence[ViewRow], kept: Kept) -> None:
+    def __init__(
+        self, rows: Sequence[ViewRow], kept: Kept, rights: Iterable[ViewResources] = ()
+    ) -> None:
+        """*rights*: the selectors that rights may ask; others than these match nothing."""
         self._kept = kept
         self._nodes = [(row.name, NodeSelector(row.nodes)) for row in rows]
         different: dict[ViewResources, int] = {}
         self._bits = [1 << different.setdefault(row.resources, len(different)) for row in rows]
+        for resources in rights:
+            different.setdefault(resources, len(different))
+        self._at = different
         self._marks = Marks(tuple(different))
         self._asked_metadata = tuple(
             sorted({REVISION, *(key for row in rows for key, _ in row.nodes.metadata)})
         )
         self._keys: OrderedDict[tuple[str | None, ...], ViewKey] = OrderedDict()
-        self._shown: dict[tuple[str, int, str], _Shown] = {}
+        self._shown: dict[tuple[str, Clauses, str], _Shown] = {}
+        self._within: OrderedDict[tuple[int, Clauses], tuple[Collection, Collection]] = (
+            OrderedDict()
+        )
         self._changes: list[tuple[Collection, Marked, tuple[Item, ...]]] = []
         self._recent: deque[_Generation] = deque(maxlen=LIVE)
         self._number = 0
@@ -155,9 +172,14 @@ class Views:
 
     # ------------------------------------------------------------------ snapshots
 
-    def seen(self, snapshot: Snapshot, node: Node | None) -> Snapshot:
-        """Return what *node* sees of *snapshot*."""
-        return self.snapshot(snapshot, self.key(node))
+    def seen(
+        self, snapshot: Snapshot, node: Node | None, rights: Rights = authorize.EVERYTHING
+    ) -> Snapshot:
+        """Return what *node*, which has *rights*, sees of *snapshot*."""
+        key = self.key(node)
+        if not rights.everything:
+            key = replace(key, rights=rights)
+        return self.snapshot(snapshot, key)
 
     def snapshot(self, snapshot: Snapshot, key: ViewKey) -> Snapshot:
         """
@@ -173,7 +195,10 @@ class Views:
         if view is None:
             if len(seen) >= KEYS:  # nodes choose their revisions
                 seen.clear()
-            lines = (snapshot.version.encode(), f" {key.shown} {key.revision}".encode())
+            lines = (
+                snapshot.version.encode(),
+                f" {key.shown} {key.revision} {key.rights.group}".encode(),
+            )
             view = seen[key] = Snapshot(
                 snapshot.revision,
                 content_digest(lines),
@@ -193,6 +218,7 @@ class Views:
         for shown in self._shown.values():
             self._keep(shown.kept, None)
         self._shown.clear()
+        self._within.clear()
         self._marks.keep(())
         self._changes.clear()
         self._recent.clear()
@@ -203,6 +229,7 @@ class Views:
                 return generation
         self._number += 1
         self._changes.clear()
+        self._within.clear()
         self._marks.keep(snapshot.collections)
         for key in [k for k, one in self._shown.items() if one.asked < self._number - UNASKED]:
             self._keep(self._shown.pop(key).kept, None)
@@ -214,10 +241,10 @@ class Views:
 
     def collection(self, source: Collection, key: ViewKey) -> Collection:
         """Return what *key* shows of *source*; *source* itself if that is everything."""
-        bits = self._bits_in(source.name, key.shown)
-        if not bits:
+        clauses = self._clauses(source.name, key)
+        if clauses is None:
             return empty_collection(source.name)
-        if bits == EVERYTHING and not key.revision:
+        if not clauses and not key.revision:
             return source
         marked = self._marks.of(source)
         revision = key.revision
@@ -225,36 +252,84 @@ class Views:
             # So that nodes cannot make us keep one collection for each revision they think of.
             known = revision in marked.revisions
             revision = revision if known else OTHER if marked.revisions else ""
-        if bits == EVERYTHING and not revision:
+        if not clauses and not revision:
             return source
-        return self._current(marked, bits, revision)
+        return self._current(marked, clauses, revision)
 
-    def _bits_in(self, name: str, shown: int) -> int:
-        """Return which selectors of *shown* matter in the collection *name*."""
-        if shown == EVERYTHING:
-            return EVERYTHING
-        bits = 0
-        for at, selector in enumerate(self._marks.selectors):
-            if shown >> at & 1 and selector.concerns(name):
-                if selector.every_resource:
-                    return EVERYTHING
-                bits |= 1 << at
-        return bits
+    def denies(self, collection: str, rights: Rights) -> bool:
+        """Whether *rights* leave nothing of *collection*, whatever is in it."""
+        return self._clauses(collection, ViewKey(EVERYTHING, rights=rights)) is None
 
-    def _current(self, marked: Marked, bits: int, revision: str) -> Collection:
+    def within(self, collection: Collection, rights: Rights) -> Collection:
+        """
+        Return what there are *rights* to of *collection*, which may be of any time.
+
+        Resources without content are left in: nothing of them is ever sent.
+        """
+        clauses = self._clauses(collection.name, ViewKey(EVERYTHING, rights=rights))
+        if clauses is None:
+            return empty_collection(collection.name)
+        if not clauses:
+            return collection
+        known = self._within.get((id(collection), clauses))
+        if known is None:
+            gone = [
+                one.name
+                for one in collection
+                if one.wire and not visible(self._marks.mark(one), clauses, "")
+            ]
+            known = collection, collection.changed(gone, {}) if gone else collection
+            self._within[id(collection), clauses] = known
+            if len(self._within) > WITHIN:
+                self._within.popitem(last=False)
+        return known[1]
+
+    def _clauses(self, name: str, key: ViewKey) -> Clauses | None:
+        """Return which selectors matter in the collection *name*; None: nothing of it is seen."""
+        found = set()
+        if key.shown != EVERYTHING:
+            terms = [Term(resources) for resources, at in self._at.items() if key.shown >> at & 1]
+            found.add(self._clause(name, terms))
+        for clause in key.rights.clauses:
+            found.add(self._clause(name, clause))
+        if (0, 0) in found:
+            return None
+        return tuple(sorted(one for one in found if one is not None))
+
+    def _clause(self, name: str, terms: Iterable[Term]) -> tuple[int, int] | None:
+        """Return the bits that decide by *terms* in the collection *name*; None: all is seen."""
+        yes = no = 0
+        for term in terms:
+            at = self._at.get(term.resources)
+            selector = self._marks.selectors[at] if at is not None else None
+            if at is None or selector is None:
+                continue
+            if not selector.concerns(name):
+                if not term.meant:
+                    return None
+            elif selector.every_resource:
+                if term.meant:
+                    return None
+            elif term.meant:
+                yes |= 1 << at
+            else:
+                no |= 1 << at
+        return yes, no
+
+    def _current(self, marked: Marked, clauses: Clauses, revision: str) -> Collection:
         source = marked.source
         if self._retired:
-            return filtered(marked, bits, revision)
-        place = (source.name, bits, revision)
+            return filtered(marked, clauses, revision)
+        place = (source.name, clauses, revision)
         shown = self._shown.get(place)
         if shown is None:
-            result = self._one_for_all(source, filtered(marked, bits, revision))
+            result = self._one_for_all(source, filtered(marked, clauses, revision))
             shown = self._shown[place] = _Shown(source, result, self._number)
             self._keep(None, shown.kept)
         shown.asked = self._number
         if shown.source is not source:
             before = shown.kept
-            result = self._brought(shown, marked, bits, revision)
+            result = self._brought(shown, marked, clauses, revision)
             if result is not shown.result or len(result) == len(source):
                 result = self._one_for_all(source, result)
             shown.source, shown.result = source, result
@@ -265,12 +340,16 @@ class Views:
         if before is not now:
             self._kept.derived(before, now)
 
-    def _brought(self, shown: _Shown, marked: Marked, bits: int, revision: str) -> Collection:
+    def _brought(
+        self, shown: _Shown, marked: Marked, clauses: Clauses, revision: str
+    ) -> Collection:
         """Return what is *shown*, brought up to date."""
         items = self._items(shown.source, marked)
         if len(items) <= len(marked.source) // 4:
-            return brought(shown.result, items, partial(visible, bits=bits, revision=revision))
-        result = filtered(marked, bits, revision)
+            return brought(
+                shown.result, items, partial(visible, clauses=clauses, revision=revision)
+            )
+        result = filtered(marked, clauses, revision)
         return shown.result if result.resources == shown.result.resources else result
 
     def _items(self, before: Collection, marked: Marked) -> tuple[Item, ...]:

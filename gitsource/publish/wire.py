@@ -7,7 +7,7 @@ its streams, so that what they have in common is encoded once; a machine belongs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from gitsource.model import Collection, Snapshot
@@ -52,6 +52,10 @@ class Machine(Protocol):
 
     identity: Identity
     next_look: float | None
+    whose: str
+    """What the sink proved to be, which its identity begins with; empty if nothing."""
+    within: Callable[[Collection], Collection]
+    """What it may be sent now of a collection that it was shown at some time."""
 
     @property
     def node(self) -> Node | None:

@@ -18,8 +18,6 @@ from gitsource.security.spiffe_id import SCHEME, fault_of, fault_of_leaf
 if TYPE_CHECKING:
     from cryptography import x509
 
-NAMES = ("spiffe", "dns", "ip", "cn")
-"""What of a certificate can name its holder."""
 LONGEST_NAME = 255
 """Characters of a name that is no SPIFFE ID."""
 
@@ -33,9 +31,11 @@ class Rules:
     """What counts."""
 
     names: Sequence[str]
-    """Of `NAMES`, best first."""
+    """Of `sink_door_checks.NAMES`, best first."""
     authorities: Mapping[str, frozenset[bytes] | None]
     """Trust domain to who may vouch for it (certificates, DER); None: whom TLS takes."""
+    anything: frozenset[bytes] | None = None
+    """Who may vouch for names that are no SPIFFE IDs; None: the same."""
 
 
 def peer_of(chain: Sequence[bytes], rules: Rules, address: str, now: float) -> Peer:
@@ -57,6 +57,11 @@ def peer_of(chain: Sequence[bytes], rules: Rules, address: str, now: float) -> P
     # A resumed session was not verified anew.
     if ends < datetime.fromtimestamp(now, UTC):
         raise Unproved("certificate has expired")
+    # What does not count is nowhere in a peer, so no policy can go by it.
+    other = rules.anything is None or not rules.anything.isdisjoint(chain[1:])
+    dns = dns if other and "dns" in rules.names else ()
+    ips = ips if other and "ip" in rules.names else ()
+    common = common if other and "cn" in rules.names else ""
     said = {
         "spiffe": spiffe,
         "dns": f"dns:{dns[0]}" if dns else "",

@@ -20,13 +20,10 @@ from gitsource.observe.happenings import Fact, Happening, Record, unrecorded
 from gitsource.security.identity import Unproved
 from gitsource.security.material import Unusable, read_file
 from gitsource.security.peer import Peer
+from gitsource.sink_door_checks import ALGORITHMS
 
 log = logging.getLogger("gitsource.security")
 
-ALGORITHMS = frozenset(
-    ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-)
-"""How tokens may be signed at all: with a key whose public part is enough to check it."""
 LONGEST = 16 * 1024
 """Characters of a token."""
 BEARER = "bearer "

@@ -196,11 +196,22 @@ class SnapshotCache:
         """Note a stream that was not taken, or ended; returns whether that is news."""
         return self.endings.note(self._clock(), sink, peer, protocol, why)
 
-    def assign(self, stream: int, *, views: tuple[str, ...] | None, wanted: Wanted) -> None:
-        """Say which *views* take the sink of an open *stream*, and what it should have."""
+    def assign(
+        self,
+        stream: int,
+        *,
+        views: tuple[str, ...] | None,
+        wanted: Wanted,
+        rights: dict[str, Any] | None = None,
+    ) -> None:
+        """
+        Say which *views* take the sink of an open *stream*, and what it should have.
+
+        *rights*: what it may receive, for the status; None where everybody may receive everything.
+        """
         sink = self._sinks.get(stream)
         if sink is not None:
-            sink.views, sink.wanted = views, wanted
+            sink.views, sink.wanted, sink.rights = views, wanted, rights
 
     def _gone(self, stream: int) -> None:
         sink = self._sinks.pop(stream)

@@ -109,6 +109,8 @@ class SinkStatus:
     """By the name the sink uses."""
     views: tuple[str, ...] | None = None
     """The views that take it; None where there are no views."""
+    rights: dict[str, Any] | None = None
+    """What it may receive, and by which rules; None where everybody may receive everything."""
     wanted: Wanted | None = field(default=None, repr=False)
     """What it should have of a snapshot, if that is not simply what is in it."""
     returned: str = ""
@@ -140,6 +142,7 @@ class SinkStatus:
             "protocol": self.protocol,
             "connected_at": _rfc3339(self.connected_at),
             "views": None if self.views is None else list(self.views),
+            "rights": self.rights,
             "returned": self.returned or None,
             "collections": {
                 name: {

@@ -21,8 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitsource.addresses import is_private
+from gitsource.door_papers import papers_of
 from gitsource.errors import ConfigurationError
 from gitsource.listener import Listener, listen, load
+from gitsource.observe.happenings import Record, unrecorded
 from gitsource.observe.neutral import neutral, without_credentials
 from gitsource.settings import Webhook
 from gitsource.triggers.delivery import Delivery, Verdict
@@ -79,14 +82,23 @@ class Behind:
 
 
 async def serve_webhook(
-    settings: Webhook, behind: Behind, *, insecure: bool = False, deadline: float = DEADLINE
+    settings: Webhook,
+    behind: Behind,
+    *,
+    insecure: bool = False,
+    deadline: float = DEADLINE,
+    oldest: str = "1.3",
+    folder: Path | None = None,
+    record: Record = unrecorded,
 ) -> Listener:
     """
     Open the door that *settings* describe; close the listener that is returned to shut it.
 
-    *insecure*: without a file of secrets, whoever comes is believed.
+    *insecure*: without a file of secrets, whoever comes is believed. *oldest* is the oldest TLS
+    that is spoken, *folder* from where relative paths count.
 
-    Raises ConfigurationError if there is no secret, or the address cannot be bound.
+    Raises ConfigurationError if there is no secret, a certificate is no good, or the address cannot
+    be bound.
     """
     if settings.listen is None or (settings.secret_file is None and not insecure):
         raise ConfigurationError(
@@ -98,7 +110,20 @@ async def serve_webhook(
         log.warning("webhook deliveries are taken from anybody: insecure_webhook is set")
     await load("aiohttp.web")
     receiver = _Receiver(settings, behind, secrets, deadline)
-    return await listen(receiver.app(), settings.listen, "webhook.listen")
+    app = receiver.app()
+    if not (settings.cert and settings.key):
+        if not is_private(settings.listen):
+            log.warning("webhook deliveries come in without TLS (webhook.cert): a proxy ends it?")
+        return await listen(app, settings.listen, "webhook.listen")
+    base = folder or Path()
+    tls, closing = await papers_of(
+        "webhook", base / settings.cert, base / settings.key, record=record, oldest=oldest
+    )
+    try:
+        return await listen(app, settings.listen, "webhook.listen", tls=tls, closing=closing)
+    except BaseException:
+        closing()
+        raise
 
 
 class _Receiver:
@@ -304,3 +329,5 @@ async def _name_no_version(_request: web.Request, response: web.StreamResponse) 
     response.headers["Server"] = "gitsource"
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+    response.headers["Referrer-Policy"] = "no-referrer"

@@ -453,7 +453,7 @@ def test_a_server_that_listens_everywhere_is_asked_over_loopback(given, asked):
 def test_the_address_comes_from_the_config_file(door, capsys, tmp_path: Path):
     file = tmp_path / "gitsource.yaml"
     port = door.address.rpartition(":")[2]
-    file.write_text(f"listen:\n  admin: 0.0.0.0:{port}\n")
+    file.write_text(f"listen:\n  admin: 0.0.0.0:{port}\ninsecure: true\n")
     door.answer("/status", STATUS)
     code = main(["status", "--config", str(file), "--output", "json"])
 

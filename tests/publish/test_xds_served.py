@@ -16,9 +16,8 @@ from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
 from gitsource.publish.secret_files import SecretFiles
 from gitsource.publish.secrets import Overlay
-from gitsource.publish.views import Views
 from gitsource.refusals import Refusals
-from gitsource.settings import ViewLocality, ViewNodes, ViewResources, ViewRow
+from gitsource.settings import Authorization, ViewLocality, ViewNodes, ViewResources, ViewRow
 from gitsource.sinks import Sinks
 from raw_sink import PATIENCE, channel
 from raw_xds import CDS, EDS, LDS, LEDS, RDS, SDS, VHDS, RawXds, served, stored
@@ -45,9 +44,7 @@ def row_of(cache, node):
 
 def show(server, cache, *rows):
     """Have *server* show what the views *rows* say, as the app does."""
-    views = Views(rows, cache)
-    server.shared.shown = views.seen
-    server.shared.views = views.names
+    server.shared.access.configure(rows, Authorization(), guarded=False)
 
 
 # --------------------------------------------------------------------------- views

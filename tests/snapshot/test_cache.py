@@ -117,6 +117,7 @@ def test_status_has_a_row_for_each_open_stream(cache, tell):
         "protocol": "mcp",
         "connected_at": "2023-11-14T22:13:20.250Z",
         "views": None,
+        "rights": None,
         "returned": None,
         "collections": {
             T0: dict.fromkeys(("sent", "acked", "nacked", "error", "since", "note", "behind")),

@@ -18,7 +18,7 @@ from math import inf
 from gitsource.catalog import Catalog
 from gitsource.errors import ExchangeError, OverLimit
 from gitsource.model import Collection, Snapshot
-from gitsource.publish.content import Identity, Kept
+from gitsource.publish.content import Identity, Kept, identity_of, itself
 from gitsource.publish.exchange import PATIENCE, SETTLE
 from gitsource.publish.words import Acked, Error, Heard, Holding, Nacked, Node, Stale, Subscribed
 from gitsource.publish.xds import standing, subscription
@@ -67,7 +67,11 @@ class Ads:
         names: int = NAMES,
     ) -> None:
         self.identity: Identity = stream
-        """The node ID the client tells; until then the number of its stream."""
+        """By the node ID the client tells; until then the number of its stream."""
+        self.whose = ""
+        """What the client proved to be; empty if nothing."""
+        self.within: Callable[[Collection], Collection] = itself
+        """What the client may be sent of a collection of any time."""
         self.node: Node | None = None
         self.next_look: float | None = None
         """When `offer` may have something even if nothing happens before; None: it will not."""
@@ -158,7 +162,7 @@ class Ads:
             )
         self.node = node
         if node.id:
-            self.identity = node.id
+            self.identity = identity_of(self.whose, node.id)
 
     def _subscribed(self, request: Request, snapshot: Snapshot | None, now: float) -> Subscribed:
         """Take in the first request of a type, whatever nonce it carries."""
@@ -378,6 +382,7 @@ class Ads:
             bad=self._bad,
             refused=self._refused,
             last=self._last,
+            within=self.within,
             clusters=self._clusters,
             delta=self._delta,
             now=now,
@@ -396,12 +401,12 @@ class Ads:
         return self._kept.refused(self.identity, watch.collection, version)
 
     def _last(self, watch: Watch) -> Collection | None:
-        """Return what the client accepted last, if that is still kept."""
+        """Return what the client accepted last, if that is still kept and it may still have it."""
         if watch.has.names:
-            return watch.has
+            return self.within(watch.has)
         version = self._kept.last_accepted(self.identity, watch.collection)
         whole = self._kept.find(watch.collection, version) if version is not None else None
-        return None if whole is None else self._shelf.select(whole, watch.wanted)
+        return None if whole is None else self._shelf.select(self.within(whole), watch.wanted)
 
     def _response(self, one: Due) -> Response:
         watch, after = one.watch, one.after

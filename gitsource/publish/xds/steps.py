@@ -35,6 +35,7 @@ class Plan:
         bad: Callable[[Watch], frozenset[tuple[str, str]]],
         refused: Callable[[Watch, str], bool],
         last: Callable[[Watch], Collection | None],
+        within: Callable[[Collection], Collection],
         clusters: Callable[[], str],
         delta: bool,
         now: float,
@@ -44,6 +45,7 @@ class Plan:
         self.shelf = shelf
         self._refused = refused
         self.last = last
+        self._within = within
         self.delta = delta
         self.now = now
         self.patience = patience
@@ -78,7 +80,8 @@ class Plan:
             return self.whole(watch)
         known = self._targets.get(watch)
         if known is None:
-            known = self.shelf.excused(self.whole(watch), watch.expected, self._bad(watch))
+            has = self._within(watch.expected)
+            known = self.shelf.excused(self.whole(watch), has, self._bad(watch))
             self._targets[watch] = known
         return known
 
@@ -98,7 +101,8 @@ class Plan:
 
         The second is 0 if the first is all.
         """
-        target, has = self.target(watch), watch.expected
+        # What it may not have any more goes at once, and is not sent again with a complete set.
+        target, has = self.target(watch), self._within(watch.expected)
         stage = watch.type.stage
         if watch.first or has.version == target.version:
             return target, 0.0

@@ -123,7 +123,7 @@ def _sections(planned: Plan, look: Look) -> Iterator[tuple[str, Iterable[str]]]:
 
 
 def _contents(names: Sequence[str]) -> Iterator[str]:
-    if names:
+    if len(names) > 1:
         links = "".join(f'<li><a href="#{_anchor(name)}">{name}</a></li>' for name in names)
         yield f'<nav aria-label="Sections"><ul>{links}</ul></nav>'
 

@@ -1,8 +1,9 @@
 """
 Plans and findings as SARIF 2.1.0, for code scanning.
 
-Rule: what the base has already is said to be unchanged, what the head does away with to be absent,
-and a result is known again by its fingerprint, wherever in its file it stands. A message never
+Rule: everything that the head has is told, old findings too (``unchanged``), and nothing else:
+GitHub compares runs by itself and shows as open whatever it is sent, also what is said to be absent
+or suppressed. It refuses a whole file if one result has no place, so each has one. A message never
 becomes a link or a placeholder in somebody's viewer.
 """
 
@@ -20,19 +21,23 @@ from gitsource.report.formats import words
 from gitsource.report.formats.document import dumped
 from gitsource.report.formats.harmless import harmless
 from gitsource.report.formats.look import Look
-from gitsource.report.formats.told import Told, fingerprints, of_base, of_head, plain
+from gitsource.report.formats.told import Told, fingerprints, of_head, plain
 
 MOST_RESULTS = 5_000
 """GitHub shows no more of a run; the heaviest come first, the rest is counted."""
 
-_STATES = {"new": "new", "guard": "new", "old": "unchanged", "fixed": "absent"}
+SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+"""The standard's own name for its schema; GitHub asks for it."""
+
+_STATES = {"new": "new", "guard": "new", "old": "unchanged"}
 _PLACEHOLDER = re.compile(r"\{(\d+)\}")
 
 
-def plan(planned: Plan, look: Look) -> str:
-    """Return what *planned* found as one run."""
-    told = [*of_head(planned, look), *of_base(planned)]
-    run = _run(told, compared=True)
+def plan(planned: Plan, _look: Look) -> str:
+    """Return what *planned* found in the head as one run."""
+    run = _run(of_head(planned, Look(show_old=True)), compared=True, anchor=_anchor(planned))
     run["properties"] = {
         "base": planned.base.commit,
         "head": planned.head.commit,
@@ -44,19 +49,25 @@ def plan(planned: Plan, look: Look) -> str:
 
 def findings(found: Sequence[Finding], _files: int, _look: Look) -> str:
     """Return *found* as one run."""
-    return _log(_run(plain(found), compared=False))
+    return _log(_run(plain(found), compared=False, anchor="."))
+
+
+def _anchor(planned: Plan) -> str:
+    """Return a file that stands for the whole revision: one that the head touches, if it can be."""
+    changes = [each for collection in planned.collections for each in collection.changes]
+    touched = [each.file for each in changes if each.what != "removed" and each.file]
+    return (touched or [each.file for each in planned.findings if each.file] or ["."])[0]
 
 
 def _log(run: dict[str, Any]) -> str:
-    return dumped({"version": "2.1.0", "runs": [run]})
+    return dumped({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
-def _run(told: Sequence[Told], *, compared: bool) -> dict[str, Any]:
+def _run(told: Sequence[Told], *, compared: bool, anchor: str) -> dict[str, Any]:
     from importlib.metadata import version
 
-    # By itself a guard has no file, and what has none is shown last: it must not fall off the end.
-    heaviest = sorted(told, key=lambda each: (each.state == "fixed", *each.weight[:2]))
-    shown = heaviest[:MOST_RESULTS]
+    loud = [each for each in told if not each.finding.suppressed]
+    shown = sorted(loud, key=lambda each: each.finding.severity != "error")[:MOST_RESULTS]
     codes = sorted({each.finding.code for each in shown})
     places = {code: number for number, code in enumerate(codes)}
     run: dict[str, Any] = {
@@ -69,11 +80,11 @@ def _run(told: Sequence[Told], *, compared: bool) -> dict[str, Any]:
         },
         "columnKind": "unicodeCodePoints",
         "results": [
-            _result(each, places, fingerprint, compared=compared)
+            _result(each, places, fingerprint, compared=compared, anchor=anchor)
             for each, fingerprint in zip(shown, fingerprints(shown), strict=True)
         ],
     }
-    left = len(told) - len(shown)
+    left = len(loud) - len(shown)
     if left:
         note = {"level": "warning", "message": {"text": f"{left} further findings are left out"}}
         run["invocations"] = [{"executionSuccessful": True, "toolExecutionNotifications": [note]}]
@@ -93,7 +104,7 @@ def _rule(code: str) -> dict[str, Any]:
 
 
 def _result(
-    told: Told, places: dict[str, int], fingerprint: str, *, compared: bool
+    told: Told, places: dict[str, int], fingerprint: str, *, compared: bool, anchor: str
 ) -> dict[str, Any]:
     found = told.finding
     result: dict[str, Any] = {
@@ -102,29 +113,25 @@ def _result(
         "level": found.severity,
         "message": {"text": _text(found.message)},
         "partialFingerprints": {"gitsourceFinding/v1": fingerprint},
+        "locations": [{"physicalLocation": _location(found, anchor, of_a_revision=compared)}],
         "properties": {"resource": harmless(found.resource), "guard": told.state == "guard"},
     }
-    if found.file:
-        result["locations"] = [{"physicalLocation": _location(found, of_a_revision=compared)}]
     if compared:
         result["baselineState"] = _STATES[told.state]
-    if found.suppressed:
-        result["suppressions"] = [{"kind": "inSource"}]
     return result
 
 
-def _location(found: Finding, *, of_a_revision: bool) -> dict[str, Any]:
-    uri = quote(_bytes(found.file), safe="/")
+def _location(found: Finding, anchor: str, *, of_a_revision: bool) -> dict[str, Any]:
+    uri = quote(_bytes(found.file or anchor), safe="/")
     where: dict[str, Any]
     if uri.startswith("/") and not of_a_revision:
         where = {"artifactLocation": {"uri": f"file:///{uri.lstrip('/')}"}}
     else:
         # A path that began with two slashes would name a host.
-        where = {"artifactLocation": {"uri": uri.lstrip("/"), "uriBaseId": "%SRCROOT%"}}
-    if found.line:
-        where["region"] = {"startLine": found.line}
-        if found.column:
-            where["region"]["startColumn"] = found.column
+        where = {"artifactLocation": {"uri": uri.lstrip("/") or ".", "uriBaseId": "%SRCROOT%"}}
+    where["region"] = {"startLine": max(1, found.line)}
+    if found.column:
+        where["region"]["startColumn"] = found.column
     return where
 
 

@@ -130,9 +130,19 @@ def test_old_warnings_are_counted_unless_asked_for_and_old_errors_always_told() 
     error = Finding("o.yaml", 1, 1, "error", "GS301", "still broken")
     planned = replace(RICH, old=(*RICH.old, error))
 
-    for name in ("text", "markdown", "html", "github", "junit", "sarif"):
+    for name in ("text", "markdown", "html", "github", "junit"):
         told, whole = (report(name, planned, show_old=each) for each in (False, True))
         assert "no such gateway" not in told.replace("&#x27;", "'"), name
         assert "no such gateway" in whole, name
         assert "still broken" in told, name
     assert "1 old warning not shown" in report("text", planned)
+    for name in ("json", "gitlab", "sarif"):
+        assert "no such gateway" in report(name, planned), name
+
+
+def test_platforms_that_compare_by_themselves_are_not_told_what_is_fixed_or_suppressed() -> None:
+    for name in ("gitlab", "sarif"):
+        told = report(name, RICH)
+        assert "GS304" not in told, name
+        assert "GS202" not in told, name
+        assert "GS402" in told, name
