@@ -66,7 +66,8 @@ def judge_files(
     findings: list[Finding] = []
     files: dict[str, _File] = {}
     for root in paths:
-        for file in _walk(root, findings):
+        takes = _selecting(root, settings)
+        for file in _walk(root, findings, takes):
             files.setdefault(file.shown, file)
     catalog = catalog_for(settings, _schema_below(paths))
     seen = Seen(cache, paths)
@@ -302,8 +303,26 @@ def read_files(paths: Sequence[str], limit: int) -> Iterator[tuple[str, bytes | 
             raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _walk(root: Path, findings: list[Finding]) -> Iterator[_File]:
-    """Yield the files that *root* is or holds; what is no file is told to *findings*."""
+def _selecting(root: Path, settings: Settings) -> Callable[[str], bool]:
+    """
+    Return what tells whether a path below *root* counts, by `repository.include` and `ignore`.
+
+    Their patterns start where the repository does, if *root* is in one; else at *root*.
+    """
+    if not (settings.repository.include or settings.repository.ignore):
+        return lambda _below: True
+    from gitsource.git.selection import Selection
+
+    chosen = Selection(settings.repository.include, settings.repository.ignore)
+    real = Path(os.path.realpath(root))
+    folder = real if real.is_dir() else real.parent
+    top = next((at for at in (folder, *folder.parents) if (at / ".git").exists()), folder)
+    inside = "" if folder == top else f"{folder.relative_to(top).as_posix()}/"
+    return lambda below: chosen.takes(f"{inside}{below}")
+
+
+def _walk(root: Path, findings: list[Finding], takes: Callable[[str], bool]) -> Iterator[_File]:
+    """Yield the files that *root* is or holds and *takes* takes; no file: told to *findings*."""
     start = os.fspath(root)
     try:
         stat = os.stat(start)  # noqa: PTH116 - as below
@@ -312,7 +331,8 @@ def _walk(root: Path, findings: list[Finding]) -> Iterator[_File]:
             f"{root} does not exist", hint="name a file or a folder"
         ) from error
     if not root.is_dir():
-        yield _File(start, _harmless(start), start, Stat.of(stat))
+        if takes(root.name):
+            yield _File(start, _harmless(start), start, Stat.of(stat))
         return
     prefix = "" if start == os.curdir else f"{start.rstrip('/')}/"
     waiting = [""]
@@ -327,7 +347,7 @@ def _walk(root: Path, findings: list[Finding]) -> Iterator[_File]:
             below = f"{folder}{entry.name}"
             if entry.is_dir(follow_symlinks=False):
                 waiting += [f"{below}/"] if entry.name != ".git" else []
-            elif entry.name.lower().endswith(SUFFIXES):
+            elif entry.name.lower().endswith(SUFFIXES) and takes(below):
                 yield from _configuration(f"{prefix}{below}", below, entry, findings)
 
 

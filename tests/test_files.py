@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gitsource.errors import ConfigurationError
 from gitsource.files import judge_files
-from gitsource.settings import CollectionRow, Limits, Settings
+from gitsource.settings import CollectionRow, Limits, Repository, Settings, Words
 
 ROUTE = """\
 apiVersion: networking.istio.io/v1
@@ -96,3 +97,28 @@ def test_a_collection_by_path_counts_from_the_folder_that_was_named(tmp_path: Pa
     (finding,) = findings
     assert str(tmp_path / "repo/flags/a.yaml") == finding.file
     assert ("acme/v1/flags/flags/a", 1, 8) == (finding.resource, finding.line, finding.column)
+
+
+def test_patterns_of_files_that_count_start_where_the_repository_does(tmp_path: Path) -> None:
+    """As for the server, whichever folder or file of it is named."""
+    (tmp_path / ".git").mkdir()
+    for name in ("mesh/a.yaml", "mesh/examples/b.yaml", "other/c.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{")
+    chosen = Repository(include=Words(("/mesh/",)), ignore=Words(("examples/",)))
+    settings = replace(Settings(), repository=chosen)
+
+    found = [
+        sorted(Path(each.file).name for each in judge_files([tmp_path / where], settings)[0])
+        for where in ("", "mesh", "mesh/examples", "mesh/a.yaml", "mesh/examples/b.yaml", "other")
+    ]
+
+    assert [["a.yaml"], ["a.yaml"], [], ["a.yaml"], [], []] == found
+
+
+def test_outside_of_a_repository_such_patterns_start_at_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("{")
+    (tmp_path / "b.yaml").write_text("{")
+    settings = replace(Settings(), repository=Repository(ignore=Words(("/b.yaml",))))
+
+    assert ["a.yaml"] == [Path(each.file).name for each in judge_files([tmp_path], settings)[0]]
