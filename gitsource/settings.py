@@ -9,7 +9,7 @@ Unknown keys are errors. How values are read and merged is in `gitsource.configu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NewType, TypeAlias
 
 Seconds = NewType("Seconds", float)
@@ -813,3 +813,14 @@ class Settings:
     def repositories(self) -> tuple[Repository, ...]:
         """What is followed: the repository of each layer, or the single one."""
         return tuple(row.repository for row in self.layers) or (self.repository,)
+
+    def of_layer(self, row: LayerRow) -> Settings:
+        """Return these settings as they are for one layer, followed alone."""
+        trust = replace(self.trust, since=row.since)
+        return replace(self, repository=row.repository, trust=trust, layers=())
+
+    @property
+    def each(self) -> tuple[tuple[str, Settings], ...]:
+        """Name and settings of each layer; of a single repository, these under no name."""
+        rows = tuple((row.name, self.of_layer(row)) for row in self.layers)
+        return rows or (("", self),)

@@ -33,8 +33,8 @@ def doctor(output: str, *, strict: bool, config: Path | None, flags: dict[str, s
 
     With the settings that serve would have: the way to the Git host (name, connection, certificate
     or host key), credentials, the ref, whether the credentials could push (they should not),
-    signature policy, schemas, state directory, clock and ports. Nothing is changed, and a running
-    gitsource is not disturbed.
+    signature policy, schemas, state directory, clock and ports; with layers, of each. Nothing is
+    changed, and a running gitsource is not disturbed.
 
     Exit codes: 0 all is well, or warnings only; 1 something failed (with --strict also for
     warnings); 2 usage, or a setting is wrong.
@@ -44,7 +44,7 @@ def doctor(output: str, *, strict: bool, config: Path | None, flags: dict[str, s
     from gitsource.doctor.examine import examine
 
     settings = settings_for(config, flags)
-    if not settings.repository.url:
+    if not all(repository.url for repository in settings.repositories):
         raise ConfigurationError(
             "repository.url is not set",
             hint="set it in the config file, with --repository-url or GITSOURCE_REPOSITORY_URL",
@@ -67,7 +67,8 @@ def lines(check: Check, *, colour: bool) -> Iterator[str]:
     word, paint = _SHOWN.get(check.state, ("-", ""))
     shown = f"{word:<5}"
     lead = f"{check.name:<12} {click.style(shown, fg=paint) if colour and paint else shown} "
-    for line in _wrapped(check.text):
+    about = f"layer {check.layer}: " if check.layer else ""
+    for line in _wrapped(about + check.text):
         yield f"{lead}{line}"
         lead = " " * 19
     if check.hint:

@@ -50,6 +50,8 @@ class Check:
     hint: str = ""
     """The next step, if it is not ``ok``."""
     seconds: float = 0.0
+    layer: str = ""
+    """Which layer it is about, if it is about one."""
 
     def took(self, seconds: float) -> Check:
         """Return it with how long it took."""

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitsource.configuration import catalog_for
@@ -22,6 +23,7 @@ from gitsource.errors import ConfigurationError, GitsourceError, MirrorError
 from gitsource.git import changes, verbs
 from gitsource.git.address import Address, address
 from gitsource.git.command import Git
+from gitsource.git.mirror_files import folder_of
 from gitsource.git.objects import Objects
 from gitsource.git.signatures import Verifier, keys_of
 from gitsource.git.signed import MalformedError, of_commit
@@ -38,6 +40,31 @@ PROXIES = {
 def examine(settings: Settings, clock: Callable[[], float] = time.time) -> Iterator[Check]:
     """Yield what each check of `CHECKS` that applies comes to, as it is made."""
     yield from _timed(lambda: [_git()])
+    seen: list[_Seen] = []
+    for name, own in settings.each:
+        for one in _repository(name, own, clock, seen):
+            yield replace(one, layer=name)
+    yield from _timed(lambda: [_schemas(settings, seen[0].head)])
+    yield from _timed(lambda: [check.folder(probes.state_folder(Path(settings.state_dir)))])
+    hosts = [one for one in seen if one.reached and one.where.scheme in {"http", "https"}]
+    yield from _timed(lambda: [_clock((hosts or seen)[0], settings, clock)])
+    yield from _timed(lambda: [_ports(settings)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was found out about one repository."""
+
+    layer: str
+    where: Address
+    reached: bool
+    head: str
+
+
+def _repository(
+    layer: str, settings: Settings, clock: Callable[[], float], seen: list[_Seen]
+) -> Iterator[Check]:
+    """Yield the checks of one repository, and put to *seen* what others build on."""
     where = address(settings.repository.url)
     row = chosen(settings.credentials, where.url) or CredentialRow()
     reached = True
@@ -57,11 +84,8 @@ def examine(settings: Settings, clock: Callable[[], float] = time.time) -> Itera
     for name in ("ref", "read only"):
         if name not in told:
             yield Check(name, "skipped", "the repository is not read")
-    yield from _timed(lambda: [_signatures(settings, answers.head)])
-    yield from _timed(lambda: [_schemas(settings, answers.head)])
-    yield from _timed(lambda: [check.folder(probes.state_folder(Path(settings.state_dir)))])
-    yield from _timed(lambda: [_clock(settings, where, clock, reached=reached)])
-    yield from _timed(lambda: [_ports(settings)])
+    yield from _timed(lambda: [_signatures(settings, answers.head, layer)])
+    seen.append(_Seen(layer, where, reached, answers.head))
 
 
 def _timed(make: Callable[[], list[Check]]) -> Iterator[Check]:
@@ -155,11 +179,11 @@ def _tls(where: Address, row: CredentialRow, clock: Callable[[], float], *, thro
 # --------------------------------------------------------------------------- the repository
 
 
-def _signatures(settings: Settings, head: str) -> Check:
+def _signatures(settings: Settings, head: str, layer: str) -> Check:
     trust = settings.trust
     if trust.mode == "none":
         return Check("signatures", "ok", "none are asked for (trust.mode)")
-    objects = _mirror(settings)
+    objects = _mirror(settings, layer)
     try:
         with closing(Verifier(keys_of(trust))) as verifier:
             if not head or objects is None or not objects.has(head):
@@ -190,7 +214,13 @@ def _mark(objects: Objects, head: str, verifier: Verifier) -> Mark:
 
 
 def _schemas(settings: Settings, head: str) -> Check:
-    """Load the collections; what the repository has of them is read from the mirror, if it can."""
+    """
+    Load the collections; what the repository has of them is read from the mirror, if it can.
+
+    Layers have no say in them.
+    """
+    if settings.layers:
+        return _own_schemas(settings)
     objects = _mirror(settings)
     missing: list[str] = []
     limit = settings.limits.file_bytes
@@ -217,13 +247,25 @@ def _schemas(settings: Settings, head: str) -> Check:
     finally:
         if objects is not None:
             objects.close()
+    return _loaded(settings)
+
+
+def _own_schemas(settings: Settings) -> Check:
+    try:
+        catalog_for(settings, lambda _name: None)
+    except ConfigurationError as error:
+        return Check("schemas", "failed", str(error), error.hint or "mend collections")
+    return _loaded(settings)
+
+
+def _loaded(settings: Settings) -> Check:
     rows = len(settings.collections)
     return Check("schemas", "ok", f"{rows} collections of the settings load" if rows else
                  "the built-in collections alone")  # fmt: skip
 
 
-def _mirror(settings: Settings) -> Objects | None:
-    folder = Path(settings.state_dir) / "mirror.git"
+def _mirror(settings: Settings, layer: str = "") -> Objects | None:
+    folder = folder_of(Path(settings.state_dir), layer)
     if not os.access(folder / "HEAD", os.R_OK):
         return None
     return Objects(Git(timeout=probes.PATIENCE), folder)
@@ -232,14 +274,13 @@ def _mirror(settings: Settings) -> Objects | None:
 # --------------------------------------------------------------------------- this machine
 
 
-def _clock(
-    settings: Settings, where: Address, clock: Callable[[], float], *, reached: bool
-) -> Check:
-    if where.scheme in {"http", "https"} and reached:
+def _clock(seen: _Seen, settings: Settings, clock: Callable[[], float]) -> Check:
+    where = seen.where
+    if where.scheme in {"http", "https"} and seen.reached:
         theirs = probes.date(where.scheme, where.host, where.port)
         if theirs is not None:
             return check.skew(theirs, clock(), where.host)
-    objects = _mirror(settings)
+    objects = _mirror(settings, seen.layer)
     if objects is not None:
         try:
             head = objects.at(verbs.HEAD_REF)

@@ -165,7 +165,11 @@ def state_folder(path: Path) -> Folder:
         writable=os.access(path, os.W_OK | os.X_OK, effective_ids=True)
         and not space.f_flag & os.ST_RDONLY,
         free=space.f_bavail * space.f_frsize,
-        mirror=sum(_length(file) for file in (path / "mirror.git").rglob("*")),
+        mirror=sum(
+            _length(file)
+            for folder in (path / "mirror.git", path / "mirrors")
+            for file in folder.rglob("*")
+        ),
         locked=_locked(path / "lock"),
     )
 

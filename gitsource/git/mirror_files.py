@@ -17,6 +17,11 @@ MARKER = "gitsource-mirror"
 _VERSION = 1
 
 
+def folder_of(state: Path, layer: str = "") -> Path:
+    """Return where the mirror is in the state directory *state*; of a layer, its own."""
+    return state / "mirrors" / f"{layer}.git" if layer else state / "mirror.git"
+
+
 def marker(folder: Path) -> dict[str, str] | None:
     """Return what the marker says; None if *folder* is no whole mirror of this version."""
     if folder.is_symlink():

@@ -15,6 +15,7 @@ from gitsource.errors import ConfigurationError
 from gitsource.git.command import Git
 from gitsource.git.credentials import for_settings
 from gitsource.git.mirror import Mirror
+from gitsource.git.mirror_files import folder_of
 from gitsource.git.process import Limits
 from gitsource.settings import Repository, Settings
 
@@ -37,11 +38,6 @@ def mirrors(settings: Settings) -> Mirrors:
         except ConfigurationError as error:
             raise ConfigurationError(f"layer {row.name}: {error}", hint=error.hint) from error
     return found
-
-
-def folder_of(state: Path, layer: str) -> Path:
-    """Return where the mirror of *layer* is (empty: the only one there is)."""
-    return state / "mirrors" / f"{layer}.git" if layer else state / "mirror.git"
 
 
 def packed(made: Mirrors) -> int:

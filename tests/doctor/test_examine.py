@@ -19,6 +19,7 @@ from gitsource.doctor.examine import examine
 from gitsource.settings import (
     CollectionRow,
     CredentialRow,
+    LayerRow,
     Listen,
     Repository,
     Settings,
@@ -285,3 +286,32 @@ def test_nothing_is_left_behind(settings, upstream):
     found(settings, upstream.url)
 
     assert before == left()
+
+
+def test_each_layer_is_looked_at_and_the_rest_once(settings, upstream):
+    gone = upstream.folder.with_name("gone.git").as_uri()
+    layers = (
+        LayerRow("low", Repository(upstream.url)),
+        LayerRow("top", Repository(upstream.url, ref="missing")),
+        LayerRow("lost", Repository(gone)),
+    )
+
+    checks = list(examine(replace(settings, layers=layers)))
+
+    assert [("low", "ok"), ("top", "failed"), ("lost", "skipped")] == [
+        (check.layer, check.state) for check in checks if check.name == "ref"
+    ]
+    assert ["", "", "", "", ""] == [
+        check.layer
+        for check in checks
+        if check.name in {"git", "schemas", "state", "clock", "ports"}
+    ]
+
+
+def test_a_schema_that_only_a_layer_could_have_is_missing(settings, upstream):
+    rows = (CollectionRow("acme/v1/x", api_version="acme/v1", kind="X", schema="x.json"),)
+    layers = (LayerRow("low", Repository(upstream.url)),)
+
+    checks = list(examine(replace(settings, layers=layers, collections=rows)))
+
+    assert ["failed"] == [check.state for check in checks if check.name == "schemas"]

@@ -8,7 +8,7 @@ the layer, and once, as long as neither moves. For the worker thread alone.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gitsource.build import Builder
@@ -51,7 +51,7 @@ class Layer:
     def __init__(self, ground: Ground, settings: Settings, row: LayerRow, mirror: Mirror) -> None:
         self.name = row.name
         self.row = row
-        self.settings = own(settings, row)
+        self.settings = settings.of_layer(row)
         self.mirror = mirror
         self.opened = False
         self.head: Revision | None = None
@@ -244,14 +244,3 @@ class Layer:
         """Return what its commits between two compositions confirm."""
         old, new = (each.revision.commit_of(self.name) for each in (before, after))
         return self.mirror.objects.confirmations(old or None, new) if new != old else ""
-
-
-def own(settings: Settings, row: LayerRow) -> Settings:
-    """Return *settings* as they are for one layer."""
-    trust = replace(settings.trust, since=row.since)
-    return replace(settings, repository=row.repository, trust=trust, layers=())
-
-
-def first(layers: Mapping[str, Layer], wanted: Callable[[Layer], bool]) -> Layer | None:
-    """Return the lowest of *layers* that is *wanted*."""
-    return next((layer for layer in layers.values() if wanted(layer)), None)
