@@ -16,7 +16,8 @@ GROUP := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["depe
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full lint types imports docs generated unit full bench wheel clean
+.PHONY: help demo test test-full lint types imports docs generated supply sbom audit unit full bench \
+  wheel clean
 
 help:
 	@sed -n '3,6s/^# *//p' $(MAKEFILE_LIST)
@@ -36,7 +37,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	@$(BIN)/python demo/run.py
 
-test: $(STAMP) lint types imports generated docs unit
+test: $(STAMP) lint types imports generated docs supply unit
 
 test-full: test full
 
@@ -53,6 +54,15 @@ imports: $(STAMP)
 generated: $(STAMP)
 	$(BIN)/python proto/generate.py --check
 	$(BIN)/python schemas/generate.py --check
+
+# What an installation consists of, and what is wrong with it; no network is asked (supply/README.md).
+supply: sbom audit
+
+sbom: $(STAMP)
+	$(BIN)/python supply/sbom.py dist/gitsource.cdx.json
+
+audit: $(STAMP)
+	$(BIN)/python supply/audit.py
 
 docs: $(STAMP)
 	$(BIN)/pytest tests/docs
