@@ -17,7 +17,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree as ET
 
+import cmarkgfm
+import comrak
 import jsonschema_rs
+from cmarkgfm.cmark import Options
 from markdown_it import MarkdownIt
 
 from hostile_plans import SIGN
@@ -205,6 +208,7 @@ OF_A_PAGE = {
     *("table", "caption", "thead", "tbody", "tr", "th", "td", "details", "summary"),
 }
 OF_A_COMMENT = {"table", "tr", "th", "td", "code", "details", "summary", "p"}
+RENDERED = {"pre", "h3", "h4", "ul", "li", "em", "strong"}
 ATTRIBUTES = {
     *("lang", "charset", "http-equiv", "content", "name", "id", "class", "scope", "href", "open"),
     "aria-label",
@@ -248,6 +252,27 @@ def check_markdown(told: str) -> None:
             assert child.type in _INLINE
             assert child.type == "code_inline" or SIGN not in child.content
     assert SIGN in told
+    for rendered in (_of_github(told), _of_gitlab(told)):
+        read = read_html(rendered, OF_A_COMMENT | RENDERED)
+        assert not [text for tag, text in read.texts if tag != "code" and SIGN in text]
+        assert {name for _tag, name, _value in read.attributes} <= {"colspan", "class", "lang"}
+
+
+def _of_github(told: str) -> str:
+    """Return the HTML that GitHub's reader makes of *told*, before anything is cleaned."""
+    extensions = ["table", "autolink", "tagfilter", "strikethrough", "tasklist"]
+    options = Options.CMARK_OPT_UNSAFE
+    return cmarkgfm.markdown_to_html_with_extensions(told, options, extensions)
+
+
+def _of_gitlab(told: str) -> str:
+    """Return the HTML that GitLab's reader makes of *told*, before anything is cleaned."""
+    extensions = comrak.ExtensionOptions()
+    for name in ("autolink", "table", "strikethrough", "tasklist", "footnotes", "math_dollars"):
+        setattr(extensions, name, True)
+    options = comrak.RenderOptions()
+    options.unsafe_ = True
+    return comrak.render_markdown(told, extension_options=extensions, render_options=options)
 
 
 _BLOCKS = {"html_block", "inline", "fence"} | {

@@ -50,8 +50,12 @@ _LINES = 60
 _BLOCK = 12_000
 """Characters on one resource."""
 
+_RUN = 40
+"""Backticks in a row that a fence can outdo: GitHub's reader takes no code span of more than 80."""
+
 _ENDS = {"clean": "✅", "findings": "⛔", "guarded": "✋"}
 _RUNS = re.compile("`+")
+_LONG_RUNS = re.compile(f"`{{{_RUN},}}")
 
 
 def plan(planned: Plan, look: Look) -> str:
@@ -130,10 +134,15 @@ def _length(text: str) -> int:
 
 def _code(text: str, most: int) -> str:
     """Return *text* as a code span that nothing in it can end."""
-    told = harmless(text, most) or "(empty)"
+    told = _tamed(harmless(text, most)) or "(empty)"
     fence = _fence(told, 1)
     # A blank at each end is taken off again; it keeps backticks apart from the fence.
     return f"{fence} {told} {fence}" if "`" in told or told[0] == " " else f"{fence}{told}{fence}"
+
+
+def _tamed(text: str) -> str:
+    """Return *text* with the backticks escaped of which there are too many in a row."""
+    return _LONG_RUNS.sub(lambda run: "\\x60" * len(run[0]), text)
 
 
 def _fence(text: str, least: int) -> str:
@@ -276,7 +285,7 @@ def _block(change: ResourceChange) -> str:
         facts.append(f"moved from {_html(change.file_before, _NAME)}")
     summary = f"{html.escape(words.SIGNS[change.what])} {change.what} {' '.join(facts)}"
     told, more = lines(change, _LINES)
-    diff = [f"{each.sign} {each.text}\n" for each in told]
+    diff = [f"{each.sign} {_tamed(each.text)}\n" for each in told]
     while sum(map(_length, diff)) > _BLOCK:
         more += len(diff) - len(diff) * 3 // 4
         diff = diff[: len(diff) * 3 // 4]
