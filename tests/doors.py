@@ -122,6 +122,13 @@ async def got(call, collection=VS):
     return mcp_pb2.Resources.FromString(answer)
 
 
+async def acked(call, push):
+    """Accept *push*."""
+    request = mcp_pb2.RequestResources(collection=push.collection, response_nonce=push.nonce)
+    request.sink_node.id = "sink"
+    await call.write(request.SerializeToString())
+
+
 def refusal(call):
     return AssertionError(f"no push: {call!r}")
 

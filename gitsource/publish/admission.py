@@ -49,10 +49,6 @@ class Bucket:
         self._left -= 1.0
         return True
 
-    def give(self) -> None:
-        """Allow one more: it was asked for."""
-        self._left = min(self._burst, self._left + 1.0)
-
 
 class Admission:
     """Who is in, and who else may be."""

@@ -237,12 +237,14 @@ class Session:
 
     def _heard(self, data: bytes) -> None:
         self._shared.memory.moved(len(data))
-        if not self._requests.take(self._loop.time()):
-            most = self._shared.limits.requests
-            raise OverLimit(f"more than {most} requests a second (limits.requests)")
         request, node = self._wire.told(data)
         snapshot, known = self._snapshot(node), self._machine.node
         heard = self._machine.receive(request, snapshot, self._loop.time())
+        # Answers to pushes are as many as those.
+        answer = isinstance(heard, Acked | Nacked)
+        if not answer and not self._requests.take(self._loop.time()):
+            most = self._shared.limits.requests
+            raise OverLimit(f"more than {most} requests a second (limits.requests)")
         if known is None and self._machine.node is not None:
             self.assign()
         self._tell_heard(heard)
@@ -386,7 +388,6 @@ class Session:
     async def _send(self, push: Any) -> None:
         message = self._wire.encode(push)
         self._machine.sent(push, self._loop.time())
-        self._requests.give()  # it is to be answered
         self._tell_sent(push, len(message))
         try:
             async with asyncio.timeout(self._shared.limits.stalled) as self._deadline:

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from doors import eventually, got, knocking, open_door, outcome, secured
+from doors import acked, eventually, got, knocking, open_door, outcome, secured
+from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.settings import Identity, TrustDomain
 from serving import resource, snapshot
 from svids import DOMAIN, Mesh, spiffe
@@ -14,20 +15,10 @@ MESH = Mesh()
 
 async def pushed(door, call):
     """Publish something new and return what comes of it on an open stream."""
-    from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
-
     door.cache.set("default", snapshot(resource("a/new", "v9")))
     async with asyncio.timeout(10):
         answer = mcp_pb2.Resources.FromString(await call.read())
     return [one.metadata.name for one in answer.resources]
-
-
-async def acked(call, push):
-    from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
-
-    request = mcp_pb2.RequestResources(collection=push.collection, response_nonce=push.nonce)
-    request.sink_node.id = "sink"
-    await call.write(request.SerializeToString())
 
 
 async def test_a_new_server_certificate_drops_no_stream_and_counts_for_new_ones(tmp_path):

@@ -64,7 +64,7 @@ def why(tokens, text):
 @pytest.mark.parametrize(
     "made",
     [
-        lambda: token(),
+        token,
         lambda: token(RSA, "two", "RS256"),
         lambda: token(aud=["other", AUDIENCE]),
         lambda: token(exp=int(time.time()) - 10),  # within the skew
