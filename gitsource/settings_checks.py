@@ -98,6 +98,7 @@ def check(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
     """Yield what is wrong with *settings*; *found* were given, the rest are defaults."""
     yield from _bounds(found)
     yield from _repository(found)
+    yield from _layers(settings, found)
     yield from _together(settings, found)
     for key, path, text in (*door_faults(settings), *sink_door_faults(settings)):
         if one := found.get(key):
@@ -106,8 +107,6 @@ def check(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
     if (namespace := found.get("default_namespace")) and not LABEL.fullmatch(namespace.value):
         text = "expected a namespace: lower-case letters, digits and dashes, at most 63"
         yield Fault(namespace.place(), "default_namespace", text)
-    if rows := found.get("layers"):
-        yield from _layers(settings, rows, found)
     if rows := found.get("collections"):
         yield from _collections(settings.collections, rows)
     if views := found.get("views"):
@@ -165,8 +164,11 @@ def _followed(found: Mapping[str, Found]) -> Iterator[Fault]:
             yield Fault(branch.place(), "repository.branch", text)
 
 
-def _layers(settings: Settings, rows: Found, found: Mapping[str, Found]) -> Iterator[Fault]:
+def _layers(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
     """Judge each layer as a repository of its own, and what they leave no place for."""
+    rows = found.get("layers")
+    if rows is None:
+        return
     if settings.layers:
         for key, one in found.items():
             if key.startswith("repository.") and one.value:

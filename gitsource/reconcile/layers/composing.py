@@ -8,7 +8,7 @@ by commits of the very layer whose resources are gone: nobody confirms what anot
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -81,7 +81,7 @@ class Composer:
             else None
             for name, layer in self.layers.items()
         }
-        return composition_of(revisions)
+        return composition_of(revisions, chosen.keys())
 
     # ------------------------------------------------------------------ references
 
@@ -192,18 +192,26 @@ class Composer:
         return lambda what, collection: (what, collection) in words or (what, ALL) in words
 
 
-def composition_of(revisions: Mapping[str, Revision | None]) -> Revision:
-    """Return the composition of the layers' *revisions*, which the newest commit stands for."""
+def composition_of(
+    revisions: Mapping[str, Revision | None], moved: Collection[str] = ()
+) -> Revision:
+    """
+    Return the composition of the layers' *revisions*.
+
+    The newest commit of those that *moved* (none: of all) stands for it with date, author, subject.
+    """
     rows = tuple(
         LayerRevision(name, each.commit if each is not None else "")
         for name, each in revisions.items()
     )
-    known = [(name, each) for name, each in revisions.items() if each is not None]
-    name, newest = max(known, key=lambda pair: pair[1].committed_at, default=("", None))
-    if newest is None:
-        return Revision(composed_id(rows), "", 0, layers=rows)
-    subject = f"{name}: {newest.subject}" if newest.subject else ""
     commit = composed_id(rows)
+    known = {name: each for name, each in revisions.items() if each is not None}
+    leading = [name for name in known if name in moved] or list(known)
+    if not leading:
+        return Revision(commit, "", 0, layers=rows)
+    name = max(leading, key=lambda each: known[each].committed_at)
+    newest = known[name]
+    subject = f"{name}: {newest.subject}" if newest.subject else ""
     return Revision(commit, "", newest.committed_at, newest.author, subject, rows)
 
 
