@@ -8,11 +8,10 @@ the commands whose answer is an exit code: validate, dry-run, sink, wait).
 
 from __future__ import annotations
 
-import difflib
+import contextlib
 import gc
 import os
 import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import NamedTuple
@@ -142,6 +141,8 @@ class LazyGroup(click.Group):
         """Return the subcommand that *args* name, or say which one may have been meant."""
         known = self.list_commands(ctx)
         if args and not args[0].startswith("-") and args[0] not in known:
+            import difflib
+
             near = difflib.get_close_matches(args[0], known, n=1)
             guess = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"No such command {args[0]!r}.{guess}", ctx)
@@ -155,10 +156,21 @@ class LazyGroup(click.Group):
 
 def _version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click's signature
     if asked:
-        from importlib.metadata import version
-
-        click.echo(f"gitsource {version('gitsource')}")
+        click.echo(f"gitsource {_installed()}")
         ctx.exit()
+
+
+def _installed() -> str:
+    """Return the version, by the name of the folder that says what was installed."""
+    # importlib.metadata would take longer than all the rest: it loads the parser of mails.
+    for folder in filter(None, sys.path):
+        with contextlib.suppress(OSError):
+            for name in os.listdir(folder):  # noqa: PTH208 - hundreds of Path objects cost
+                if name.startswith("gitsource-") and name.endswith(".dist-info"):
+                    return name.removeprefix("gitsource-").removesuffix(".dist-info")
+    from importlib.metadata import version
+
+    return version("gitsource")
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -202,6 +214,8 @@ def main(args: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception:  # noqa: BLE001 - the last net: a bug must not look like findings (1)
+        import traceback
+
         traceback.print_exc()
         click.echo("gitsource: this is a bug in gitsource: please report it", err=True)
         return 70

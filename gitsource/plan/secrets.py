@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from gitsource.model import FieldPath
@@ -68,11 +69,16 @@ def _told(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
-def hidden(value: Any, places: Iterable[FieldPath] = ()) -> Any:
-    """Return the JSON *value* with all that must not be shown hidden, *places* among it."""
+def hidden(value: Any) -> Any:
+    """Return the JSON *value* with all that must not be shown hidden."""
+    return _without(value)
+
+
+def marked(value: Any, places: Iterable[FieldPath]) -> Any:
+    """Return *value* with what stands at *places* hidden; it is changed itself."""
     for place in places:
         _hide(value, place)
-    return _without(value)
+    return value
 
 
 def _hide(value: Any, place: FieldPath) -> None:
@@ -83,6 +89,11 @@ def _hide(value: Any, place: FieldPath) -> None:
 
 
 def _without(value: Any) -> Any:
+    if isinstance(value, str):
+        # Most texts have nothing of what makes one a secret, and telling so has to be cheap.
+        if (":" in value or " " in value) and _PLAIN.search(value[:LOOKED_AT]):
+            return Hidden.of(value)
+        return value
     if isinstance(value, dict):
         return {
             key: _covered(inner) if called_secret(key) else _without(inner)
@@ -90,8 +101,6 @@ def _without(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [_without(inner) for inner in value]
-    if isinstance(value, str) and _PLAIN.search(value[:LOOKED_AT]):
-        return Hidden.of(value)
     return value
 
 
@@ -106,6 +115,7 @@ def _covered(value: Any) -> Any:
     return Hidden.of(value)
 
 
+@lru_cache(4096)
 def called_secret(key: str) -> bool:
     """Tell whether a secret stands under *key*, by its name: ``clientSecret``, ``api-key``."""
     words = [word.lower() for word in _WORDS.findall(key[-200:].rpartition("/")[2])]

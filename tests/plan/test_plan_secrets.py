@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gitsource.plan.secrets import Hidden, called_secret, canonical, hidden
+from gitsource.plan.secrets import Hidden, called_secret, canonical, hidden, marked
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_texts_that_are_none_are_shown(text) -> None:
 
 
 def test_places_that_are_told_are_hidden() -> None:
-    found = hidden({"a": {"b": [{"inlineString": "key"}], "c": 1}}, [("a", "b", 0, "inlineString")])
+    found = marked({"a": {"b": [{"inlineString": "key"}], "c": 1}}, [("a", "b", 0, "inlineString")])
 
     assert isinstance(found["a"]["b"][0]["inlineString"], Hidden)
     assert 1 == found["a"]["c"]
