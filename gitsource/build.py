@@ -36,6 +36,7 @@ from gitsource.model import Document, Finding, Origin, Problem, Resource, TreeEn
 from gitsource.parse import Limits, locate, parse
 from gitsource.references.foreign import foreign
 from gitsource.references.kinds import facts_of
+from gitsource.security.authorize import documents as sink_policies
 from gitsource.snapshot.blobs import BlobCache, Key
 from gitsource.snapshot.build import FileState
 from gitsource.validate import lists, strangers, suppression
@@ -286,7 +287,7 @@ def _encoded(
     except EncodeProblem as error:
         return None, (unquoted(error.problem) if kind.envoy else error.problem,)
     if not (kind.builtin or kind.envoy):
-        return encoded, ()
+        return encoded, sink_policies.problems(value, kind)
     subject = Subject(
         encoded.message,
         value.get("spec") or {},

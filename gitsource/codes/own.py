@@ -307,6 +307,18 @@ ROWS = table(
         "for it, or set gateway_api",
     ),
     Code(
+        "GS317",
+        "warning",
+        "rules that do not count",
+        "put the SinkPolicy into a file that authorization.repository_file matches, or remove it",
+    ),
+    Code(
+        "GS318",
+        "error",
+        "rule that cannot hold",
+        "mend the rule as the message says: docs/authorization.md tells what a rule may say",
+    ),
+    Code(
         "GS320",
         "error",
         "unknown type in @type",

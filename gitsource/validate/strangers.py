@@ -14,6 +14,7 @@ from typing import Any
 
 from gitsource.catalog import Catalog
 from gitsource.model import Problem, shown
+from gitsource.security.authorize.documents import API_VERSION, KIND
 
 GATEWAY_API = frozenset(("gateway.networking.k8s.io", "gateway.networking.x-k8s.io"))
 """Groups of the Gateway API, experimental kinds included."""
@@ -27,6 +28,9 @@ def told(value: Any, catalog: Catalog) -> Problem | None:
     """Say what is to be told of the document *value*, which no collection takes; None: nothing."""
     named, group_version = value.get("kind"), value.get("apiVersion")
     group = group_version.rpartition("/")[0] if isinstance(group_version, str) else ""
+    if (group_version, named) == (API_VERSION, KIND):
+        message = "counts for nothing here: only the files of authorization.repository_file do"
+        return Problem("GS317", f"this {KIND} {message}", ("kind",), "warning")
     groups = _istio(catalog)
     if any(group in found for found in groups.values()):
         flaw = _of_istio(value, named, group, groups)

@@ -63,6 +63,8 @@ ELSEWHERE = {
     "GS305": "depends on a setting",
     "GS307": "takes what JSON can hold and YAML cannot",
     "GS311": "is about the schema of a user's collection",
+    "GS317": "is about where a file stands: tests/security/authorize",
+    "GS318": "takes a file that the settings name: tests/security/authorize",
     "GS320": "takes a collection whose body is a message of the user's, or of Envoy's",
     "VS-91": "takes a body of a megabyte",
     "VS-92": "takes a body of a hundred kilobytes",
