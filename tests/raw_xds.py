@@ -88,11 +88,11 @@ def served(contents, commit="c"):
 class RawXds:
     """One stream."""
 
-    def __init__(self, connection, node="", *, delta=False, **node_fields):
+    def __init__(self, connection, node="", *, delta=False, headers=None, **node_fields):
         self.delta = delta
         self.node = {"id": node, **node_fields} if node or node_fields else None
         method = "DeltaAggregatedResources" if delta else "StreamAggregatedResources"
-        self.call = connection.stream_stream(ADS + method)()
+        self.call = connection.stream_stream(ADS + method)(metadata=headers)
         self.held = {}
         self.nonces = {}
         self.bytes = 0

@@ -27,13 +27,13 @@ def snapshot(*resources, collection=VS, **others):
 
 
 @contextlib.asynccontextmanager
-async def serving(first=None, catalog=Catalog, keepalive=30.0, metadata=(), **limits):
+async def serving(first=None, catalog=Catalog, keepalive=30.0, metadata=(), entry=None, **limits):
     """Serve *first*, if given, until the block ends; yields the cache and the server."""
     cache = SnapshotCache()
     if first is not None:
         cache.set("default", first)
     bounds = replace(Limits(), **limits)
-    how = {"keepalive": keepalive, "metadata": metadata}
+    how = {"keepalive": keepalive, "metadata": metadata, "entry": entry}
     server = McpServer(cache, catalog, Address("127.0.0.1:0"), bounds, **how)
     await server.start()
     try:

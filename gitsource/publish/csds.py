@@ -2,8 +2,9 @@
 `envoy.service.status.v3.ClientStatusDiscoveryService`: what xDS clients have, in xDS's own words.
 
 Rule: the facts of `gitsource sinks show`, told from the source's side: sent, accepted, refused.
-A client's own view of itself is asked of the client. Key material is never told. The messages are
-Envoy's, loaded when somebody first asks.
+A client's own view of itself is asked of the client. Key material is never told. Where there are
+rights, whoever asks is told of its own streams alone, and of what they may still have. The messages
+are Envoy's, loaded when somebody first asks.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import grpc
 from gitsource.model import Collection
 from gitsource.observe.neutral import neutral
 from gitsource.publish.secrets import is_secret
-from gitsource.publish.services import LazyService
+from gitsource.publish.services import ASKING, LazyService
 from gitsource.publish.words import Holding
 from gitsource.publish.xds.body import body_of
 
@@ -69,12 +70,14 @@ def _answer(request: Any, sessions: Iterable[Session]) -> Any:
         node = session.node
         if not session.protocol.startswith("xds") or node is None:
             continue
+        if not session.is_told_to(ASKING.get()):
+            continue
         matchers = [each.node_id for each in request.node_matchers]
         if matchers and not any(_matches(each, node.id) for each in matchers):
             continue
         config = answer.config.add()
         config.node.id, config.node.cluster = node.id, node.cluster
-        for holding in session.holdings():
+        for holding in session.may_have():
             bodies = not request.exclude_resource_contents
             config.generic_xds_configs.extend(_told(holding, bodies=bodies))
     return answer

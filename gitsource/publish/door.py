@@ -21,6 +21,7 @@ import grpc.aio
 from gitsource.observe.happenings import Happening, Record, unrecorded
 from gitsource.publish.admission import Admission
 from gitsource.publish.front import Front
+from gitsource.publish.services import ASKING
 from gitsource.security.identity import Unproved
 from gitsource.security.peer import Peer
 from gitsource.snapshot.cache import SnapshotCache
@@ -137,6 +138,7 @@ class _Behind(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc publishes no
 
             async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
                 peer = await door.enter(context, what)
+                ASKING.set(peer)
                 try:
                     async for one in serve(request, context):
                         yield one
@@ -147,6 +149,7 @@ class _Behind(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc publishes no
 
         async def call(request: Any, context: Any) -> Any:
             peer = await door.enter(context, what)
+            ASKING.set(peer)
             try:
                 return await serve(request, context)
             finally:

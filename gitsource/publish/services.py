@@ -9,9 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import grpc
+
+from gitsource.security.peer import NOBODY, Peer
+
+ASKING: ContextVar[Peer] = ContextVar("asking", default=NOBODY)
+"""Who makes the call that is being answered, as the door found out."""
 
 HEALTH = "grpc.health.v1.Health"
 REFLECTION = "grpc.reflection.v1alpha.ServerReflection"

@@ -15,7 +15,7 @@ import re
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -330,6 +330,17 @@ class Session:
     def holdings(self) -> Iterator[Holding]:
         """Yield what each subscription was sent and has accepted."""
         return self._machine.holdings()
+
+    def may_have(self) -> Iterator[Holding]:
+        """Yield the same without what the sink may not have any more."""
+        within = self._sight.within
+        for one in self._machine.holdings():
+            sent, accepted = (each and within(each) for each in (one.sent, one.accepted))
+            yield replace(one, sent=sent, accepted=accepted)
+
+    def is_told_to(self, asker: Peer) -> bool:
+        """Whether *asker* may know of this stream: where there are rights, only of its own."""
+        return self._sight.told is None or (asker.known and asker.identity == self.who.identity)
 
     @property
     def identity(self) -> Identity:

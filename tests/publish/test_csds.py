@@ -12,6 +12,9 @@ from envoy.service.status.v3 import csds_pb2, csds_pb2_grpc
 from envoy.type.matcher.v3 import string_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from gitsource.publish.server import Entry
+from gitsource.security.peer import Peer
+from gitsource.settings import Authorization, Rule, RuleResources, Subject
 from raw_sink import PATIENCE, RawSink, channel
 from raw_xds import CDS, EDS, LDS, SDS, RawXds, served, stored
 from serving import VS, serving
@@ -245,3 +248,44 @@ async def test_reflection_names_every_service_and_knows_their_messages():
             answer = await asyncio.wait_for(call.read(), PATIENCE)
 
             assert answer.HasField("file_descriptor_response"), name
+
+
+def by_name(header, address):
+    """Return who has a token that is a name."""
+    name = header.removeprefix("Bearer ")
+    return Peer(address=address, means="jwt", identity=name, claims={"sub": name})
+
+
+async def test_where_there_are_rights_a_client_is_told_of_its_own_streams_alone():
+    first = served({CDS: [stored(CDS, "foo/a"), stored(CDS, "bar/a")]})
+    rules = tuple(
+        Rule(to=Subject(claims=(("sub", name),)), resources=RuleResources(namespaces=(space,)))
+        for name, space in (("ann", "foo"), ("bob", "bar"))
+    )
+    entry = Entry(tokens=by_name)
+    async with serving(first, entry=entry) as (_, server), channel(server.port) as connection:
+        server.shared.access.configure((), Authorization(rules), guarded=False)
+        clients = {}
+        for name in ("ann", "bob"):
+            credentials = (("authorization", f"Bearer {name}"),)
+            clients[name] = RawXds(connection, f"envoy-{name}", headers=credentials)
+            await clients[name].ask(CDS)
+            await clients[name].answer(await clients[name].next())
+        stub = csds_pb2_grpc.ClientStatusDiscoveryServiceStub(connection)
+        found = {}
+        for name in ("ann", "bob", "eve", ""):
+            credentials = (("authorization", f"Bearer {name}"),) if name else None
+            answer = await stub.FetchClientStatus(
+                csds_pb2.ClientStatusRequest(), timeout=PATIENCE, metadata=credentials
+            )
+            found[name] = [
+                (config.node.id, [row.name for row in config.generic_xds_configs])
+                for config in answer.config
+            ]
+
+        assert {
+            "ann": [("envoy-ann", ["foo/a"])],
+            "bob": [("envoy-bob", ["bar/a"])],
+            "eve": [],
+            "": [],
+        } == found
