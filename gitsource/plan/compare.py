@@ -21,8 +21,10 @@ from gitsource.plan.values import CollectionPlan, FieldChange, Json, Plan, Resou
 from gitsource.rollout.decide import DENIED, GUARDED
 from gitsource.snapshot.build import FileState, Proposal, delta
 
-DETAILED_BYTES = 32 * 1024 * 1024
+DETAILED_BYTES = 12 * 1024 * 1024
 """Bodies of changed resources that are compared field by field, all together."""
+TOLD = 20_000
+"""Fields that are told, all together."""
 LARGEST_BODY = 512 * 1024
 """A larger body is told as changed, without its fields."""
 LOOKED_AT = 50
@@ -75,8 +77,8 @@ def plan(
         moved.came,
         moved.went,
     )
-    spared = _at_fault(head)
-    collections = tuple(compare(base, after, spared=spared, moved=moved.renamed, bodies=bodies))
+    look = _Look(bodies, moved.renamed)
+    collections = tuple(_compared(base, after, _at_fault(head), look))
     made = Plan(
         base=base.revision,
         head=after.revision,
@@ -88,7 +90,7 @@ def plan(
         old=found.old,
         guards=tuple(each for each in head.findings if of_a_guard(each)),
     )
-    return replace(made, notes=tuple(_heavy(made)))
+    return replace(made, notes=(*look.notes(), *_heavy(made)))
 
 
 def of_a_guard(finding: Finding) -> bool:
@@ -124,12 +126,17 @@ def compare(
     bodies: Bodies | None = None,
 ) -> Iterator[CollectionPlan]:
     """
-    Yield what differs between two snapshots, collection by collection, sorted by name.
+    Return what differs between two snapshots, collection by collection, sorted by name.
 
     What came from a file of *spared* does not count as removed. *moved* are files that were
     renamed; with *bodies* what changed is told by its fields.
     """
-    look = _Look(bodies, moved or {})
+    return _compared(base, head, spared, _Look(bodies, moved or {}))
+
+
+def _compared(
+    base: Snapshot, head: Snapshot, spared: Container[str], look: _Look
+) -> Iterator[CollectionPlan]:
     for name in sorted(base.collections.keys() | head.collections.keys()):
         before, after = base.collection(name), head.collection(name)
         if before.version == after.version:
@@ -173,6 +180,16 @@ class _Look:
         self._bodies = bodies
         self._moved = moved
         self._left = DETAILED_BYTES
+        self._fields_left = TOLD
+        self._skipped = 0
+
+    def notes(self) -> Iterator[str]:
+        """Yield what the reader has to know of how much was looked into."""
+        if self._skipped:
+            yield (
+                f"so much differs that of {self._skipped} changed resources the fields are not "
+                "compared, or not told"
+            )
 
     def told(
         self,
@@ -237,10 +254,16 @@ class _Look:
             return (), 0
         size = len(was.wire) + len(now.wire)
         if size > LARGEST_BODY or size > self._left:
+            self._skipped += 1
             return (), 1
         self._left -= size
         before = self._bodies.before.read(collection, was)
-        return differences(before, self._bodies.after.read(collection, now))
+        found, more = differences(before, self._bodies.after.read(collection, now))
+        if len(found) > self._fields_left:
+            self._skipped += 1
+            return (), len(found) + more
+        self._fields_left -= len(found)
+        return found, more
 
     def _renamed(
         self, collection: str, gone: Sequence[Resource], came: Sequence[Resource]

@@ -130,3 +130,31 @@ def test_what_guards_say_stands_by_itself(code, place) -> None:
 
     assert (found,) == getattr(made, place)
     assert ("guarded" if place == "guards" else "findings") == made.ends
+
+
+def test_so_much_that_nobody_reads_is_not_compared_field_by_field() -> None:
+    """The cost of a plan is bounded, and so is what it holds; that is said."""
+    names = range(200)
+    bodies: dict[str, object] = {f"v{n}": {f"f{i}": i for i in range(150)} for n in names}
+    bodies |= {f"w{n}": {f"f{i}": -i for i in range(150)} for n in names}
+    before = snapshot(1, *((f"r{n}", f"v{n}", f"{n}.yaml") for n in names))
+    after = snapshot(2, *((f"r{n}", f"w{n}", f"{n}.yaml") for n in names))
+
+    made = planned(before, after, bodies)
+
+    changes = made.collections[0].changes
+    assert 20_000 >= sum(len(each.fields) for each in changes) > 19_000
+    assert any(each.omitted and not each.fields for each in changes)
+    assert "so much differs" in made.notes[0]
+
+
+def test_a_body_that_is_too_large_is_told_as_changed() -> None:
+    large = [Resource("a", v, b"x" * 600_000, Origin("a.yaml", 1)) for v in ("v1", "v2")]
+    before, after = (
+        Snapshot.of(Revision(f"{n}" * 40, "t", 1), {"c": Collection.of("c", [large[n - 1]])})
+        for n in (1, 2)
+    )
+
+    (change,) = planned(before, after, {}).collections[0].changes
+
+    assert ("changed", (), 1) == (change.what, change.fields, change.omitted)
