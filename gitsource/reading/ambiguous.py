@@ -41,7 +41,14 @@ def doubt(text: str) -> str:
         ours = resolve(text)
     except Misfit:
         return ""
-    theirs = by_kubernetes(text)
+    return doubt_of(text, ours)
+
+
+def doubt_of(text: str, ours: Scalar) -> str:
+    """Say how other readers read *text*, which is no plain text to all and *ours* to us."""
+    if not 0 < len(text) <= _LONGEST:
+        return ""
+    theirs = _by_kubernetes(text, ours)
     if (type(theirs) is not type(ours) and not _both_numbers(ours, theirs)) or ours != theirs:
         return (
             f"{text} is {_told(ours)} in YAML 1.2, and so here, but {_told(theirs)} to Kubernetes' "
@@ -62,11 +69,16 @@ def doubt(text: str) -> str:
 
 def by_kubernetes(text: str) -> Scalar:
     """Return what Kubernetes' reader makes of the plain scalar *text*."""
+    return _by_kubernetes(text, resolve(text))
+
+
+def _by_kubernetes(text: str, ours: Scalar) -> Scalar:
+    """Do so for a text that is *ours* to us."""
     if text in _WORDS:
         return _WORDS[text]
     first = text[0]
     if first == "." or not (first.isdecimal() or first in "+-"):
-        return resolve(text)
+        return ours
     plain = text.replace("_", "")
     found = _INTEGER.fullmatch(plain)
     if found:
@@ -74,7 +86,7 @@ def by_kubernetes(text: str) -> Scalar:
         return int(digits, base) * (-1 if found["sign"] == "-" else 1)
     if _FLOAT.fullmatch(plain):
         return float(plain)
-    return resolve(text)
+    return ours
 
 
 def _both_numbers(one: Scalar, other: Scalar) -> bool:

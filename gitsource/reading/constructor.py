@@ -8,12 +8,13 @@ own stack, so nesting costs no recursion.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import count, repeat
 from typing import Any, Never
 
 from gitsource.model import Document, Doubt
-from gitsource.reading.ambiguous import SPECIAL, doubt
+from gitsource.reading.ambiguous import SPECIAL, doubt_of
 from gitsource.reading.readers import DEEPEST, Reader, library, syntax_error
 from gitsource.reading.scalars import (
     CORE,
@@ -37,6 +38,8 @@ _MERGE: Any = object()
 """Stands as the key of ``<<`` until its mapping is complete."""
 _MOST_CACHED = 4096
 _LONGEST_CACHED = 64
+_COUNT = re.compile(r"0|[1-9][0-9]{0,17}")
+"""A number of which no reader doubts what it is."""
 _values: dict[str, Scalar] = {}
 """Plain scalars met before. Configuration repeats itself, so nearly every look-up hits."""
 _keys: dict[str, str] = {}
@@ -300,12 +303,16 @@ class Constructor:
         if text and text[0] not in NUMBER_STARTS and text not in SPECIAL:
             _remember(_values, text, text)  # text to all readers, as most of it is
             return text
+        if _COUNT.fullmatch(text):
+            number = int(text)  # to all readers, too
+            _remember(_values, text, number)
+            return number
         try:
             value = resolve(text)
         except Misfit as misfit:
             self._misfit(misfit, event)
             return text
-        told = doubt(text)
+        told = doubt_of(text, value)
         if not told:
             _remember(_values, text, value)
         elif len(self._doubts) < MOST_DOUBTS:
