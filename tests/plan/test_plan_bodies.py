@@ -1,0 +1,141 @@
+"""Real resources read for a plan: by their messages, and without key material."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gitsource.git.local import LocalRepository
+from gitsource.plan.values import REDACTED, Plan
+from gitsource.rehearsal.memory import Forgetful
+from gitsource.rehearsal.run import Question, rehearse
+from repositories import Upstream
+
+FLAGS = "acme/v1/flags"
+CONFIG = f"""\
+secrets: {{inline: allow}}
+collections:
+- {{name: {FLAGS}, path: "flags/*.yaml"}}
+"""
+SECRET = """\
+"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret
+name: server
+tls_certificate:
+  certificate_chain: {filename: /etc/chain.pem}
+  private_key: {inline_string: %s}
+"""
+GENERIC = """\
+"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret
+name: cookie
+generic_secret: {secret: {inline_string: %s}}
+"""
+FILTER = """\
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: tls, namespace: shop}
+spec:
+  configPatches:
+  - applyTo: CLUSTER
+    patch:
+      operation: MERGE
+      value:
+        connect_timeout: %s
+        transport_socket:
+          name: envoy.transport_sockets.tls
+          typed_config:
+            "@type": type.googleapis.com/TLS.UpstreamTlsContext
+            common_tls_context:
+              tls_certificates: [{private_key: {inline_string: %s}}]
+""".replace("TLS", "envoy.extensions.transport_sockets.tls.v3")
+PATCH = "spec.configPatches[0].patch.value.transport_socket.typed_config.common_tls_context"
+FLAG = """\
+name: dark
+database: {host: db, password: %s, url: "postgres://app:%s@db/x"}
+"""
+CLUSTER = """\
+"@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+name: web
+connect_timeout: %s
+load_assignment:
+  cluster_name: web
+  endpoints:
+  - lb_endpoints:
+    - endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: %s}}}
+"""
+
+
+@pytest.fixture
+def planned(tmp_path: Path):
+    def plan(before: dict[str, str], after: dict[str, str]) -> Plan:
+        upstream = Upstream(tmp_path / "up")
+        upstream.commit(before)
+        upstream.commit(after)
+        config = tmp_path / "config.yaml"
+        config.write_text(CONFIG)
+        with LocalRepository(upstream.folder) as repository:
+            made = rehearse(repository, Question(config=config), {}, Forgetful()).plan
+        assert "clean" == made.ends, made.findings
+        return made
+
+    return plan
+
+
+def fields(made: Plan) -> dict[str, tuple[object, object]]:
+    """Return the fields that differ, by path."""
+    return {
+        field.path: (field.before, field.after)
+        for collection in made.collections
+        for change in collection.changes
+        for field in change.fields
+    }
+
+
+def test_no_key_material_of_any_resource_is_in_a_plan(planned) -> None:
+    old, new = "very-secret-one", "very-secret-two"
+    made = planned(
+        *(
+            {
+                "secret.yaml": SECRET % key,
+                "generic.yaml": GENERIC % key,
+                "filter.yaml": FILTER % ("1s", key),
+                "flags/dark.yaml": FLAG % (key, key),
+            }
+            for key in (old, new)
+        )
+    )
+
+    found = fields(made)
+
+    assert "very-secret" not in repr(made)
+    assert {(REDACTED, REDACTED)} == set(found.values())
+    assert {
+        "tlsCertificate.privateKey.inlineString",
+        "genericSecret.secret.inlineString",
+        f"{PATCH}.tls_certificates[0].private_key.inline_string",
+        "database.password",
+        "database.url",
+    } == set(found)
+
+
+def test_what_is_beside_a_secret_is_told(planned) -> None:
+    found = fields(planned({"f.yaml": FILTER % ("1s", "key")}, {"f.yaml": FILTER % ("2s", "key")}))
+
+    assert {"spec.configPatches[0].patch.value.connect_timeout": ("1s", "2s")} == found
+
+
+def test_a_message_of_envoy_is_told_by_its_own_fields(planned) -> None:
+    found = fields(planned({"c.yaml": CLUSTER % ("1s", 80)}, {"c.yaml": CLUSTER % ("2s", 81)}))
+    path = "loadAssignment.endpoints[0].lbEndpoints[0].endpoint.address.socketAddress.portValue"
+
+    assert {"connectTimeout": ("1s", "2s"), path: (80, 81)} == found
+
+
+def test_whole_numbers_of_a_struct_are_told_as_such(planned) -> None:
+    made = planned(
+        {"flags/a.yaml": "metadata: {labels: {a: b}}\nshare: 1\n"},
+        {"flags/a.yaml": "metadata: {labels: {a: c}}\nshare: 2\n"},
+    )
+
+    assert {"metadata.labels.a": ("b", "c"), "share": (1, 2)} == fields(made)
+    assert all(type(each) is int for each in fields(made)["share"])
