@@ -194,22 +194,23 @@ def _deliver(tip: str, door: str) -> float:
 
 
 def _soak(site: Site, commits: int) -> Iterator[Row]:
-    """Commits in a row: what memory grows by after a fifth of them, and how large the mirror is."""
+    """Commits in a row: what memory grows by after three tenths of them, and the mirror's size."""
     memory = Row("soak", f"{commits} commits in a row: resident memory", site.made.size, "MB")
     mirror = Row("soak-mirror", "… its mirror", site.made.size, "MB")
-    # By then the window of old versions (`snapshot.window`: 1024 of them) is full.
-    warm = max(1, commits // 5)
+    part = max(1, commits // 10)
     with site.source() as source:
         source.settled()
         for number in range(commits):
             site.committer.publish(site.committer.prepare())
             source.sync()
-            if (number + 1) % warm == 0:
+            if (number + 1) % part == 0:
                 memory.notes.setdefault("standing", []).append(_standing(source))
                 mirror.notes.setdefault("sizes", []).append(_size(site.state.glob("*.git")))
                 site.plan.say(f"soak: {number + 1} commits, {memory.notes['standing'][-1]}")
-    before, after = memory.notes["standing"][0], memory.notes["standing"][-1]
-    memory.floors.append(Floor("what it was after a fifth of them", 1.05, [float(before[0])]))
+    # By then the window of old versions (`snapshot.window`: 1024 of them) is full, and so is most
+    # of what is remembered of values met before.
+    before, after = memory.notes["standing"][2], memory.notes["standing"][-1]
+    memory.floors.append(Floor("what it was after 3 of 10", 1.05, [float(before[0])]))
     memory.values.append(float(after[0]))
     if any(now > then + SPARE for then, now in zip(before[1:], after[1:], strict=True)):
         raise MeasureError(f"descriptors and children were {before[1:]} and are {after[1:]}")
