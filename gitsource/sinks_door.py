@@ -19,8 +19,9 @@ from gitsource.observe.happenings import Record, unrecorded
 from gitsource.observe.telemetry import DoorGauges
 from gitsource.publish.front import Terms
 from gitsource.publish.server import Entry, McpServer
+from gitsource.security.from_settings import material_of, tokens_of
 from gitsource.security.identity import Rules, peer_of
-from gitsource.security.material import Material, Needs, Papers, files
+from gitsource.security.material import Material
 from gitsource.security.peer import Peer
 from gitsource.security.tokens import Tokens
 from gitsource.security.workload_api import WorkloadApi
@@ -55,8 +56,8 @@ class SinksDoor:
     async def open(cls, settings: Settings, record: Record = unrecorded) -> SinksDoor:
         """Read everything; raises ConfigurationError for what is no good."""
         agent = WorkloadApi(settings.tls.workload_api) if settings.tls.workload_api else None
-        material = _material(settings, agent, record) if over_tls(settings) else None
-        tokens = _tokens(settings, record) if settings.tokens.jwks_file else None
+        material = material_of(settings, agent, record) if over_tls(settings) else None
+        tokens = tokens_of(settings, record) if settings.tokens.jwks_file else None
         for part in (material, tokens):
             if part is not None:
                 await asyncio.to_thread(part.load)
@@ -159,23 +160,6 @@ class SinksDoor:
         )
 
 
-def _material(settings: Settings, agent: WorkloadApi | None, record: Record) -> Material:
-    tls = settings.tls
-    folder = Path(settings.folder)
-    read: Callable[[], Papers]
-    if agent is not None:
-        read = agent.read
-    else:
-        ca = {row.name: folder / row.ca for row in settings.identity.trust_domains if row.ca}
-        if tls.ca:
-            ca[""] = Path(tls.ca)
-        read = files(
-            Path(tls.cert or ""), Path(tls.key or ""), ca=ca, crl=Path(tls.crl) if tls.crl else None
-        )
-    needs = Needs(tls.clients, tls.min_version, ("h2",))
-    return Material(read, needs, door="sinks", every=tls.reload, record=record)
-
-
 def _rules(settings: Settings, material: Material, agent: WorkloadApi | None) -> Rules:
     """Return what counts of a certificate, by the bundles that are in force."""
     bundles = material.in_force.authorities
@@ -188,16 +172,3 @@ def _rules(settings: Settings, material: Material, agent: WorkloadApi | None) ->
     own = {name: found for name, found in bundles.items() if name}
     known = {name: own.get(name, shared) for name in domains}
     return Rules(settings.identity.names, known, shared)
-
-
-def _tokens(settings: Settings, record: Record) -> Tokens:
-    told = settings.tokens
-    return Tokens(
-        Path(told.jwks_file or ""),
-        issuer=told.issuer,
-        audience=told.audience,
-        algorithms=told.algorithms,
-        skew=told.skew,
-        every=settings.tls.reload,
-        record=record,
-    )

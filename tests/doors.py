@@ -2,25 +2,39 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 import ssl
+import time
 import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import grpc.aio
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.catalog import Catalog
 from gitsource.publish.server import RESOURCE_SOURCE, McpServer
-from gitsource.settings import Address, FilePath, Identity, Limits, Settings, Tls, TrustDomain
+from gitsource.settings import (
+    Address,
+    FilePath,
+    Identity,
+    Limits,
+    Settings,
+    Tls,
+    Tokens,
+    TrustDomain,
+)
 from gitsource.sinks_door import SinksDoor
 from gitsource.snapshot.cache import SnapshotCache
 from serving import VS, resource, snapshot
 from svids import DOMAIN
 
 METHOD = f"/{RESOURCE_SOURCE}/EstablishResourceStream"
+KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 class Ledger:
@@ -167,3 +181,17 @@ async def eventually(true, seconds=10.0):
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)
+
+
+def token(**claims):
+    """Return a token of *envoy*."""
+    now = int(time.time())
+    told = {"iss": "us", "aud": "gitsource", "sub": "envoy", "exp": now + 60} | claims
+    return jwt.encode(told, KEY, "ES256", headers={"kid": "one"})
+
+
+def with_tokens(folder):
+    """Return settings that take such tokens; their keys are put into *folder*."""
+    row = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key())) | {"kid": "one"}
+    (folder / "jwks.json").write_text(json.dumps({"keys": [row]}))
+    return Tokens(FilePath(str(folder / "jwks.json")), issuer="us", audience="gitsource")

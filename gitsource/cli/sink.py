@@ -106,6 +106,9 @@ def _pattern(value: str) -> re.Pattern[str]:
 @click.option("--ca", type=_FILE, help="PEM file to verify the other side with.")
 @click.option("--cert", type=_FILE, help="PEM file with the certificate to show.")
 @click.option("--key", type=_FILE, help="PEM file with its key.")
+@click.option(
+    "--token-file", type=_FILE, help="File with a bearer token; read again for each stream."
+)
 @click.option("--server-name", default="", help="Name in the source's certificate.")
 @click.option(
     "--dump",
@@ -210,13 +213,15 @@ def _transport(
     papers = how["ca"], how["cert"], how["key"], how["server_name"]
     tls = Tls.of_files(*papers) if any(papers) else None
     if listen is not None:
+        if how["token_file"] is not None:
+            raise click.UsageError("--token-file is for who dials, and not with --listen", ctx)
         if protocol != "mcp":
             raise click.UsageError(f"--listen is for mcp: over {protocol} no source dials", ctx)
         return Listening(listen, tls), collections if server is None else (server, *collections)
     param = next(one for one in ctx.command.params if one.name == "server")
     if server is None:
         raise click.MissingParameter(ctx=ctx, param=param)
-    return Dialled(_form(address)(ctx, param, server), tls), collections
+    return Dialled(_form(address)(ctx, param, server), tls, how["token_file"]), collections
 
 
 async def _follow(

@@ -26,6 +26,7 @@ CHECKS: dict[str, str] = {
     "schemas": "the collections of the settings load",
     "state": "the state directory is gitsource's own, writable and has space",
     "clock": "this machine and the Git host agree on the time",
+    "door": "certificates and keys by which sinks come in are good, and last",
     "ports": "the addresses to listen on are free, or a gitsource has them",
 }
 """Every check with what it looks at, in the order in which they are made."""
@@ -124,6 +125,22 @@ def certificate(host: str, shown: Certificate, now: float, ca: str) -> Check:
     if days < CERTIFICATE_DAYS:
         return Check("tls", "warning", text, "have the Git host renew its certificate")
     return Check("tls", "ok", text)
+
+
+def door(problem: str, ends: float | None, now: float, *, exposed: bool) -> Check:
+    """Judge the sinks' door: *problem* is what its files have, *ends* when its certificate does."""
+    if problem:
+        return Check("door", "failed", problem, "see docs/identity.md for what the files hold")
+    if exposed:
+        hint = "set tls.cert, tls.key and tls.ca; see docs/identity.md"
+        return Check("door", "warning", "plaintext on a network, nobody proves anything", hint)
+    if ends is None:
+        return Check("door", "ok", "tokens count")
+    days = (ends - now) / 86_400
+    text = f"the certificate for sinks has {days:.1f} days left"
+    if days <= 0:
+        return Check("door", "failed", "the certificate for sinks has expired", "renew it")
+    return Check("door", "ok", text)
 
 
 def folder(found: Folder) -> Check:

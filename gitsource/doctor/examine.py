@@ -29,7 +29,10 @@ from gitsource.git.signatures import Verifier, keys_of
 from gitsource.git.signed import MalformedError, of_commit
 from gitsource.rollout import trust as policy
 from gitsource.rollout.trust import Mark
+from gitsource.security.from_settings import material_of, tokens_of
+from gitsource.security.workload_api import WorkloadApi
 from gitsource.settings import CredentialRow, Settings
+from gitsource.sink_door_checks import exposed, over_tls
 
 PROXIES = {
     "https": ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"),
@@ -48,6 +51,7 @@ def examine(settings: Settings, clock: Callable[[], float] = time.time) -> Itera
     yield from _timed(lambda: [check.folder(probes.state_folder(Path(settings.state_dir)))])
     hosts = [one for one in seen if one.reached and one.where.scheme in {"http", "https"}]
     yield from _timed(lambda: [_clock((hosts or seen)[0], settings, clock)])
+    yield from _timed(lambda: _door(settings, clock))
     yield from _timed(lambda: [_ports(settings)])
 
 
@@ -291,6 +295,29 @@ def _clock(seen: _Seen, settings: Settings, clock: Callable[[], float]) -> Check
         finally:
             objects.close()
     return Check("clock", "skipped", "no host tells the time, and no commit is fetched yet")
+
+
+def _door(settings: Settings, clock: Callable[[], float]) -> list[Check]:
+    """Check the sinks' door, if it has more to it than a port of this machine."""
+    tls, open_ = over_tls(settings), exposed(settings)
+    if not tls and not open_ and not settings.tokens.jwks_file:
+        return []
+    problem, ends = "", None
+    try:
+        if tls:
+            agent = WorkloadApi(settings.tls.workload_api) if settings.tls.workload_api else None
+            try:
+                material = material_of(settings, agent)
+                material.load()
+                ends = material.in_force.ends
+            finally:
+                if agent is not None:
+                    agent.close()
+        if settings.tokens.jwks_file:
+            tokens_of(settings).load()
+    except ConfigurationError as error:
+        problem = str(error)
+    return [check.door(problem, ends, clock(), exposed=open_)]
 
 
 def _ports(settings: Settings) -> Check:

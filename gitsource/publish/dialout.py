@@ -10,6 +10,7 @@ read again at each dial; what cannot be read or used leaves the last good ones i
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import random
 import ssl
@@ -176,7 +177,7 @@ class Dialler:
             return closed
         peer = f"{row.name} ({row.address})"
         wire = self._wire.dialled(row.name)
-        who = Peer(address=str(row.address))
+        who = _who(row)
         session = Session(self._shared, wire, peer, _reader(call), _writer(call), who=who)
         self._sessions[row.name] = session
         try:
@@ -227,6 +228,28 @@ def _writer(
 
 
 # --------------------------------------------------------------------------- papers
+
+
+def _who(row: DialRow) -> Peer:
+    """Return what *row* has proved: over TLS, that it is the server of that name."""
+    address = str(row.address)
+    if row.tls == "none":
+        return Peer(address=address)
+    host = (row.server_name or address.rpartition(":")[0]).strip("[]")
+    identity, ip = f"dial:{row.name}", _is_ip(host)
+    return Peer(
+        address=address,
+        means="mtls",
+        dns=() if ip else (host.lower(),),
+        ips=(host,) if ip else (),
+        identity=identity,
+    )
+
+
+def _is_ip(host: str) -> bool:
+    with suppress(ValueError):
+        return bool(ipaddress.ip_address(host))
+    return False
 
 
 def _channel(row: DialRow, papers: _Papers, limits: Limits) -> grpc.aio.Channel:

@@ -127,10 +127,12 @@ class Dialled:
 
     waits = False
 
-    def __init__(self, address: str, tls: Tls | None = None) -> None:
+    def __init__(self, address: str, tls: Tls | None = None, token: Path | None = None) -> None:
+        """*token*: file with a bearer token, read again for each stream."""
         self.address = address
         self.source = f"the source at {address}"
         self._tls = tls
+        self._token = token
 
     def __repr__(self) -> str:
         return f"<Dialled {self.address} tls={self._tls is not None}>"
@@ -139,6 +141,7 @@ class Dialled:
         """Return a new stream, on a connection of its own."""
         import grpc
 
+        metadata = self._metadata()
         # NB: a channel for each attempt, with subchannels of its own: a shared one would add gRPC's
         # back-off (up to two minutes) to ours. Proxies are for the web, not for a sidecar's port.
         options: list[tuple[str, int | str]] = [
@@ -154,7 +157,19 @@ class Dialled:
             papers = grpc.ssl_channel_credentials(self._tls.ca, self._tls.key, self._tls.cert)
             channel = grpc.aio.secure_channel(self.address, papers, options=options)
         # NB: no deserializer: gRPC would turn an error in it into None
-        return _Call(self, channel, channel.stream_stream(method)(), spoken)
+        return _Call(self, channel, channel.stream_stream(method)(metadata=metadata), spoken)
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        """Return what goes with a stream; raises Broken for a token file that is no good now."""
+        if self._token is None:
+            return ()
+        try:
+            token = self._token.read_text(encoding="ascii").strip()
+        except (OSError, ValueError) as error:
+            raise Broken(f"--token-file: {self._token} cannot be read") from error
+        if not token or not token.isprintable():
+            raise Broken(f"--token-file: {self._token} holds no token: one line of ASCII")
+        return (("authorization", f"Bearer {token}"),)
 
     async def close(self) -> None:
         """Nothing is kept between streams."""

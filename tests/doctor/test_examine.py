@@ -17,17 +17,20 @@ from certificates import Authority, Pair
 from gitsource.doctor.check import CHECKS, Check
 from gitsource.doctor.examine import examine
 from gitsource.settings import (
+    Address,
     CollectionRow,
     CredentialRow,
     LayerRow,
     Listen,
     Repository,
     Settings,
+    Tls,
     Trust,
 )
 from repositories import Upstream
 from servers.over_http import HttpGit
 from servers.over_ssh import SshGit
+from svids import Mesh
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +101,7 @@ def test_a_sound_set_up_has_nothing_to_say(settings, upstream, tmp_path):
         checks = found(settings, f"{host.url}/mesh.git", row)
 
     assert {} == states(checks)
-    assert set(CHECKS) - {"host key"} == set(checks)
+    assert set(CHECKS) - {"host key", "door"} == set(checks)
     assert upstream.tip()[:12] in checks["ref"].text
     assert "t0ken" not in repr(checks)
 
@@ -315,3 +318,33 @@ def test_a_schema_that_only_a_layer_could_have_is_missing(settings, upstream):
     checks = list(examine(replace(settings, layers=layers, collections=rows)))
 
     assert ["failed"] == [check.state for check in checks if check.name == "schemas"]
+
+
+# --------------------------------------------------------------------------- the sinks' door
+
+
+def test_the_papers_of_the_sinks_door_are_tried_out(settings, tmp_path):
+    mesh = Mesh()
+    cert, key = mesh.server().put(tmp_path, "server")
+    (tmp_path / "ca.pem").write_bytes(mesh.pem)
+    papers = Tls(cert=str(cert), key=str(key), ca=str(tmp_path / "ca.pem"))
+    told = []
+    for spoil in (False, True):
+        if spoil:
+            key.write_bytes(mesh.server().key)
+        mine = replace(settings, tls=papers, repository=Repository(url=f"file://{tmp_path}"))
+        (door,) = (one for one in examine(mine) if one.name == "door")
+        told.append(door)
+
+    assert ["ok", "failed"] == [one.state for one in told]
+    assert "days left" in told[0].text
+    assert f"tls.key ({key}) does not fit" in told[1].text
+
+
+def test_plaintext_on_a_network_is_warned_of(settings, tmp_path):
+    everywhere = Address("0.0.0.0:0")
+    here = Repository(url=f"file://{tmp_path}")
+    open_ = replace(settings, insecure=True, listen=Listen(mcp=everywhere), repository=here)
+    (door,) = (one for one in examine(open_) if one.name == "door")
+
+    assert ("warning", True) == (door.state, "plaintext" in door.text)

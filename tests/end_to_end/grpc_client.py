@@ -17,6 +17,8 @@ from typing import Any, Self
 
 import grpc
 
+from envoy_proxy import Papers
+
 METHOD = "/demo.Greeter/Greet"
 
 
@@ -45,13 +47,19 @@ class GrpcClient:
     """A program that calls *target* and asks the source on *port* where that is."""
 
     def __init__(
-        self, folder: Path, port: int, *, target: str = "xds:///greeter", node: str = "grpc-1"
+        self,
+        folder: Path,
+        port: int,
+        *,
+        target: str = "xds:///greeter",
+        node: str = "grpc-1",
+        tls: Papers | None = None,
     ) -> None:
         self._bootstrap = {
             "xds_servers": [
                 {
-                    "server_uri": f"127.0.0.1:{port}",
-                    "channel_creds": [{"type": "insecure"}],
+                    "server_uri": f"{'127.0.0.1' if tls is None else tls.name}:{port}",
+                    "channel_creds": [{"type": "insecure"} if tls is None else tls.channel_creds()],
                     "server_features": ["xds_v3"],
                 }
             ],

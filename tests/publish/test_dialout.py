@@ -234,9 +234,13 @@ async def test_mutual_tls_for_another_name(papers):
     async with (
         serving(snapshot(resource("a"))) as (cache, server),
         Listening(sink, credentials=credentials(theirs, ours)) as listening,
-        dialling(server, row(listening, tls="mutual", ca="ca.pem", **there), folder=folder),
+        dialling(server, row(listening, tls="mutual", ca="ca.pem", **there), folder=folder) as one,
     ):
         await sink.until(holds(cache))
+        who = one.sessions[0].who
+
+        assert ("dial:edge", ("edge.example",)) == (who.identity, who.dns)
+        assert who.known
 
 
 async def test_a_sink_nobody_vouches_for_gets_nothing(papers, caplog):

@@ -2,39 +2,32 @@
 
 import asyncio
 import contextlib
-import json
 import socket
 import time
 from dataclasses import replace
 
 import grpc
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 from grpc_health.v1 import health_pb2
 
-from doors import METHOD, acked, eventually, got, knocking, open_door, outcome, secured
+from doors import (
+    METHOD,
+    acked,
+    eventually,
+    got,
+    knocking,
+    open_door,
+    outcome,
+    secured,
+    token,
+    with_tokens,
+)
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
-from gitsource.settings import FilePath, Limits, Settings, Tokens
+from gitsource.settings import Limits, Settings
 from serving import resource, snapshot
 from svids import Mesh, spiffe
 
 MESH = Mesh()
-KEY = ec.generate_private_key(ec.SECP256R1())
-
-
-def token(**claims):
-    now = int(time.time())
-    told = {"iss": "us", "aud": "gitsource", "sub": "envoy", "exp": now + 60} | claims
-    return jwt.encode(told, KEY, "ES256", headers={"kid": "one"})
-
-
-def with_tokens(folder):
-    row = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key())) | {"kid": "one"}
-    (folder / "jwks.json").write_text(json.dumps({"keys": [row]}))
-    return Tokens(FilePath(str(folder / "jwks.json")), issuer="us", audience="gitsource")
-
-
 # --------------------------------------------------------------------------- tokens
 
 

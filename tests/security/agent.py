@@ -32,7 +32,7 @@ class Agent(workload_pb2_grpc.SpiffeWorkloadAPIServicer):
             )
             self._news.notify_all()
 
-    async def FetchX509SVID(self, request, context):  # noqa: N802 - the contract's name
+    async def FetchX509SVID(self, _request, _context):  # noqa: N802 - the name in the contract
         said = None
         while True:
             async with self._news:
