@@ -11,6 +11,7 @@ import base64
 import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
@@ -97,6 +98,29 @@ def composed_id(layers: Iterable[LayerRevision]) -> str:
         _length_prefixed(layer.name) + _length_prefixed(layer.commit) for layer in layers
     )
     return hashlib.sha256(told).hexdigest()
+
+
+def composition_of(
+    revisions: Mapping[str, Revision | None], moved: AbstractSet[str] = frozenset()
+) -> Revision:
+    """
+    Return the composition of the layers' *revisions*.
+
+    The newest commit of those that *moved* (none: of all) stands for it with date, author, subject.
+    """
+    rows = tuple(
+        LayerRevision(name, each.commit if each is not None else "")
+        for name, each in revisions.items()
+    )
+    commit = composed_id(rows)
+    known = {name: each for name, each in revisions.items() if each is not None}
+    leading = [name for name in known if name in moved] or list(known)
+    if not leading:
+        return Revision(commit, "", 0, layers=rows)
+    name = max(leading, key=lambda each: known[each].committed_at)
+    newest = known[name]
+    subject = f"{name}: {newest.subject}" if newest.subject else ""
+    return Revision(commit, "", newest.committed_at, newest.author, subject, rows)
 
 
 @dataclass(frozen=True, slots=True)

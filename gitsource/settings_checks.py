@@ -170,13 +170,7 @@ def _layers(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
     if rows is None:
         return
     if settings.layers:
-        for key, one in found.items():
-            if key.startswith("repository.") and one.value:
-                text = "each of the layers says its own: remove it here"
-                yield Fault(one.place(), key, text)
-        if (since := found.get("trust.since")) and since.value:
-            text = "a commit is one repository's: give since in each of the layers"
-            yield Fault(since.place(), "trust.since", text)
+        yield from _beside_layers(found)
     taken: dict[str, int] = {}
     default = Repository()
     for index, row in enumerate(settings.layers):
@@ -203,6 +197,17 @@ def _layers(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
         for fault in (*_bounds(given), *_repository(given), *_signed(settings.trust, row, given)):
             where = rows.place(index, fault.key) if fault.key == "since" else fault.place
             yield replace(fault, place=where, key=f"{here}.{fault.key}")
+
+
+def _beside_layers(found: Mapping[str, Found]) -> Iterator[Fault]:
+    """Yield what has no place beside layers."""
+    for key, one in found.items():
+        if key.startswith("repository.") and one.value:
+            text = "each of the layers says its own: remove it here"
+            yield Fault(one.place(), key, text)
+    if (since := found.get("trust.since")) and since.value:
+        text = "a commit is one repository's: give since in each of the layers"
+        yield Fault(since.place(), "trust.since", text)
 
 
 def _signed(trust: Trust, row: LayerRow, given: Mapping[str, Found]) -> Iterator[Fault]:

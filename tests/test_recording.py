@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
+from gitsource.git.refs import Chosen
 from gitsource.model import Collection, Finding, Origin, Resource, Revision, Snapshot
 from gitsource.observe.happenings import Happening
-from gitsource.reconcile.outcomes import Outcome
+from gitsource.reconcile.outcomes import Held, LayerState, Outcome
 from gitsource.recording import Recording
 from gitsource.snapshot.reports import SinkReport
 from gitsource.triggers.ledger import Row
@@ -215,3 +216,19 @@ def test_a_reload_is_an_order_and_may_fail():
         ("reload", "ok"),
         ("reload", "failed"),
     ]
+
+
+async def test_a_layer_that_is_held_is_told_once_for_as_long_as_it_is():
+    told = Told()
+    head = Revision("b" * 40, "c" * 40, 1, "Ann", "subject")
+    why = Held(
+        head, "does not validate", 1.0, (Finding("team:a.yaml", 3, 1, "error", "GS301", "x"),)
+    )
+    layers = (LayerState("team", "a" * 40, head, Chosen("", ""), why),)
+    outcome = Outcome("held", head, "layer team does not validate", layers=layers)
+    for _ in range(3):
+        told.recording.looked(outcome, None)
+    one = told.only()
+
+    assert ("hold", "does not validate", "team") == (one.event, one.why, one.facts["layer"])
+    assert ("b" * 40, ("team:a.yaml:3: GS301",)) == (one.facts["commit"], one.facts["findings"])

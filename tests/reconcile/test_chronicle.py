@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from gitsource.git.refs import Chosen
 from gitsource.model import Collection, Finding, Origin, Resource, Revision, Snapshot
 from gitsource.reconcile.chronicle import MOST, MOST_FINDINGS, Chronicle, held_by
-from gitsource.reconcile.outcomes import Outcome
+from gitsource.reconcile.outcomes import Held, LayerState, Outcome
+from gitsource.revisions import of_layer
 from gitsource.snapshot.records import Entry
 
 
@@ -190,3 +192,53 @@ async def test_where_nothing_can_be_written_it_goes_on_in_memory(tmp_path, caplo
 
     assert 2 == len(made.rows)
     assert 1 == caplog.text.count("in memory only")
+
+
+def layered(result: str, *heads: tuple[str, str, bool]) -> Outcome:
+    """Return a look at layers, each with its name, its head and whether that is held."""
+    layers = tuple(
+        LayerState(
+            name,
+            "e" * 40,
+            revision(digit),
+            Chosen("", ""),
+            Held(revision(digit), "does not validate", 1.0, ()) if back else None,
+        )
+        for name, digit, back in heads
+    )
+    rows = tuple(layer.revision for layer in layers)
+    whole = Revision("0" * 64, "", 1, subject="whole", layers=rows)
+    return Outcome(result, whole if result != "failed" else None, "why", layers=layers)
+
+
+async def test_a_layer_that_is_held_has_a_row_beside_what_went_out(tmp_path):
+    made = await chronicle(tmp_path / "rows")
+    looks = [layered("published", ("low", "a", False), ("team", "b", True))]
+    looks += [layered("held", ("low", "a", False), ("team", "b", True))] * 2
+    for outcome in looks:
+        made.looked(outcome, snapshot("c", "x"))
+    await made.close()
+    again = await chronicle(tmp_path / "rows")
+
+    assert [("held", "team", 3), ("published", "", 1)] == [
+        (row.outcome, row.layer, row.looks) for row in made.rows
+    ]
+    assert [("held", "team"), ("published", "")] == [(r.outcome, r.layer) for r in again.rows]
+    assert looks[0].revision.layers == again.rows[1].layers
+
+
+async def test_rows_are_told_as_one_layer_sees_them():
+    """A composition counts for a layer if it was the first with that commit of it."""
+    made = await chronicle(None)
+    for outcome in (
+        layered("published", ("low", "a", False), ("team", "b", False)),
+        layered("held", ("low", "a", False), ("team", "c", True)),
+    ):
+        made.looked(outcome, snapshot("c", "x"))
+
+    low, team = of_layer(made.rows, "low"), of_layer(made.rows, "team")
+
+    assert [("published", "e" * 40)] == [(row.outcome, row.commit) for row in low]
+    assert [("published", "e" * 40), ("held", "c" * 40)] == [
+        (row.outcome, row.commit) for row in team
+    ]

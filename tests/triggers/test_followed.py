@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gitsource.settings import Repository
-from gitsource.triggers.followed import followed, ref_of
+from gitsource.settings import LayerRow, Repository, Settings
+from gitsource.triggers.followed import followed, followed_by, ref_of
 
 A = "1f2e3d4c5b6a79880f1e2d3c4b5a69788f0e1d2c"
 
@@ -42,3 +42,39 @@ def test_only_the_commit_of_a_followed_branch_is_awaited():
     }
 
     assert awaited == dict.fromkeys(awaited, False) | {"branch": True}
+
+
+LOW = Repository(url="https://git.example.com/platform/mesh.git", ref="live")
+TOP = Repository(url="git@git.example.com:shop/mesh.git", ref="main")
+BOTH = followed_by(Settings(layers=(LayerRow("low", LOW), LayerRow("top", TOP))))
+
+
+@pytest.mark.parametrize(
+    ("repository", "ref", "expected"),
+    [
+        ("https://git.example.com/platform/mesh", "refs/heads/live", True),
+        ("https://git.example.com/platform/mesh", "refs/heads/main", False),
+        ("https://git.example.com/shop/mesh", "refs/heads/main", True),
+        ("https://git.example.com/shop/mesh", "refs/heads/live", False),
+    ],
+)
+def test_news_of_a_layers_repository_matter_by_the_ref_of_that_layer(repository, ref, expected):
+    about = BOTH.told_of([repository])
+
+    assert (expected, expected) == (about.concerns(ref), about.awaits(ref))
+
+
+def test_news_of_a_repository_that_no_layer_follows_matter_to_none():
+    assert BOTH.told_of(["https://git.example.com/other/mesh"]) is None
+
+
+def test_news_that_name_no_repository_may_be_of_any_layer():
+    about = BOTH.told_of([])
+
+    assert (True, True) == (about.concerns("refs/heads/live"), about.concerns("refs/heads/main"))
+
+
+def test_a_single_repository_is_followed_as_ever():
+    found = followed_by(Settings(repository=TOP))
+
+    assert followed(TOP) == found

@@ -8,14 +8,14 @@ by commits of the very layer whose resources are gone: nobody confirms what anot
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 
 from gitsource._proto.gitsource.state.v1.state_pb2 import FileFacts
 from gitsource.build import Builder
-from gitsource.model import LayerRevision, Revision, Snapshot, TreeEntry, composed_id
+from gitsource.model import Revision, Snapshot, TreeEntry, composition_of
 from gitsource.reconcile.layers.layer import Candidate, Layer
 from gitsource.references.index import Index
 from gitsource.relate import related
@@ -190,29 +190,6 @@ class Composer:
             return lambda _what, _name: True
         words = confirmed(layer.confirmations(before, after))
         return lambda what, collection: (what, collection) in words or (what, ALL) in words
-
-
-def composition_of(
-    revisions: Mapping[str, Revision | None], moved: Collection[str] = ()
-) -> Revision:
-    """
-    Return the composition of the layers' *revisions*.
-
-    The newest commit of those that *moved* (none: of all) stands for it with date, author, subject.
-    """
-    rows = tuple(
-        LayerRevision(name, each.commit if each is not None else "")
-        for name, each in revisions.items()
-    )
-    commit = composed_id(rows)
-    known = {name: each for name, each in revisions.items() if each is not None}
-    leading = [name for name in known if name in moved] or list(known)
-    if not leading:
-        return Revision(commit, "", 0, layers=rows)
-    name = max(leading, key=lambda each: known[each].committed_at)
-    newest = known[name]
-    subject = f"{name}: {newest.subject}" if newest.subject else ""
-    return Revision(commit, "", newest.committed_at, newest.author, subject, rows)
 
 
 def _place(path: str, state: FileState) -> str:

@@ -10,19 +10,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from gitsource.build import Builder
 from gitsource.errors import GitFailed, GitsourceError, MirrorError, StateError
 from gitsource.git.mirror import Mirror
 from gitsource.model import Finding, Revision, Snapshot
 from gitsource.reconcile.ground import Ground
-from gitsource.reconcile.judging import judge_files
 from gitsource.reconcile.outcomes import Held, LayerState
 from gitsource.reconcile.trusting import Trusting
 from gitsource.rollout.decide import Hold, decide, reason
 from gitsource.settings import LayerRow, Settings
 from gitsource.snapshot.build import Proposal, Standing, accept, nothing, propose
 from gitsource.snapshot.compose import Part
+
+if TYPE_CHECKING:
+    from gitsource.build import Builder
 
 log = logging.getLogger("gitsource.reconcile")
 
@@ -218,6 +220,9 @@ class Layer:
         return base
 
     def _proposed(self, revision: Revision, base: Standing | None, builder: Builder) -> Candidate:
+        # Here and not above: a restart serves what is on disk before it needs to judge anything.
+        from gitsource.reconcile.judging import judge_files
+
         objects = self.mirror.objects
         files = judge_files(objects, base, revision, builder, self.settings, f"{self.name}:")
         proposal = propose(

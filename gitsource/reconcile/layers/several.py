@@ -15,15 +15,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from gitsource.build import Builder
 from gitsource.errors import ConfigurationError, GitsourceError, MirrorError
 from gitsource.git.mirror import Mirror
 from gitsource.git.refs import Chosen
-from gitsource.model import Finding, Revision, Snapshot
+from gitsource.model import Finding, Revision, Snapshot, composition_of
 from gitsource.reconcile.ground import Ground, Look, Place
-from gitsource.reconcile.layers.composing import Composer, composition_of
 from gitsource.reconcile.layers.layer import Candidate, Layer, Refused
 from gitsource.reconcile.one import recipe_of
 from gitsource.reconcile.outcomes import Outcome
@@ -31,6 +29,10 @@ from gitsource.rollout.decide import Hold, decide, reason
 from gitsource.settings import Settings
 from gitsource.snapshot.build import Proposal, Standing
 from gitsource.snapshot.compose import layer_of, parted
+
+if TYPE_CHECKING:
+    from gitsource.build import Builder
+    from gitsource.reconcile.layers.composing import Composer
 
 log = logging.getLogger("gitsource.reconcile")
 
@@ -92,6 +94,9 @@ class Several:
 
     def look(self, triggers: tuple[str, ...]) -> Look:
         """Look once at each layer; raises GitsourceError for a look that failed as a whole."""
+        # Here and not above: a restart serves what is on disk before it needs to judge anything.
+        from gitsource.reconcile.layers.composing import Composer
+
         self._fetch(triggers)
         settings, good = self._settings, self._ground.good
         catalog = self._ground.catalog_at(settings, None, None)
