@@ -37,6 +37,6 @@ WORKDIR /var/lib/gitsource
 EXPOSE 9901 9902 9903
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["gitsource", "status"]
+    CMD ["gitsource", "probe", "--live"]
 ENTRYPOINT ["/usr/bin/tini", "--", "gitsource"]
 CMD ["serve", "--config", "/etc/gitsource/gitsource.yaml"]

@@ -27,6 +27,7 @@ from gitsource.deliveries import Deliveries
 from gitsource.errors import ConfigurationError, GitsourceError
 from gitsource.git import changes
 from gitsource.git.objects import Objects
+from gitsource.hardening import harden, tighten
 from gitsource.model import Revision
 from gitsource.observe import logs
 from gitsource.observe.audit.log import AuditLog, State
@@ -121,6 +122,7 @@ class App:
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         settings = self._settings
         state = Path(settings.state_dir)
+        tighten(state)
         stack.enter_context(locked(state))
         self.cache = SnapshotCache()
         self._keep_audit(stack, state)
@@ -562,6 +564,7 @@ def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
             hint="set it in the config file, with --repository-url or GITSOURCE_REPOSITORY_URL",
         )
     logs.set_up(settings.log)
+    harden()
     take_turns()
     app = App(settings, reload)
     asyncio.run(app.run())
