@@ -103,6 +103,7 @@ COMMANDS: Mapping[str, Entry] = {
     "audit": Entry(
         "gitsource.cli.audit", "audit", "Read the audit log, and verify that nobody changed it."
     ),
+    "authz": Entry("gitsource.cli.authz", "authz", "Explain who may receive what."),
     "explain": Entry(
         "gitsource.cli.explain", "explain", "Explain findings, and what became of commits."
     ),

@@ -22,11 +22,13 @@ from gitsource.git.objects import Objects
 from gitsource.model import Finding, Revision, Snapshot
 from gitsource.plan.bodies import Bodies as BodyReader
 from gitsource.plan.compare import Bodies, Known, of_a_guard, plan
-from gitsource.plan.values import Plan
+from gitsource.plan.rights import rights_changes
+from gitsource.plan.values import Plan, RightsChange
 from gitsource.reconcile.judging import evaluate
 from gitsource.rehearsal.changed import changed_settings
 from gitsource.rehearsal.side import Configured, Side, side
 from gitsource.rollout.guard import confirmed, rewound
+from gitsource.security.authorize.documents import standing
 from gitsource.settings import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.build import FileState, Proposal, Standing, accept, nothing, standing_of
@@ -129,9 +131,24 @@ def _rehearsed(
         made,
         guards=tuple(sorted((*made.guards, *guards))),
         settings=changed_settings(before, after, made, snapshot) if before is not None else (),
+        rights=_rights(before or after, after, snapshot, proposal.snapshot),
         notes=(*_notes(objects, before, found, asked, start, unusable), *made.notes),
     )
     return Rehearsal(made, snapshot, proposal.snapshot, rules)
+
+
+def _rights(
+    before: Side, after: Side, was: Snapshot, now: Snapshot
+) -> tuple[RightsChange, ...]:
+    """Return what the change does to who may receive what; nothing where rules are unreadable."""
+    try:
+        old, new = (
+            standing(side.settings.authorization, side.settings.views, of.collections)
+            for side, of in ((before, was), (after, now))
+        )
+    except ValueError:
+        return ()  # the finding says so
+    return rights_changes(old, new, was, now)
 
 
 def _side(

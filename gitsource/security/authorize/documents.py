@@ -27,8 +27,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from gitsource.catalog import STRUCT, Kind
 from gitsource.model import Collection, Problem, Resource
-from gitsource.security.authorize.rules import Rules, faults, listed
-from gitsource.settings import Globs, Rule, ViewRow, Words
+from gitsource.security.authorize.rules import Book, Rules, book, faults, listed
+from gitsource.settings import Authorization, Globs, Rule, ViewRow, Words
 
 COLLECTION = "gitsource/v1/sinkpolicies"
 """The collection that no sink is ever sent."""
@@ -123,6 +123,21 @@ def in_force(policies: Collection, views: Sequence[ViewRow]) -> tuple[Rules, ...
             raise ValueError(f"{resource.name}: {text}")
         found.append(listed(rules, views, resource.name))
     return tuple(found)
+
+
+def standing(
+    settings: Authorization, views: Sequence[ViewRow], collections: Mapping[str, Collection]
+) -> Book | None:
+    """
+    Return the rules in force where *settings* and *views* are, and *collections* are served.
+
+    None if there are none, and everybody may receive everything (unless all have to prove who they
+    are, which is not looked at here). Raises ValueError if those in the repository cannot be read.
+    """
+    if not (settings.policy or settings.repository_file):
+        return None
+    policies = collections.get(COLLECTION) if settings.repository_file else None
+    return book(settings, views, in_force(policies, views) if policies is not None else ())
 
 
 def _spec(resource: Resource) -> Any:

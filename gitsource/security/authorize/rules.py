@@ -82,7 +82,7 @@ def _limit(row: Listed) -> Policy:
 
 @dataclass(frozen=True)
 class Book:
-    """All rules that are in force together."""
+    """All rules that are in force together; without any, nobody may receive anything."""
 
     settings: Rules = Rules()
     repository: Rules = Rules()
