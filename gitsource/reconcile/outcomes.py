@@ -113,7 +113,15 @@ class Condition:
         return tuple((layer.name, layer.held) for layer in self.layers if layer.held is not None)
 
     def held_as(self, commit: str) -> Held | None:
-        """Return why *commit* stays back, if it does: as the head, or the head of a layer."""
+        """
+        Return why *commit* stays back, if it does: as the head, or the head of a layer.
+
+        So does the composition of all heads as long as one of them does.
+        """
+        if self.layers and self.held is not None and self.head is not None:
+            whole = tuple(finding for _, held in self.layers_held for finding in held.findings)
+            if commit == self.head.commit:
+                return replace(self.held, revision=self.head, findings=whole)
         everything = (self.held, *(layer.held for layer in self.layers))
         found = (held for held in everything if held is not None)
         return next((held for held in found if held.revision.commit == commit), None)

@@ -433,6 +433,32 @@ def test_a_commit_of_the_layer_itself_confirms_what_it_removes(
         assert ("held", "published") == (held, server.sync()["outcome"])
 
 
+def test_what_is_gone_with_a_layer_is_for_an_operator_to_confirm(
+    tmp_path: Path, defaults: Upstream, team: Upstream
+) -> None:
+    """No commit of another layer can do that; a line too few in the settings does no harm."""
+    team.commit(MANY)
+    layers = {"defaults": repository(defaults), "team": repository(team)}
+    guard = "guard: {removals: {share: 20%, count: 2}}\n"
+    with Layered(tmp_path / "gitsource", layers, QUIET + guard) as server:
+        eventually(lambda: server.status()["revision"], "a first snapshot")
+        del server.layers["team"]
+        server.configure("", QUIET + guard)
+        server.stop()
+        server.start()
+        confirming = f"x\n\nGitsource-Allow: removals {VS}\n"
+        defaults.commit({"c.yaml": route("c", "to-c")}, message=confirming)
+        held, before = server.sync(), set(server.hosts())
+        head = server.status()["head"]
+        allowed = server.cli("allow", head, "--reason", "meant")
+
+        assert "held" == held["outcome"]
+        assert "GS207" in held["error"]
+        assert "shop/many1" in before
+        assert 0 == allowed.returncode, allowed.stderr
+        assert {"shop/a", "shop/b", "shop/c"} == set(server.hosts())
+
+
 def test_a_rewound_layer_is_held_while_the_other_one_moves(
     tmp_path: Path, defaults: Upstream, team: Upstream
 ) -> None:

@@ -46,6 +46,7 @@ def scene(tmp_path: Path, keys: dict[str, SshKey]) -> tuple[Upstream, Upstream, 
     allowed = tmp_path / "allowed"
     told = [keys[name].allowed(f"{name}@example.org", 'namespaces="git"') for name in keys]
     allowed.write_text("".join(told))
+    (tmp_path / "state").mkdir()
     settings = Settings(
         layers=(
             LayerRow("low", Repository(low.url), since=starts[0]),
@@ -61,7 +62,6 @@ def scene(tmp_path: Path, keys: dict[str, SshKey]) -> tuple[Upstream, Upstream, 
 async def looks(settings: Settings, *moves: Any) -> list[Outcome]:
     """Return what a look comes to first, and after each of *moves*."""
     state = Path(settings.state_dir)
-    state.mkdir(exist_ok=True)
     catalog = catalog_for(settings, None)
     made = Reconciler(
         settings,

@@ -42,6 +42,8 @@ class Composer:
     settings: Settings
     allowed: str = ""
     """The commit (of a layer, or a composition's) that an operator lets through."""
+    heads: str = ""
+    """The composition of all heads."""
 
     def judged(self, chosen: Mapping[str, Candidate]) -> Proposal:
         """
@@ -162,7 +164,7 @@ class Composer:
         self, before: Snapshot, after: Snapshot, chosen: Mapping[str, Candidate]
     ) -> Iterator[tuple[str, str]]:
         """Yield what all have confirmed of whose resources something is gone."""
-        if self.allowed == after.revision.commit:
+        if self.allowed and self.allowed in {after.revision.commit, self.heads}:
             everything = [*before.collections, ALL]
             yield from ((what, name) for what in ("empty", "removals") for name in everything)
             return

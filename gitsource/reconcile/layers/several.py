@@ -109,7 +109,9 @@ class Several:
         moved, refused = self._judged(builder)
         control = self._ground.now().control
         allowed = control.allowance.revision if control.allowance is not None else ""
-        composer = Composer(self._layers, base, good.snapshot, builder, settings, allowed)
+        composer = Composer(
+            self._layers, base, good.snapshot, builder, settings, allowed, self._heads().commit
+        )
         heads = tuple((layer.head, layer.commit) for layer in self._layers.values())
         asked = (recipe, heads, tuple(moved), control)
         if self._tried is None or self._tried[0] != asked:
@@ -281,8 +283,11 @@ class Several:
         self, result: str, revision: Revision | None, why: str, findings: Sequence[Finding] = ()
     ) -> Outcome:
         layers = tuple(layer.state for layer in self._layers.values())
-        heads = composition_of({name: layer.head for name, layer in self._layers.items()})
+        heads = self._heads()
         return Outcome(result, revision, why, findings=tuple(findings), layers=layers, head=heads)
+
+    def _heads(self) -> Revision:
+        return composition_of({name: layer.head for name, layer in self._layers.items()})
 
     def afterwards(self) -> None:
         """Do what nobody waits for: remember what was judged, keep the mirrors small."""
