@@ -21,6 +21,7 @@ import json
 import os
 import selectors
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -54,7 +55,8 @@ class Sink:
     """One sink: a call, and what it holds."""
 
     def __init__(self, number: int, options: argparse.Namespace, buffers: Buffers) -> None:
-        self.call = Call(options.address, METHOD, buffers, options.limit or 2**31)
+        limit = options.limit or 2**31
+        self.call = Call(options.address, METHOD, buffers, limit, options.papers)
         self.held: dict[str, int] = {}
         self.counts: dict[str, int] = {}
         """What it waits for if it is sent collections in parts."""
@@ -243,11 +245,24 @@ def main() -> None:
     parser.add_argument("--sinks", type=int, default=1)
     parser.add_argument("--incremental", action="store_true")
     parser.add_argument("--limit", type=int, default=0, help="largest message it takes")
-    load = Load(parser.parse_args())
+    parser.add_argument(
+        "--tls", type=Path, help="folder of ca.pem and a pair client.pem, client.key"
+    )
+    options = parser.parse_args()
+    options.papers = options.tls and papers(options.tls)
+    load = Load(options)
     warm_up()
     gc.collect()
     gc.freeze()
     talk(load)
+
+
+def papers(folder: Path) -> ssl.SSLContext:
+    """Return what a sink shows and trusts."""
+    context = ssl.create_default_context(cafile=folder / "ca.pem")
+    context.load_cert_chain(folder / "client.pem", folder / "client.key")
+    context.set_alpn_protocols(["h2"])
+    return context
 
 
 def talk(load: Any) -> None:

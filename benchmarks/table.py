@@ -28,6 +28,7 @@ import git_rows
 import order_rows
 import repository
 import rows
+import tls_rows
 import validating
 import xds_rows
 from measures import Row, load_of_others, machine, table
@@ -35,9 +36,9 @@ from processes import MeasureError
 
 NAMES = (
     *("cold", "warm", "commit", "watch", "full-set", "full-change", "one-collection"),
-    *("validate", "recheck", "worst"),
+    *("validate", "recheck", "worst", "dry-run", "start"),
     *("poll", "large-commit", "webhook", "orders", "soak"),
-    *("xds", "xds-mesh", "xds-lean", "xds-idle", "xds-storm", "limited"),
+    *("xds", "xds-mesh", "xds-lean", "xds-idle", "xds-storm", "limited", "tls"),
 )
 
 
@@ -105,9 +106,11 @@ def _all(options: argparse.Namespace, plan: rows.Plan, folder: Path) -> Iterator
                 size, folder / f"{size}-one", plan, ("VirtualService",), work=options.work
             )
             yield from rows.crowd_rows(alone, names, " in one collection")
+        if "tls" in names:
+            alike = rows.site_of(size, folder / f"{size}-tls", plan, work=options.work)
+            yield from tls_rows.tls_rows(alike)
         yield from xds_rows.xds_rows(plan, size, folder / str(size), options.work, names)
-    if "worst" in names:
-        yield from validating.worst_row(plan)
+    yield from validating.other_rows(plan, names)
 
 
 def _keep(path: Path, begun: dict[str, Any], done: list[Row]) -> None:

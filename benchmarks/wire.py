@@ -14,6 +14,7 @@ RFC 9113: frames in section 4, settings in 6.5, flow control in 6.9; the gRPC fr
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from collections import defaultdict
 
@@ -27,6 +28,7 @@ REPLENISH = 256 * 1024 * 1024
 FRAME = 1024 * 1024
 """Largest frame the server may send. grpc's own clients announce as much on a fast connection."""
 STAGE = 64 * 1024
+_LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 GRANTED = 65535
 """Bytes that may be sent on a stream, and on a connection, before more are granted."""
 SENT_FRAME = 16384
@@ -57,11 +59,20 @@ class Buffers:
 class Call:
     """A bidirectional gRPC call on a connection of its own."""
 
-    def __init__(self, address: str, path: str, buffers: Buffers, limit: int = 2**31) -> None:
+    def __init__(
+        self,
+        address: str,
+        path: str,
+        buffers: Buffers,
+        limit: int = 2**31,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         """*limit*: bytes of the largest message it takes."""
         host, _, port = address.rpartition(":")
         self.socket = socket.create_connection((host, int(port)))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=host)
         self.socket.setblocking(False)  # noqa: FBT003 - the socket API
         self._buffers = buffers
         self._limit = limit
@@ -125,7 +136,8 @@ class Call:
         done: list[bytearray] = []
         if self._out:
             self._write(b"")
-        while not done:
+        # What TLS has read and not yet given is not seen by who waits for the socket.
+        while not done or (isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()):
             try:
                 if self._message is not None and not self._staged and self._frame_left:
                     # The bulk of a message: no staging, straight to where it is decoded from.
@@ -140,7 +152,7 @@ class Call:
                 count = self.socket.recv_into(self._stage[self._staged :])
                 self._ended_unless(count)
                 self._staged += count
-            except BlockingIOError:
+            except _LATER:
                 break
             self._parse(done)
         return done
@@ -239,7 +251,7 @@ class Call:
         self._out += data
         try:
             sent = self.socket.send(self._out)
-        except BlockingIOError:
+        except _LATER:
             sent = 0
         del self._out[:sent]
 

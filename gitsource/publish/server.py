@@ -33,6 +33,7 @@ from gitsource.publish.classic import Classic
 from gitsource.publish.csds import CSDS, csds
 from gitsource.publish.door import Door
 from gitsource.publish.front import Front, Private, Terms
+from gitsource.publish.gate import HOLD, Gate
 from gitsource.publish.legacy import Legacy
 from gitsource.publish.services import Health, reflection
 from gitsource.publish.session import GOING_AWAY, End, Ending, Session, Shared
@@ -50,6 +51,9 @@ RESOURCE_SOURCE = "istio.mcp.v1alpha1.ResourceSource"
 ADS = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 AGGREGATED = "istio.mcp.v1alpha1.AggregatedMeshConfigService"
 
+HOLD_OVER_TLS = 4
+"""How many times longer a large write keeps its place at the gate over TLS: a good sink takes that
+much longer on busy cores, and what runs over holds memory twice."""
 FAREWELL = 1.0
 """Seconds in which the status of an ended stream has to get through to its sink."""
 LONGEST = 20 * 86400.0
@@ -212,6 +216,9 @@ class McpServer:
         self._address = address
         self._keepalive = keepalive
         self._entry = entry or Entry()
+        if self._entry.terms is not None:
+            hold = HOLD * HOLD_OVER_TLS
+            self._shared.gate = Gate(limits.push_bytes_in_flight, hold=hold)
         self.admission = Admission(limits, self._shared.met)
         """Who is in, and who was not let in."""
         self.door = Door(
