@@ -208,6 +208,9 @@ def _beside_layers(found: Mapping[str, Found]) -> Iterator[Fault]:
     if (since := found.get("trust.since")) and since.value:
         text = "a commit is one repository's: give since in each of the layers"
         yield Fault(since.place(), "trust.since", text)
+    if (policy := found.get("authorization.repository_file")) and policy.value:
+        text = "nobody could say whose rules count: give them in authorization.policy"
+        yield Fault(policy.place(), "authorization.repository_file", text)
 
 
 def _signed(trust: Trust, row: LayerRow, given: Mapping[str, Found]) -> Iterator[Fault]:

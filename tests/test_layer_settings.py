@@ -1,4 +1,4 @@
-"""The settings of layers: each is read as a repository of its own; mistakes are told with places."""
+"""The settings of layers: each is a repository of its own; mistakes are told with their places."""
 
 from __future__ import annotations
 
@@ -99,3 +99,11 @@ def test_one_commit_for_all_layers_makes_no_sense(tmp_path):
         loaded(tmp_path, trust + TWO)
 
     assert "trust.since: a commit is one repository's" in str(caught.value)
+
+
+def test_rules_from_a_repository_are_nobodys_where_there_are_several(tmp_path):
+    text = "authorization: {repository_file: 'authz/*.yaml', ceiling: [{to: {any: known}}]}\n"
+    with pytest.raises(ConfigurationError) as caught:
+        loaded(tmp_path, text + TWO)
+
+    assert "nobody could say whose rules count" in str(caught.value)

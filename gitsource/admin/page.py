@@ -90,7 +90,10 @@ def _state(status: Mapping[str, Any]) -> tuple[str, str]:
 def _standing(status: Mapping[str, Any]) -> Iterable[str]:
     repository = status.get("repository") or {}
     where = f"{repository.get('url', '')} {repository.get('ref', '')}"
-    rows = [("Repository", _code(where))]
+    rows = [
+        (f"Layer {_text(layer['name'])}", _layer(layer)) for layer in status.get("layers") or ()
+    ]
+    rows = rows or [("Repository", _code(where))]
     if status.get("revision"):
         rows.append(("Serving", f'<span class="good">{_code(status["revision"])}</span>'))
         rows.append(("Version", _code(status.get("version"))))
@@ -110,6 +113,17 @@ def _standing(status: Mapping[str, Any]) -> Iterable[str]:
     for title, told in rows:
         yield f'<tr><th scope="row">{title}</th><td>{told}</td></tr>'
     yield "</table>"
+
+
+def _layer(layer: Mapping[str, Any]) -> str:
+    parts = [_code(f"{layer.get('url', '')} {layer.get('ref', '')}"), _code(layer.get("revision"))]
+    held, error = layer.get("held"), layer.get("error")
+    if held:
+        why = f"held: {held.get('reason')}, since {held.get('since')}"
+        parts.append(f'{_code(layer.get("head"))} <span class="bad">{_text(why)}</span>')
+    if error:
+        parts.append(f'<span class="doubt">{_text(error)}</span>')
+    return "<br>".join(parts)
 
 
 def _told(told: Mapping[str, Any]) -> str:

@@ -131,3 +131,22 @@ def test_the_style_is_the_one_that_the_policy_allows():
     style = re.search("<style>(.*)</style>", page.render({}), re.DOTALL)[1]
 
     assert base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() == page.STYLE_HASH
+
+
+def test_each_layer_is_shown_with_why_it_is_held_and_nothing_of_it_is_believed():
+    layer = {
+        "name": "team",
+        "url": "https://git.example.com/<b>",
+        "ref": "main",
+        "revision": "a" * 40,
+        "head": "b" * 40,
+        "held": {"reason": "does not validate: <script>", "since": "2026-01-01T00:00:00Z"},
+        "error": "could not be <i>reached",
+    }
+    shown = page.render({"revision": "c" * 64, "layers": [layer]})
+
+    assert "Layer team" in shown
+    assert "held: does not validate: &lt;script&gt;" in shown
+    assert "could not be &lt;i&gt;reached" in shown
+    assert "<script>" not in shown
+    assert "Repository" not in shown
