@@ -92,7 +92,7 @@ def _large_commit(site: Site) -> Row:
     with site.source() as source:
         source.settled()
         for generation in range(site.plan.repeat):
-            commit = _thousand(site, 10_000 + generation)
+            commit = thousand(site, 10_000 + generation)
             row.notes.setdefault("others_busy", []).append(when_quiet(site.plan.patience))
             repository.git(site.made.folder, "update-ref", "refs/heads/main", commit)
             began = time.monotonic()
@@ -106,7 +106,7 @@ def _large_commit(site: Site) -> Row:
     return row
 
 
-def _thousand(site: Site, generation: int) -> str:
+def thousand(site: Site, generation: int) -> str:
     """Return a commit on top of main, on no branch, that changes a thousand documents."""
     when = repository.DATE + 10_000_000 + generation
     made, parts = site.made, []

@@ -1,5 +1,5 @@
 """
-The rows of validation: all files on disk, again, one file of them in a server, and the worst.
+The rows of offline commands: all files on disk, again, one file of them, dry-runs, the worst.
 
 Rule: a run of `gitsource validate` is timed from the exec of a fresh process to its exit, with
 every rule and reference on. The first has a cache folder of its own that is empty; what the kernel
@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import dry_running
 import floors
 from gitsource import settings as declared
 from gitsource.build import Builder
@@ -48,6 +49,16 @@ def site_rows(site: Site, names: set[str]) -> Iterator[Row]:
         yield from tree_rows(site)
     if "recheck" in names:
         yield from change_rows(site)
+    if "dry-run" in names:
+        yield from dry_running.dry_run_rows(site)
+
+
+def other_rows(plan: Plan, names: set[str]) -> Iterator[Row]:
+    """Yield those that are about no repository."""
+    if "worst" in names:
+        yield from worst_row(plan)
+    if "start" in names:
+        yield from dry_running.start_of_program(plan)
 
 
 def tree_rows(site: Site) -> Iterator[Row]:
