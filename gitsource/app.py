@@ -160,6 +160,7 @@ class App:
             Deliveries(self.ledger, self.announced),
             Revisions(self.reconciler, self.chronicle),
             lambda: self.audit.state if self.audit is not None else State(),
+            lambda: self.server.shared.access.status(self.cache.get()),
             lambda: self.door,
         )
         stack.push_async_callback(self.reconciler.close)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from gitsource import served
@@ -43,6 +43,11 @@ OF_SINKS = (
 """Limits that sinks meet."""
 
 
+def _open() -> Mapping[str, Any]:
+    """Return what the status says where nobody goes by rules."""
+    return {"open": True, "policy": None, "rules": 0}
+
+
 class Operations:
     """Status and commands of one gitsource; lives on the event loop."""
 
@@ -56,6 +61,7 @@ class Operations:
         deliveries: Deliveries,
         revisions: Revisions,
         audit: Callable[[], State] = State,
+        rights: Callable[[], Mapping[str, Any]] = _open,
         door: Callable[[], SinksDoor | None] = lambda: None,
     ) -> None:
         self._reconciler = reconciler
@@ -66,6 +72,7 @@ class Operations:
         self._look = look
         self._catalog = catalog
         self._audit = audit
+        self._rights = rights
         self._door = door
 
     # ------------------------------------------------------------------ reading
@@ -145,6 +152,7 @@ class Operations:
             "limits": {name: getattr(settings.limits, name) for name in OF_SINKS},
             "ended": self._cache.endings.rows(),
             "audit": _audit(self._audit()),
+            "authorization": dict(self._rights()),
             "door": door.status() if (door := self._door()) is not None else None,
             "secrets": [alarm.as_json() for alarm in self._sinks.alarms()],
         }

@@ -67,6 +67,10 @@ def _head(row: Mapping[str, Any], now: datetime) -> Iterator[str]:
         f"  stream {row.get('stream')}, {neutral(row.get('protocol') or '')}, connected "
         f"{_ago(row.get('connected_at'), now)}"
     )
+    if (rights := row.get("rights")) is not None:
+        rules = ", ".join(rights.get("rules") or ()) or "no rule"
+        text = f"may receive: {rights.get('rights')} (group {rights.get('group')}, by {rules})"
+        yield from _wrapped(neutral(text), "  ")
     if row.get("returned"):
         yield f"  went back to {neutral(row['returned'])}, the last it accepted as a whole"
 

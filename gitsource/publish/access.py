@@ -184,11 +184,11 @@ class Access:
     def status(self, snapshot: Snapshot | None) -> dict[str, Any]:
         """Return how the status tells what is in force."""
         era = self.at(snapshot) if snapshot is not None else self.start()
-        lists = dict(era.book.lists()) if era is not None else {}
+        lists = era.book.lists() if era is not None else ()
         return {
             "open": era is not None and era.open,
             "policy": era.digest[:12] if era is not None and era.digest else None,
-            "rules": {where: len(rules.rows) for where, rules in lists.items()},
+            "rules": sum(len(rules.rows) for _, rules in lists),
         }
 
     def _begun(self, policies: Collection | None) -> Era:

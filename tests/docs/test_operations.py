@@ -184,6 +184,7 @@ async def test_every_status_field_is_documented():
         "ended",
         "allowed",
         "audit",
+        "authorization",
         "layers",
         "layers[].held",
     }

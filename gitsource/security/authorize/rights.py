@@ -19,6 +19,8 @@ from typing import TypeAlias
 from gitsource.selectors import ResourceSelector
 from gitsource.settings import Globs, ViewResources, Words
 
+_GLOBBING = frozenset("*?[")
+
 ALL_OF_IT = ViewResources()
 """The selector of every resource."""
 
@@ -93,10 +95,20 @@ class Rights:
         """Whether there is nothing that may not be received."""
         return not self.clauses
 
-    @property
+    @cached_property
     def nothing(self) -> bool:
         """Whether there is nothing that may be received, as far as the rules alone tell."""
-        return frozenset() in self.clauses
+        return frozenset() in self.clauses or any(map(self._apart, ("namespaces", "collections")))
+
+    def _apart(self, part: str) -> bool:
+        """Whether clauses ask for names that no resource has all of at once."""
+        left: set[str] | None = None
+        for clause in self.clauses:
+            asked = [getattr(term.resources, part) if term.meant else () for term in clause]
+            names = {name for globs in asked for name in globs}
+            if all(asked) and not any(set(name) & _GLOBBING for name in names):
+                left = names if left is None else left & names
+        return left is not None and not left
 
     @cached_property
     def group(self) -> str:

@@ -84,3 +84,17 @@ def test_rights_say_what_they_are_in_one_line():
     assert "(namespace foo, label team=a) and (not collection envoy/secrets)" == told
     assert ("everything", "nothing") == (str(EVERYTHING), str(NOTHING))
     assert ("everything", "nothing") == (EVERYTHING.group, NOTHING.group)
+
+
+def test_what_no_resource_can_have_at_once_is_nothing():
+    foo, bar, baz = (Rights.to(ViewResources(namespaces=(name,))) for name in ("foo", "bar", "b*"))
+    clusters = Rights.to(ViewResources(collections=("envoy/clusters",)))
+    secrets = Rights.to(ViewResources(collections=("envoy/secrets",), namespaces=("foo",)))
+
+    assert (foo & bar).nothing
+    assert "nothing" == (foo & bar).group
+    assert ((foo | bar) & clusters & secrets).nothing
+    assert not (bar & baz).nothing
+    assert not (bar & clusters).nothing
+    assert not ((foo | bar) & bar).nothing
+    assert not (foo & ~bar).nothing
