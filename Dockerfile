@@ -38,5 +38,6 @@ EXPOSE 9901 9902 9903
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["gitsource", "probe", "--live"]
+# `docker run IMAGE dry-run` and any other command work as well, without network (docs/ci.md).
 ENTRYPOINT ["/usr/bin/tini", "--", "gitsource"]
 CMD ["serve", "--config", "/etc/gitsource/gitsource.yaml"]

@@ -373,7 +373,8 @@ def run(demo: Demo) -> None:  # noqa: PLR0915 - a story reads best from top to b
         reload(demo, server, interval="1s")
         addition = demo.commit("addition", "Reach the payment provider", push=False)
         told = demo.gitsource(
-            "dry-run", "--base", edit, "--config", str(demo.work / "gitsource.yaml")
+            *("dry-run", "--base", edit, "--config", str(demo.work / "gitsource.yaml")),
+            *("--against", f"127.0.0.1:{demo.ports['admin']}"),
         )
         say("".join(f"  dry-run: {line}\n" for line in told.splitlines() if line).rstrip())
         pushed = time.perf_counter()
