@@ -97,13 +97,16 @@ class Composition:
 
 
 def compose(
-    base: Standing | None, parts: Sequence[Part], kinds: Callable[[str], str] = str
+    base: Standing | None,
+    parts: Sequence[Part],
+    kinds: Callable[[str], str] = str,
+    let_alone: Callable[[Resource], bool] = lambda _resource: False,
 ) -> Composition:
     """
     Return what *parts*, the lowest first, come to on top of *base* (None: all of it, from nothing).
 
     *base* has to be the composition of what each part was before. *kinds* says what a resource of a
-    collection is called in findings.
+    collection is called in findings, *let_alone* whether it asks for no warning of an override.
     """
     full = base is None
     base = base or nothing()
@@ -132,7 +135,7 @@ def compose(
         state = _covered(part.file(path), above)
         if state != base.files.get(path):
             changed[path] = state
-        findings += _overriding(state, part, below, kinds)
+        findings += _overriding(state, part, below, kinds, let_alone)
     kept = (f for f in base.snapshot.findings if f.code == OVERRIDES and f.file not in looked)
     own = (finding for part in parts for finding in part.snapshot.findings)
     return Composition(changed, _put(base, winners, gone), (*own, *kept, *findings), full)
@@ -157,7 +160,11 @@ def _covered(state: FileState | None, above: Sequence[Part]) -> FileState | None
 
 
 def _overriding(
-    state: FileState | None, part: Part, below: Sequence[Part], kinds: Callable[[str], str]
+    state: FileState | None,
+    part: Part,
+    below: Sequence[Part],
+    kinds: Callable[[str], str],
+    let_alone: Callable[[Resource], bool],
 ) -> Iterator[Finding]:
     """Yield which resources that are served of *state* have the place of one of *below*."""
     if state is None or part.overrides == "off":
@@ -165,18 +172,20 @@ def _overriding(
     for collection, resource in state.resources:
         for other in below:
             loser = other.get(collection, resource.name)
-            if loser is not None:
-                label = f"{kinds(collection)}/{resource.name}"
-                # Without the line of the other one, which moves with every edit above it.
-                text = (
-                    f"{label} of layer {part.name} has the place of the one of layer "
-                    f"{other.name}, in {loser.origin.path}, which is not served"
-                )
-                yield Finding(
-                    resource.origin.path, resource.origin.line, 1, part.overrides, OVERRIDES, text,
-                    label,
-                )  # fmt: skip
-                break
+            if loser is None:
+                continue
+            label = f"{kinds(collection)}/{resource.name}"
+            # Without the line of the other one, which moves with every edit above it.
+            text = (
+                f"{label} of layer {part.name} has the place of the one of layer {other.name}, in "
+                f"{loser.origin.path}, which is not served"
+            )
+            warned = part.overrides == "warning"
+            yield Finding(
+                resource.origin.path, resource.origin.line, 1, part.overrides, OVERRIDES, text,
+                label, suppressed=warned and let_alone(resource),
+            )  # fmt: skip
+            break
 
 
 def _put(

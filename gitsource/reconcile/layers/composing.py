@@ -14,15 +14,17 @@ from functools import partial
 from itertools import groupby
 
 from gitsource._proto.gitsource.state.v1.state_pb2 import FileFacts
+from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource as Envelope
 from gitsource.build import Builder
-from gitsource.model import Revision, Snapshot, TreeEntry, composition_of
+from gitsource.model import Resource, Revision, Snapshot, TreeEntry, composition_of
 from gitsource.reconcile.layers.layer import Candidate, Layer
 from gitsource.references.index import Index
 from gitsource.relate import related
 from gitsource.rollout.guard import ALL, confirmed, guarded
 from gitsource.settings import Settings
 from gitsource.snapshot.build import FileState, Proposal, Standing, nothing
-from gitsource.snapshot.compose import compose, layer_of
+from gitsource.snapshot.compose import OVERRIDES, compose, layer_of
+from gitsource.validate.suppression import suppressed
 
 LOADED = 4000
 """Results that are held in memory at a time while references are loaded."""
@@ -53,7 +55,7 @@ class Composer:
         """
         parts = [layer.part(chosen.get(name)) for name, layer in self.layers.items()]
         catalog = self.builder.catalog
-        composition = compose(self.base, parts, catalog.called)
+        composition = compose(self.base, parts, catalog.called, _lets_alone)
         standing = self.base or nothing()
         facts = dict(self._facts(composition.changed, chosen))
         index = standing.references
@@ -192,6 +194,12 @@ class Composer:
             return lambda _what, _name: True
         words = confirmed(layer.confirmations(before, after))
         return lambda what, collection: (what, collection) in words or (what, ALL) in words
+
+
+def _lets_alone(resource: Resource) -> bool:
+    """Whether a document asks for no warning of what it overrides."""
+    annotations = Envelope.FromString(resource.wire).metadata.annotations
+    return OVERRIDES in suppressed(annotations)
 
 
 def _place(path: str, state: FileState) -> str:

@@ -24,7 +24,7 @@ from gitsource.model import Finding, Revision, Snapshot, composition_of
 from gitsource.reconcile.ground import Ground, Look, Place
 from gitsource.reconcile.layers.layer import Candidate, Layer, Refused
 from gitsource.reconcile.one import recipe_of
-from gitsource.reconcile.outcomes import Outcome
+from gitsource.reconcile.outcomes import LayerState, Outcome
 from gitsource.rollout.decide import Hold, decide, reason
 from gitsource.settings import Settings
 from gitsource.snapshot.build import Proposal, Standing
@@ -282,9 +282,16 @@ class Several:
     def _outcome(
         self, result: str, revision: Revision | None, why: str, findings: Sequence[Finding] = ()
     ) -> Outcome:
-        layers = tuple(layer.state for layer in self._layers.values())
+        layers = tuple(self._state(layer) for layer in self._layers.values())
         heads = self._heads()
         return Outcome(result, revision, why, findings=tuple(findings), layers=layers, head=heads)
+
+    def _state(self, layer: Layer) -> LayerState:
+        """Return how *layer* stands; what is to be judged anew is still what is published."""
+        state, good = layer.state, self._ground.good.snapshot
+        if state.commit or good is None:
+            return state
+        return replace(state, commit=good.revision.commit_of(layer.name))
 
     def _heads(self) -> Revision:
         return composition_of({name: layer.head for name, layer in self._layers.items()})
