@@ -19,6 +19,7 @@ import sqlite3
 import struct
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.message import DecodeError
 
@@ -242,14 +243,14 @@ def _is_standing(name: str) -> bool:
     return bool(dash) and len(prefix) == 24 and len(commit) in {40, 64} and commit.isalnum()
 
 
-def _standing(raw: bytes) -> Standing:
+def _standing(raw: memoryview) -> Standing:
     first, second, third = _LENGTHS.unpack_from(raw)
     if _LENGTHS.size + first + second + third != len(raw):
         raise ValueError("the parts of a revision are not as long as it says")
-    view, at = memoryview(raw), _LENGTHS.size
-    head = Head.FromString(bytes(view[at : at + first]))
-    record = Record.FromString(bytes(view[at + first : at + first + second]))
-    links = Links.FromString(bytes(view[at + first + second :]))
+    parts: Any = raw[_LENGTHS.size :]  # messages read any buffer, and say that they want bytes
+    head = Head.FromString(parts[:first])
+    record = Record.FromString(parts[first : first + second])
+    links = Links.FromString(parts[first + second :])
     snapshot = snapshot_of(head, [record])
     files = files_of([record], snapshot)
     standing = Standing(snapshot, files, sum(state.ignored for state in files.values()))

@@ -36,19 +36,20 @@ class Sealed:
     folder: Path
     key: bytes = field(repr=False)
 
-    def read(self, name: str) -> bytes | None:
+    def read(self, name: str) -> memoryview | None:
         """Return what was written under *name*; None if that is not there, or not ours."""
         try:
-            with open(self.folder / name, "rb", opener=_plainly) as file:
-                raw = file.read(LARGEST) if os.fstat(file.fileno()).st_size < LARGEST else b""
+            with open(self.folder / name, "rb", buffering=0, opener=_plainly) as file:
+                size = os.fstat(file.fileno()).st_size
+                raw = file.read(size + 1) if size < LARGEST else b""
         except OSError:
             return None
-        seal, body = raw[:SEAL_BYTES], memoryview(raw)[SEAL_BYTES:]
+        seal, body = raw[:SEAL_BYTES], memoryview(raw)[SEAL_BYTES:]  # no copy: it may be large
         if not hmac.compare_digest(seal, self._seal(name, [body])):
             return None
         with contextlib.suppress(OSError):
             os.utime(self.folder / name)  # what is used is forgotten last
-        return raw[SEAL_BYTES:]
+        return body
 
     def write(self, name: str, parts: Iterable[bytes]) -> None:
         """Put *parts* under *name*, in place of what was there; what cannot be written is not."""
