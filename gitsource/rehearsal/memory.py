@@ -17,6 +17,7 @@ import hashlib
 import os
 import sqlite3
 import struct
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,14 @@ from gitsource.snapshot.records import files_of, full_record, head_of, snapshot_
 
 STANDINGS = 8
 """Revisions that are remembered, of all repositories and settings."""
+STANDINGS_BYTES = 1024 * 1024 * 1024
+"""What they may take up together, but for the newest."""
+HELD_BYTES = 64 * 1024 * 1024
+"""Results that are held in memory; then they go to disk, or are forgotten."""
 LARGEST = 256 * 1024 * 1024
 """Bytes of results of contents; then they are forgotten as a whole."""
-LOOKED_AT = 3
-"""Remembered revisions of which is asked whether the base follows from them."""
+LEFT_ALONE = 3600
+"""Seconds after which a file that is only half written has nobody who writes it."""
 
 _LENGTHS = struct.Struct(">QQQ")
 _TABLES = frozenset((("table", "recipes"), ("table", "results")))
@@ -52,6 +57,7 @@ class Results(BlobCache):
         super().__init__(Path())
         self._below = below
         self._held: dict[str, dict[Key, bytes]] = {}
+        self._size = 0
 
     def get(self, recipe: str, keys: Collection[Key]) -> dict[Key, FileResult]:
         """Return the results that are known for *keys* under *recipe*."""
@@ -64,17 +70,21 @@ class Results(BlobCache):
     def put(self, recipe: str, results: Mapping[Key, bytes]) -> None:
         """Remember *results* until the run ends, or they are `kept`."""
         self._held.setdefault(recipe, {}).update(results)
+        self._size += sum(map(len, results.values()))
+        if self._size > HELD_BYTES:
+            self.kept()
 
     def kept(self) -> None:
         """Put what came to be known on disk."""
         if self._below is not None:
             for recipe, results in self._held.items():
                 self._below.put(recipe, results)
-        self._held.clear()
+        self.forget()
 
     def forget(self) -> None:
         """Let go of what came to be known."""
         self._held.clear()
+        self._size = 0
 
     def close(self) -> None:
         """Close the file."""
@@ -178,7 +188,7 @@ class Folder:
         exact = self._read(f"{prefix}-{commit}")
         if exact is not None and exact.snapshot.revision == of.revision:
             return exact
-        for name in self._names(f"{prefix}-")[:LOOKED_AT]:
+        for name in self._names(f"{prefix}-"):
             earlier = name.rpartition("-")[2]
             if _follows(of.objects, commit, earlier):
                 found = self._read(name)
@@ -190,13 +200,7 @@ class Folder:
         """Remember *standing*, which is *of*."""
         if not of.revision.commit or standing.references is None:
             return
-        head = head_of(standing.snapshot, of.recipe, 0).SerializeToString()
-        parts = list(full_record(standing.snapshot, standing.files))
-        links = stored(standing.references, list(standing.files)).SerializeToString()
-        lengths = _LENGTHS.pack(len(head), sum(map(len, parts)), len(links))
-        self._sealed.write(
-            f"{self._prefix(of)}-{of.revision.commit}", (lengths, head, *parts, links)
-        )
+        self._sealed.write(f"{self._prefix(of)}-{of.revision.commit}", _parts(standing, of.recipe))
         self._forget_oldest()
         if self._results is not None:
             self._results.forget()  # what stands has it all
@@ -214,19 +218,28 @@ class Folder:
 
     def _names(self, prefix: str = "") -> list[str]:
         """Return the names of the revisions that are remembered, the last used first."""
-        found: list[tuple[float, str]] = []
+        return [entry.name for entry in self._entries() if entry.name.startswith(prefix)]
+
+    def _entries(self) -> list[os.DirEntry[str]]:
+        found: list[tuple[float, str, os.DirEntry[str]]] = []
         with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
             found += [
-                (entry.stat(follow_symlinks=False).st_mtime, entry.name)
+                (entry.stat(follow_symlinks=False).st_mtime, entry.name, entry)
                 for entry in entries
-                if entry.name.startswith(prefix) and _is_standing(entry.name)
+                if _is_standing(entry.name)
             ]
-        return [name for _, name in sorted(found, reverse=True)]
+        return [entry for _, _, entry in sorted(found, key=lambda each: each[:2], reverse=True)]
 
     def _forget_oldest(self) -> None:
-        for name in self._names()[STANDINGS:]:
-            with contextlib.suppress(OSError):
-                (self._folder / name).unlink()
+        size = 0
+        with contextlib.suppress(OSError):
+            for number, entry in enumerate(self._entries()):
+                size += entry.stat(follow_symlinks=False).st_size
+                if number >= STANDINGS or (number and size > STANDINGS_BYTES):
+                    Path(entry.path).unlink()
+            for left in self._folder.glob("*.tmp"):
+                if time.time() - left.lstat().st_mtime > LEFT_ALONE:
+                    left.unlink()
 
     def _read(self, name: str) -> Standing | None:
         raw = self._sealed.read(name)
@@ -243,11 +256,26 @@ def _is_standing(name: str) -> bool:
     return bool(dash) and len(prefix) == 24 and len(commit) in {40, 64} and commit.isalnum()
 
 
+def _parts(standing: Standing, recipe: str) -> Iterator[bytes]:
+    """Yield *standing* as bytes, in parts, and their lengths last."""
+    if standing.references is None:
+        raise AssertionError("a base knows what its documents say of each other")
+    head = head_of(standing.snapshot, recipe, 0).SerializeToString()
+    yield head
+    record = 0
+    for part in full_record(standing.snapshot, standing.files):
+        record += len(part)
+        yield part
+    links = stored(standing.references, list(standing.files)).SerializeToString()
+    yield links
+    yield _LENGTHS.pack(len(head), record, len(links))
+
+
 def _standing(raw: memoryview) -> Standing:
-    first, second, third = _LENGTHS.unpack_from(raw)
+    first, second, third = _LENGTHS.unpack_from(raw, len(raw) - _LENGTHS.size)
     if _LENGTHS.size + first + second + third != len(raw):
         raise ValueError("the parts of a revision are not as long as it says")
-    parts: Any = raw[_LENGTHS.size :]  # messages read any buffer, and say that they want bytes
+    parts: Any = raw[: -_LENGTHS.size]  # messages read any buffer, and say that they want bytes
     head = Head.FromString(parts[:first])
     record = Record.FromString(parts[first : first + second])
     links = Links.FromString(parts[first + second :])

@@ -54,20 +54,26 @@ class Sealed:
     def write(self, name: str, parts: Iterable[bytes]) -> None:
         """Put *parts* under *name*, in place of what was there; what cannot be written is not."""
         beside = self.folder / f"{name}.{os.getpid()}.tmp"
-        told = list(parts)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
             with os.fdopen(os.open(beside, flags, 0o600), "wb") as file:
-                file.write(self._seal(name, told))
-                for part in told:
+                file.seek(SEAL_BYTES)
+                seal = self._begun(name)
+                for part in parts:
+                    seal.update(part)
                     file.write(part)
+                file.seek(0)
+                file.write(seal.digest())
             beside.replace(self.folder / name)
         except OSError:
             with contextlib.suppress(OSError):
                 beside.unlink(missing_ok=True)
 
+    def _begun(self, name: str) -> hmac.HMAC:
+        return hmac.new(self.key, f"{name}\0".encode(), hashlib.sha256)
+
     def _seal(self, name: str, parts: Iterable[bytes | memoryview]) -> bytes:
-        seal = hmac.new(self.key, f"{name}\0".encode(), hashlib.sha256)
+        seal = self._begun(name)
         for part in parts:
             seal.update(part)
         return seal.digest()
