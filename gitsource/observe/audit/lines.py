@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, get_args
 
 from gitsource.observe.happenings import Event, Fact, Happening
@@ -37,7 +38,13 @@ GAP, TORN = "gap", "torn"
 EVENTS = (*get_args(Event), GAP, TORN)
 """Everything that ``event`` may be."""
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_quoted = json.encoder.encode_basestring_ascii
+_encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+_make: Any = getattr(json.encoder, "c_make_encoder", None)
+_HOW: tuple[Any, ...] = (None, _encoder.default, _quoted, None, ":", ",", False, False, True)
+_parts: Any = _make and _make(*_HOW)
+"""What the standard encoder makes anew for each value, which costs more than encoding does; None:
+this Python has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +79,17 @@ def encoded(seq: int, at: float, event: str, happening: Happening, prev: str) ->
 
 
 def _line(seq: int, at: float, event: str, told: Happening, prev: str) -> str:
-    return _encode(
-        {
-            "v": VERSION,
-            "seq": seq,
-            "time": moment(at),
-            "event": event,
-            "who": told.who,
-            "peer": told.peer,
-            "outcome": told.outcome,
-            "why": told.why,
-            "facts": told.facts,
-            "prev": prev,
-        }
+    # Twice as fast as one mapping for all: each push is written down, and so is its ACK.
+    return (
+        f'{{"v":{VERSION},"seq":{seq},"time":"{moment(at)}","event":"{event}",'
+        f'"who":{_quoted(told.who)},"peer":{_quoted(told.peer)},'
+        f'"outcome":{_quoted(told.outcome)},"why":{_quoted(told.why)},'
+        f'"facts":{_encode(told.facts)},"prev":"{prev}"}}'
     )
+
+
+def _encode(facts: Mapping[str, Fact]) -> str:
+    return "".join(_parts(facts, 0)) if _parts else _encoder.encode(facts)
 
 
 def _cleaned(told: Happening) -> Happening:
@@ -117,8 +121,13 @@ def digest(line: bytes) -> str:
 
 def moment(at: float) -> str:
     """Return seconds since the epoch as RFC 3339 in UTC with milliseconds."""
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
-    return f"{whole}.{int(at * 1000) % 1000:03d}Z"
+    return f"{_second(int(at // 1))}.{int(at * 1000) % 1000:03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(at: int) -> str:
+    """Return a whole second as text: thousands of lines may be of the same one."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
 
 
 def seconds_of(told: str) -> float:
