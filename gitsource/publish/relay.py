@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeAlias
 
-BLOCK = 64 * 1024
+BLOCK = 128 * 1024
 """Bytes moved at one go; so much at most waits here for each direction of a connection."""
 BLOCKS = 4
 """Blocks a connection may move before the others have their turn."""

@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from doors import secured
 from gitsource.admin.routes import application
 from gitsource.catalog import Catalog
 from gitsource.deliveries import Deliveries
@@ -25,12 +26,14 @@ from gitsource.refusals import Refusals
 from gitsource.revisions import Revisions, told
 from gitsource.settings import LayerRow, Repository, Settings
 from gitsource.sinks import Sinks
+from gitsource.sinks_door import SinksDoor
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import Allowance, Control, Pin, Suspension
 from gitsource.snapshot.reports import SinkReport
 from gitsource.triggers.announced import Announcements
 from gitsource.triggers.delivery import Verdict
 from gitsource.triggers.ledger import Ledger
+from svids import Mesh
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -155,7 +158,7 @@ def leaves(value, path: str = "") -> set[str]:
     return {path}
 
 
-async def test_every_status_field_is_documented():
+async def test_every_status_field_is_documented(tmp_path):
     cache = SnapshotCache()
     cache.report(SinkReport("connected", 1, "sink", "peer"))
     cache.report(SinkReport("sent", 1, "sink", "peer", collection="c", requested="c", version="v"))
@@ -173,7 +176,10 @@ async def test_every_status_field_is_documented():
     announced.heard("refs/heads/main", "a" * 40)
     deliveries = Deliveries(Ledger(), announced)
     revisions = Revisions(Standing(), Chronicle())
-    asked = Operations(Standing(), cache, None, Catalog, sinks, deliveries, revisions)
+    door = await SinksDoor.open(secured(tmp_path, Mesh()))
+    asked = Operations(
+        Standing(), cache, None, Catalog, sinks, deliveries, revisions, door=lambda: door
+    )
     status = await asked.status()
     await announced.close()
     documented = set(first_cells("Status"))
@@ -185,13 +191,15 @@ async def test_every_status_field_is_documented():
         "allowed",
         "audit",
         "authorization",
+        "door",
+        "door.tls",
         "layers",
         "layers[].held",
     }
 
     assert leaves(status) == documented - groups
     assert groups <= documented
-    assert groups - {"refusals[].resources", "layers[].held"} <= status.keys()
+    assert groups - {"refusals[].resources", "layers[].held", "door.tls"} <= status.keys()
 
 
 def _keys_of(node: ast.expr, function: ast.AST, module: ast.Module) -> set[str]:

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gitsource.observe.telemetry import METRICS, MOST_COLLECTIONS, Gauges, Telemetry, Timings
+from gitsource.observe.telemetry import (
+    METRICS,
+    MOST_COLLECTIONS,
+    DoorGauges,
+    Gauges,
+    Telemetry,
+    Timings,
+)
 
 ROOT = Path(__file__).parents[2]
 VS = "istio/networking/v1alpha3/virtualservices"
@@ -50,6 +57,15 @@ def busy() -> Telemetry:
         audit_lines=8,
         audit_lost=9,
         audit_waiting=10,
+        door=DoorGauges(
+            connections=11,
+            refused=12,
+            limits={"streams_each": 13},
+            ends=2000.0,
+            reloads=14,
+            alarms=15,
+            insecure=True,
+        ),
     )
     telemetry = Telemetry(lambda: gauges, version="1.2.3", clock=lambda: 1060.0)
     telemetry.pushed(VS)
@@ -72,6 +88,13 @@ def test_everything_that_happened_is_exported():
         "gitsource_audit_lines_total": 8,
         "gitsource_audit_lost_total": 9,
         "gitsource_audit_waiting": 10,
+        "gitsource_connections": 11,
+        "gitsource_refused_connections_total": 12,
+        "gitsource_limits_met_total{limit=streams_each}": 13,
+        "gitsource_certificate_expiry_timestamp_seconds": 2000,
+        "gitsource_certificate_reloads_total": 14,
+        "gitsource_certificate_alarms": 15,
+        "gitsource_insecure": 1,
         "gitsource_sinks": 2,
         "gitsource_streams": 3,
         f"gitsource_pushes_total{{collection={VS}}}": 2,
