@@ -2,9 +2,10 @@
 What is served, to whom and how far it came, for those who compare it with something else.
 
 Rule: read-only, and enough to say from outside what a push would reach: versions of what is in the
-snapshot (before files are put into Secrets), the views in force, and of each sink what views and
-subscriptions look at. No bodies, and of a node's metadata only what the views ask for. Answers are
-bounded: a collection is told in pages, sinks and names beyond a number are only counted.
+snapshot (before files are put into Secrets), the views in force, and of each sink its rights and
+what views and subscriptions look at. No bodies, and of a node's metadata only what the views ask
+for. Answers are bounded: a collection is told in pages, sinks, names and rights beyond a number are
+only counted.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from gitsource.model import Snapshot
 from gitsource.publish.session import Session
 from gitsource.publish.views import LONG, REVISION
 from gitsource.publish.words import Holding, Node
+from gitsource.security.authorize.rights import Rights
 from gitsource.settings import ViewRow
 
 MOST_SINKS = 1000
 """Streams told; the rest is only counted."""
 MOST_NAMES = 1000
 """Names told that one subscription asks for; with more, only how many there are."""
+MOST_TERMS = 1000
+"""Terms told of the rights of one sink; with more, none."""
 PAGE = 10_000
 """Resources told at once."""
 
@@ -102,10 +106,24 @@ def _sink(session: Session, row: dict[str, Any], asked: set[str]) -> dict[str, A
     told = {key: row[key] for key in ("id", "stream", "peer", "protocol", "views", "returned")}
     return told | {
         "node": _node(session.node, asked),
+        "rights": _rights(session.rights),
         "subscriptions": [
             _subscription(each, said.get(each.requested) or {}) for each in session.holdings()
         ],
     }
+
+
+def _rights(rights: Rights) -> list[list[dict[str, Any]]] | None:
+    """Return clauses, all of which have to have a term that holds; None: everything."""
+    if rights.everything:
+        return None
+    told = [
+        [{"resources": _row(term.resources), "meant": term.meant} for term in clause]
+        for clause in rights.clauses
+    ]
+    if sum(map(len, told)) > MOST_TERMS:
+        return []  # nobody can go by them; a clause that nothing fits would say: no rights
+    return told
 
 
 def _node(node: Node | None, asked: set[str]) -> dict[str, Any] | None:

@@ -9,8 +9,8 @@ the views that the instance says are in force.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,9 @@ from gitsource.plan.served import Served, SinkTold, Subscribed
 
 if TYPE_CHECKING:
     from gitsource.cli.admin_door import Door
-    from gitsource.plan.values import Against
+    from gitsource.plan.values import Against, Json
+    from gitsource.security.authorize.rights import Rights
+    from gitsource.settings import ViewRow
 
 MOST_ASKED = 20
 """Collections of which an instance is asked for the resources."""
@@ -174,18 +176,18 @@ class Expected:
     """What a sink should have of a snapshot, by the views and subscriptions that were told."""
 
     def __init__(self, served: Served) -> None:
-        from gitsource.configuration import load
+        from gitsource.publish.access import Access
         from gitsource.publish.views import Views
         from gitsource.publish.xds.selection import Shelf
 
-        try:
-            settings = load(None, {"GITSOURCE_VIEWS": json.dumps(list(served.views))}, {})
-        except GitsourceError as error:
-            raise ConfigurationError(
-                f"{served.source} tells views that cannot be read: {error}",
-                hint="is this gitsource older than that one?",
-            ) from error
-        self._views = Views(settings.views, _Unkept())
+        texts = sorted({text for sink in served.sinks or () for text in _terms(sink)})
+        terms = [{"name": f"{at}", "resources": json.loads(text)} for at, text in enumerate(texts)]
+        read = partial(_views, source=served.source)
+        rows = read([row if row["resources"] else {"name": row["name"]} for row in terms])
+        self._selectors = {text: row.resources for text, row in zip(texts, rows, strict=True)}
+        selectors = self._selectors.values()
+        self._views = Views(read(list(served.views)), _Unkept(), selectors)
+        self._access = Access(_Unkept())
         self._shelf = Shelf()
 
     def __repr__(self) -> str:
@@ -200,11 +202,38 @@ class Expected:
         node = None
         if told is not None:
             node = Node(told.id, told.cluster, told.metadata, told.region, told.zone, told.sub_zone)
-        content = self._views.seen(snapshot, node).collection(asked.collection)
+        published = self._access.published(snapshot)
+        seen = self._views.seen(published, node, self._rights(sink))
+        content = seen.collection(asked.collection)
         if asked.names is None:
             return content.version
         wanted = Subscription(asked.names, named=True, globs=globs(asked.names, None), aliased=True)
         return self._shelf.select(content, wanted).version
+
+    def _rights(self, sink: SinkTold) -> Rights:
+        from gitsource.security.authorize.rights import Rights, Term
+
+        return Rights.of(
+            frozenset(Term(self._selectors[text], meant) for text, meant in clause)
+            for clause in sink.rights or ()
+        )
+
+
+def _terms(sink: SinkTold) -> Iterator[str]:
+    return (text for clause in sink.rights or () for text, _ in clause)
+
+
+def _views(told: Sequence[Json], *, source: str) -> tuple[ViewRow, ...]:
+    """Return views as the reader of settings reads them, which believes nobody."""
+    from gitsource.configuration import load
+
+    try:
+        return load(None, {"GITSOURCE_VIEWS": json.dumps(list(told))}, {}).views
+    except GitsourceError as error:
+        raise ConfigurationError(
+            f"{source} tells views or rights that cannot be read: {error}",
+            hint="is this gitsource older than that one?",
+        ) from error
 
 
 class _Unkept:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from gitsource.model import Collection, Snapshot
 from gitsource.plan.served import Served, SinkTold, Subscribed
 from gitsource.plan.values import Against, Drift, SinkReach
+from gitsource.security.authorize.documents import COLLECTION as RULES
 
 Expects: TypeAlias = Callable[[Snapshot, SinkTold, Subscribed], str]
 """The version that a sink should have of what it asks for, of a snapshot."""
@@ -48,7 +49,7 @@ def against(
     """
     drift = drifts(served, base, resources)
     others = frozenset(each.collection for each in drift)
-    notes = list(_notes(served, base))
+    notes = [*_notes(served, base), *_rules(base, head)]
     reached = []
     for sink in served.sinks or ():
         reach, said = _reach(sink, base, head, expects, others, filled)
@@ -114,6 +115,14 @@ def _notes(served: Served, base: Snapshot) -> Iterator[str]:
         yield f"{served.sinks_omitted} more sinks are connected than it tells of"
 
 
+def _rules(base: Snapshot, head: Snapshot) -> Iterator[str]:
+    if base.collection(RULES).version != head.collection(RULES).version:
+        yield (
+            "the rules of who may receive what change as well: who is reached is told by those "
+            "that are in force now"
+        )
+
+
 def _reach(
     sink: SinkTold,
     base: Snapshot,
@@ -149,6 +158,8 @@ def _doubts(sink: SinkTold, asked: Subscribed, filled: frozenset[str]) -> Iterat
             f"files of the server are put into {asked.collection}: which version sinks will have "
             "of it is not known here"
         )
+    if sink.rights == ():
+        yield f"{sink.label} has rights too many to be told: it counts as if it had all"
     if asked.names_omitted:
         yield (
             f"{sink.label} asks for {asked.names_omitted} names of {asked.collection}, too many to "

@@ -8,6 +8,7 @@ later gitsource may say more.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,6 +60,9 @@ class SinkTold:
     views: tuple[str, ...] = ()
     node: NodeTold | None = None
     subscriptions: tuple[Subscribed, ...] = ()
+    rights: tuple[tuple[tuple[str, bool], ...], ...] | None = None
+    """Clauses of (selector of resources as JSON text, whether it is meant or all others are), all
+    of which have to have a term that holds; None: everything. None of them: nobody can tell."""
     returned: str = ""
     """The commit that it went back to after a refusal; empty: it did not."""
 
@@ -160,7 +164,25 @@ def _sink(told: Json) -> SinkTold:
         tuple(
             _subscribed(each) for each in _list(row.get("subscriptions"), "sinks[].subscriptions")
         ),
+        None if row.get("rights") is None else _rights(row["rights"]),
         _text(row.get("returned"), "sinks[].returned"),
+    )
+
+
+def _rights(told: Json) -> tuple[tuple[tuple[str, bool], ...], ...]:
+    where = "sinks[].rights"
+    clauses = [
+        [_mapping(term, where) for term in _list(clause, where)] for clause in _list(told, where)
+    ]
+    return tuple(
+        tuple(
+            (
+                json.dumps(_mapping(term.get("resources"), where), sort_keys=True),
+                term.get("meant") is True,
+            )
+            for term in clause
+        )
+        for clause in clauses
     )
 
 

@@ -30,6 +30,7 @@ from gitsource.publish.giveback import GiveBack
 from gitsource.publish.sight import SHUT, Sight
 from gitsource.publish.wire import Machine, Sent, Wire
 from gitsource.publish.words import Acked, Heard, Holding, Nacked, Node, Stale, Subscribed
+from gitsource.security.authorize.rights import Rights
 from gitsource.security.peer import NOBODY, Peer
 from gitsource.settings import Limits
 from gitsource.snapshot.blame import blamed
@@ -337,6 +338,11 @@ class Session:
         for one in self._machine.holdings():
             sent, accepted = (each and within(each) for each in (one.sent, one.accepted))
             yield replace(one, sent=sent, accepted=accepted)
+
+    @property
+    def rights(self) -> Rights:
+        """What the sink may receive, by the policy in force."""
+        return self._sight.rights
 
     def is_told_to(self, asker: Peer) -> bool:
         """Whether *asker* may know of this stream: where there are rights, only of its own."""

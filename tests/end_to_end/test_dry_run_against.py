@@ -179,3 +179,38 @@ def test_a_door_for_sinks_is_not_taken_for_the_admin_door(
 
     assert 2 == done.returncode
     assert "is not the admin HTTP of gitsource" in done.stderr
+
+
+RIGHTS = """\
+poll: {interval: 1h}
+watch: {enabled: false}
+authorization:
+  policy:
+  - {to: {any: all}, resources: {namespaces: [shop]}}
+"""
+
+
+def test_a_sink_that_may_not_have_what_changes_is_not_reached(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    """Rights are applied as views are: by the code that serves."""
+    change = {"mesh/more.yaml": route("more", "x")}
+    other = {"mesh/more.yaml": route("more", "x", namespace="pay")}
+    upstream.commit(change, branch="change", parents=[upstream.tip()])
+    upstream.commit(other, branch="other", parents=[upstream.tip()])
+    with (
+        Gitsource(tmp_path / "gitsource", upstream.url, RIGHTS) as server,
+        closing(server.sink(VS, node="one")) as sink,
+    ):
+        sink.next()
+        accepted(server, 1)
+        kept, _ = dry_run(upstream, admin(server), "--base", "main", "--head", "other")
+        told, _ = dry_run(upstream, admin(server), "--base", "main", "--head", "change")
+        upstream.commit(change)
+        server.sync()
+        sink.next()
+        (row,) = server.status()["sinks"]
+
+    (reached,) = told["sinks"]
+    assert ([], 1) == (kept["sinks"], kept["unreached"])
+    assert row["collections"][VS]["sent"] == reached["collections"][0]["after"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
-from gitsource.plan.against import MOST_NAMES, against, drifted
+from gitsource.plan.against import MOST_NAMES, RULES, against, drifted
 from gitsource.plan.served import Served, SinkTold, Subscribed
 
 C, D = "acme/v1/flags", "acme/v1/notes"
@@ -126,3 +126,22 @@ def test_names_too_many_to_be_told_count_as_all():
     assert len(told.sinks) == 1
     assert any("5000 names" in note for note in told.notes)
     assert any("went back to ffffffffffff" in note for note in told.notes)
+
+
+def test_other_rules_of_who_may_receive_what_are_told():
+    """Whom they are about depends on what peers proved, which only the server knows."""
+    rule = Resource("team", "1", b"", Origin("authz/team.yaml", 1))
+    base = snapshot(a="1")
+    head = Snapshot.of(base.revision, {**base.collections, RULES: Collection.of(RULES, [rule])})
+
+    assert any(
+        "in force now" in note for note in against(served(base), base, head, whole, {}).notes
+    )
+
+
+def test_rights_too_many_to_be_told_count_as_all():
+    base, head = snapshot(a="1"), snapshot("b", a="2")
+
+    told = against(served(base, sink("one", Subscribed(C, C), rights=())), base, head, whole, {})
+
+    assert "rights too many to be told" in told.notes[0]

@@ -26,6 +26,7 @@ ANSWER = {
             "protocol": "xds",
             "views": ["shop"],
             "returned": None,
+            "rights": [[{"resources": {"namespaces": ["shop"]}, "meant": False}, {}]],
             "node": {"id": "one", "cluster": "c", "metadata": {"TIER": "gold"}, "region": "r"},
             "subscriptions": [
                 {
@@ -46,7 +47,8 @@ ANSWER = {
 def test_an_answer_becomes_values():
     node = NodeTold("one", "c", "r", metadata={"TIER": "gold"})
     asked = Subscribed("flags", "acme/v1/flags", frozenset("a"), accepted="f")
-    sink = SinkTold("one", 3, "10.0.0.1:1", "xds", ("shop",), node, (asked,))
+    rights = ((('{"namespaces": ["shop"]}', False), ("{}", False)),)
+    sink = SinkTold("one", 3, "10.0.0.1:1", "xds", ("shop",), node, (asked,), rights)
 
     assert read(ANSWER, "here") == Served(
         "here",
