@@ -99,8 +99,12 @@ def version_of(held: Mapping[str, Item]) -> str:
 
 
 def mismatch(held: Mapping[str, Item], announced: str) -> str:
-    """Return the version of *held* if the source *announced* another one; else nothing."""
-    if not CONTENT_VERSION.fullmatch(announced):
+    """
+    Return the version of *held* if the source *announced* another one; else nothing.
+
+    Resources that came without versions of their own, as bare messages do, cannot be checked.
+    """
+    if not CONTENT_VERSION.fullmatch(announced) or not all(item.version for item in held.values()):
         return ""
     own = version_of(held)
     return "" if own == announced else own

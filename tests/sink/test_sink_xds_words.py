@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +15,7 @@ from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError
 
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource
-from gitsource.sink.state import Item
+from gitsource.sink.state import Item, mismatch
 from gitsource.sink.wire import REFUSED, UNDECODABLE, Held, Node
 from gitsource.sink.wires.xds_delta import XdsDelta
 from gitsource.sink.wires.xds_sotw import XdsSotw
@@ -217,3 +219,11 @@ def test_a_version_is_checked_where_what_is_held_tells_it():
     assert XdsSotw(NODE).verifiable(GATEWAY, refused=True)
     assert XdsDelta(NODE).verifiable(CDS, refused=False)
     assert not XdsDelta(NODE).verifiable(CDS, refused=True)
+
+
+def test_what_came_without_versions_of_its_own_is_not_checked():
+    announced = base64.b64encode(bytes(32)).decode()
+    bare = Item("unnamed-1", "", "", {}, {}, "type.example/a.B", b"")
+
+    assert not mismatch({bare.name: bare}, announced)
+    assert mismatch({"a": replace(bare, name="a", version="1")}, announced)
