@@ -104,7 +104,7 @@ class Recording:
                 told = replace(outcome, error=one.reason, findings=one.findings)
                 self.record(_hold(told, one.revision, key[0]))
         self._layers = frozenset(layers)
-        if outcome.result == "held" and layers:
+        if outcome.result == "held" and outcome.of_layer:
             self._held = None  # told layer by layer
         elif outcome.result == "held" and revision is not None:
             held = (revision.commit, outcome.error)

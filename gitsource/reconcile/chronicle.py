@@ -220,7 +220,7 @@ class Chronicle:
             self._add(replace(row_of(part, self._clock(), None, self._served), layer=name))
         if outcome.result not in {"published", "held", "failed"}:
             return
-        if outcome.result == "held" and outcome.held:
+        if outcome.result == "held" and outcome.of_layer:
             return  # told already
         published = serving if outcome.result == "published" else None
         row = row_of(outcome, self._clock(), published, self._served)

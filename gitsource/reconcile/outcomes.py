@@ -76,6 +76,11 @@ class Outcome:
         """Return which layers' heads stay back, and why."""
         return tuple((layer.name, layer.held) for layer in self.layers if layer.held is not None)
 
+    @property
+    def of_layer(self) -> bool:
+        """Whether `revision` is the head of a layer that is held, and no composition."""
+        return any(held.revision == self.revision for _, held in self.held)
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -143,7 +148,7 @@ def after(
         "last_at": now,
         "head": outcome.head or outcome.revision or before.head,
         "chosen": chosen,
-        "layers": outcome.layers,
+        "layers": outcome.layers or (before.layers if outcome.result == "failed" else ()),
         "held": before.held,
     }
     if outcome.result == "failed" or any(layer.error for layer in outcome.layers):

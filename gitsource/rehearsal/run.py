@@ -137,9 +137,7 @@ def _rehearsed(
     return Rehearsal(made, snapshot, proposal.snapshot, rules)
 
 
-def _rights(
-    before: Side, after: Side, was: Snapshot, now: Snapshot
-) -> tuple[RightsChange, ...]:
+def _rights(before: Side, after: Side, was: Snapshot, now: Snapshot) -> tuple[RightsChange, ...]:
     """Return what the change does to who may receive what; nothing where rules are unreadable."""
     try:
         old, new = (

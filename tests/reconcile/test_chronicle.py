@@ -208,7 +208,9 @@ def layered(result: str, *heads: tuple[str, str, bool]) -> Outcome:
     )
     rows = tuple(layer.revision for layer in layers)
     whole = Revision("0" * 64, "", 1, subject="whole", layers=rows)
-    return Outcome(result, whole if result != "failed" else None, "why", layers=layers)
+    back = [layer.held.revision for layer in layers if layer.held is not None]
+    told = {"published": whole, "held": back[0] if back else whole}.get(result)
+    return Outcome(result, told, "why", layers=layers)
 
 
 async def test_a_layer_that_is_held_has_a_row_beside_what_went_out(tmp_path):
@@ -225,6 +227,15 @@ async def test_a_layer_that_is_held_has_a_row_beside_what_went_out(tmp_path):
     ]
     assert [("held", "team"), ("published", "")] == [(r.outcome, r.layer) for r in again.rows]
     assert looks[0].revision.layers == again.rows[1].layers
+
+
+async def test_a_composition_that_a_pin_holds_has_a_row_beside_that_of_a_layer():
+    made = await chronicle(None)
+    outcome = layered("held", ("low", "a", False), ("team", "b", True))
+
+    made.looked(replace(outcome, revision=revision("d")), None)
+
+    assert [("team", "b" * 40), ("", "d" * 40)] == [(row.layer, row.commit) for row in made.rows]
 
 
 async def test_rows_are_told_as_one_layer_sees_them():

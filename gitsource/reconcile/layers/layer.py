@@ -139,7 +139,8 @@ class Layer:
 
     def due(self) -> bool:
         """Whether the poll is to ask for it: one that failed is asked ever less often."""
-        return self._ground.clock() >= self._asleep_until
+        left = self._asleep_until - self._ground.clock()
+        return not 0 < left <= self.settings.poll.max_backoff  # a clock may have been set back
 
     def fetch(self) -> None:
         """Bring the head up to date; `error` says why not, and what was there stays."""

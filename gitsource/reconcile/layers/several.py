@@ -25,7 +25,7 @@ from gitsource.reconcile.ground import Ground, Look, Place
 from gitsource.reconcile.layers.layer import Candidate, Layer, Refused
 from gitsource.reconcile.one import recipe_of
 from gitsource.reconcile.outcomes import LayerState, Outcome
-from gitsource.rollout.decide import Hold, decide, reason
+from gitsource.rollout.decide import GUARDED, Hold, decide, reason
 from gitsource.settings import Settings
 from gitsource.snapshot.build import Proposal, Standing
 from gitsource.snapshot.compose import layer_of, parted
@@ -146,7 +146,8 @@ class Several:
         """Have each layer know what stands of it, which is a part of *base*."""
         if base is None:
             for layer in self._layers.values():
-                layer.stand(None)
+                if layer.standing is not None:  # else what its head came to is still known
+                    layer.stand(None)
         elif base is not self._base:
             for name, standing in parted(base, self._layers).items():
                 self._layers[name].stand(standing)
@@ -447,4 +448,5 @@ def _has(mirror: Mirror, spec: str) -> bool:
 def _unsound(proposal: Proposal) -> Refused:
     """Return why a layer stays back with which *proposal* would not hold."""
     errors = [each for each in proposal.findings if each.severity == "error"]
-    return Refused(reason(UNSOUND, errors), tuple(errors))
+    guarded = errors[0].code in GUARDED
+    return Refused(reason("needs a confirmation" if guarded else UNSOUND, errors), tuple(errors))

@@ -129,3 +129,12 @@ async def test_compositions_know_what_they_have(scene: Scene) -> None:
     found = [await scene.reconciler.contains(*pair) for pair in asked]
 
     assert [True, False, True, True, False, False] == found
+
+
+async def test_a_clock_that_is_set_back_keeps_no_layer_from_being_asked(scene: Scene) -> None:
+    away = scene.away()
+    await scene.look("poll")
+    away.rename(scene.top.folder)
+    scene.now -= 86_400
+
+    assert "unchanged" == await scene.look("poll")
