@@ -103,7 +103,7 @@ def admin_address(
     return f"{scheme}{EVERYWHERE.get(host, host)}:{port}"
 
 
-class _AtSocket(http.client.HTTPConnection):
+class AtSocket(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
     def __init__(self, path: str, timeout: float) -> None:
@@ -111,6 +111,7 @@ class _AtSocket(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
+        """Connect to the socket."""
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
@@ -118,7 +119,7 @@ class _AtSocket(http.client.HTTPConnection):
 
 def _connection(address: str, papers: Papers, patience: float) -> http.client.HTTPConnection:
     if address.startswith(UNIX):
-        return _AtSocket(address.removeprefix(UNIX), patience)
+        return AtSocket(address.removeprefix(UNIX), patience)
     if not address.startswith(HTTPS):
         if papers.ca or papers.cert:
             raise ConfigurationError(

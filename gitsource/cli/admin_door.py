@@ -21,8 +21,8 @@ from threading import Timer
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from gitsource.addresses import is_loopback
-from gitsource.cli.admin_client import EVERYWHERE
+from gitsource.addresses import UNIX, is_loopback
+from gitsource.cli.admin_client import EVERYWHERE, NO_PAPERS, AtSocket, Papers
 from gitsource.errors import ConfigurationError, GitsourceError
 from gitsource.model import shown
 
@@ -42,26 +42,32 @@ class Door:
     prefix: str = ""
     """What stands before every path, where a proxy puts it there."""
     tls: bool = False
-    ca: Path | None = None
-    """Certificates that its own has to come from; None: those this machine trusts."""
+    papers: Papers = NO_PAPERS
+    """What is shown over TLS, and whom is believed there."""
+    socket: str = ""
+    """Path of a Unix socket, in place of host and port."""
     token: str = field(default="", repr=False)
     patience: float = PATIENCE
     most: int = MOST
 
     def __str__(self) -> str:
+        if self.socket:
+            return f"{UNIX}{self.socket}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}{self.prefix}"
 
 
-def door(
-    address: str, token_file: Path | None = None, ca: Path | None = None, *, option: str
-) -> Door:
+def door(address: str, papers: Papers = NO_PAPERS, *, option: str) -> Door:
     """
-    Return the door that *address* means: ``host:port``, or an ``http`` or ``https`` URL.
+    Return the door that *address* means: ``host:port``, an ``http`` or ``https`` URL, or a Unix
+    socket as ``unix:/path``.
 
     Raises ConfigurationError, which names *option*, for what is no address, for a file that cannot
     be read, and for a token that would go out in the clear.
     """
+    if address.startswith(UNIX):
+        token = _token(papers.token_file) if papers.token_file is not None else ""
+        return Door("localhost", 0, socket=address.removeprefix(UNIX), token=token)
     url = address if "://" in address else f"http://{address}"
     try:
         told = urlsplit(url)
@@ -72,7 +78,7 @@ def door(
     if not host or not (tls or (url.startswith("http://") and port)) or port == 0:
         raise ConfigurationError(
             f"{option}: {shown(address)} is no address of an admin HTTP",
-            hint="name it as host:port, http://host:port or https://host",
+            hint="name it as host:port, http://host:port, https://host or unix:/path",
         )
     if told.username is not None or told.query or told.fragment:
         raise ConfigurationError(
@@ -81,14 +87,14 @@ def door(
         )
     bracketed = f"[{host}]" if ":" in host else host
     host = EVERYWHERE.get(bracketed, host).strip("[]")
-    token = _token(token_file) if token_file is not None else ""
+    token = _token(papers.token_file) if papers.token_file is not None else ""
     if token and not tls and not is_loopback(host):
         raise ConfigurationError(
             f"{option}: the token would go to {host} in the clear", hint="use an https:// address"
         )
-    if ca is not None and not tls:
-        raise ConfigurationError("--admin-ca is for an https:// address")
-    return Door(host, port or 443, told.path.rstrip("/"), tls, ca, token)
+    if (papers.ca or papers.cert) and not tls:
+        raise ConfigurationError("--admin-ca and --admin-cert are for an https:// address")
+    return Door(host, port or 443, told.path.rstrip("/"), tls, papers, token=token)
 
 
 def _token(file: Path) -> str:
@@ -167,13 +173,19 @@ def _bounded(connection: http.client.HTTPConnection, deadline: float) -> Iterato
 
 
 def _connection(door: Door) -> http.client.HTTPConnection:
+    if door.socket:
+        return AtSocket(door.socket, door.patience)
     if not door.tls:
         return http.client.HTTPConnection(door.host, door.port, timeout=door.patience)
+    papers = door.papers
     try:
-        context = ssl.create_default_context(cafile=str(door.ca) if door.ca else None)
+        context = ssl.create_default_context(cafile=str(papers.ca) if papers.ca else None)
+        if papers.cert:
+            context.load_cert_chain(papers.cert, papers.key)
     except OSError as error:  # ssl.SSLError is one
         raise ConfigurationError(
-            f"--admin-ca: {door.ca} holds no certificates that can be read: {error}"
+            f"--admin-ca, --admin-cert or --admin-key: {error.strerror or error}",
+            hint="name PEM files that fit together",
         ) from error
     return http.client.HTTPSConnection(door.host, door.port, timeout=door.patience, context=context)
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitsource.addresses import UNIX
+from gitsource.cli.admin_client import Papers
 from gitsource.errors import ConfigurationError, GitsourceError
 from gitsource.model import Snapshot, shown
 from gitsource.plan.served import Served, SinkTold, Subscribed
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from gitsource.plan.values import Against, Json
     from gitsource.security.authorize.rights import Rights
     from gitsource.settings import ViewRow
+
+_file = click.Path(path_type=Path)
 
 MOST_ASKED = 20
 """Collections of which an instance is asked for the resources."""
@@ -36,38 +40,41 @@ Resources = Callable[[str], Mapping[str, str] | None]
 
 
 def door_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give *command* the flags of `admin_door.door`: ``admin_token_file`` and ``admin_ca``."""
+    """Give *command* the flags of what is shown at an admin HTTP; it gets ``papers``."""
+
+    @wraps(command)
+    def prepared(*args: Any, **kwargs: Any) -> Any:
+        names = ("token_file", "ca", "cert", "key")
+        papers = Papers(**{name: kwargs.pop(f"admin_{name}") for name in names})
+        return command(*args, papers=papers, **kwargs)
+
     for option in (
+        click.option("--admin-key", type=_file, metavar="FILE", help="The key of that."),
         click.option(
-            "--admin-ca",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="Certificates that the instance's own has to come from.",
+            "--admin-cert", type=_file, metavar="FILE", help="Your certificate, if it asks for one."
+        ),
+        click.option(
+            "--admin-ca", type=_file, metavar="FILE", help="Certificates that vouch for it."
         ),
         click.option(
             "--admin-token-file",
-            type=click.Path(path_type=Path),
+            envvar="GITSOURCE_ADMIN_TOKEN_FILE",
+            type=_file,
             metavar="FILE",
-            help="Token to show to the instance; only over TLS or on this machine.",
+            help="File with a token that it knows.  [env var: GITSOURCE_ADMIN_TOKEN_FILE]",
         ),
     ):
-        command = option(command)
-    return command
+        option(prepared)
+    return prepared
 
 
 def against_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give *command* ``--against``: it gets a function of base and head, None without the flag."""
 
     @wraps(command)
-    def prepared(
-        *args: Any,
-        against: str | None,
-        admin_token_file: Path | None,
-        admin_ca: Path | None,
-        **kwargs: Any,
-    ) -> Any:
+    def prepared(*args: Any, against: str | None, papers: Papers, **kwargs: Any) -> Any:
         def compared(base: Snapshot, head: Snapshot) -> Against:
-            return compare(against or "", base, head, admin_token_file, admin_ca)
+            return compare(against or "", base, head, papers)
 
         return command(*args, against=None if against is None else compared, **kwargs)
 
@@ -79,9 +86,7 @@ def against_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(door_options(prepared))
 
 
-def compare(
-    told: str, base: Snapshot, head: Snapshot, token_file: Path | None, ca: Path | None
-) -> Against:
+def compare(told: str, base: Snapshot, head: Snapshot, papers: Papers) -> Against:
     """
     Return what pushing *head* over *base* means to what *told* (an address or a file) names.
 
@@ -89,7 +94,7 @@ def compare(
     """
     from gitsource.plan.against import against, drifted
 
-    served, resources = reach(told, token_file, ca, option="--against")
+    served, resources = reach(told, papers, option="--against")
     known = learned(drifted(served, base), resources)
     return against(served, base, head, Expected(served), known, _filled(base, head))
 
@@ -100,28 +105,27 @@ def learned(names: Sequence[str], resources: Resources) -> dict[str, Mapping[str
     return {name: content for name, content in found if content is not None}
 
 
-def reach(
-    told: str, token_file: Path | None, ca: Path | None, *, option: str
-) -> tuple[Served, Resources]:
+def reach(told: str, papers: Papers, *, option: str) -> tuple[Served, Resources]:
     """Return what *told* says is served, and how to learn the resources of a collection."""
     file = Path(told)
-    if "://" not in told and file.exists():
-        return _file(file)
+    if "://" not in told and not told.startswith(UNIX) and file.exists():
+        return _exported(file)
     from gitsource.cli.admin_door import door
 
     try:
-        where = door(told, token_file, ca, option=option)
+        where = door(told, papers, option=option)
     except ConfigurationError as error:
         if "://" in told or "is no address" not in str(error):
             raise
         raise ConfigurationError(
             f"{option}: {shown(told)} is neither a file that is there nor an address",
-            hint="name a file of `gitsource export`, or an address as host:port or https://host",
+            hint="name a file of `gitsource export`, or an address as host:port, https://host or "
+            "unix:/path",
         ) from error
     return _instance(where)
 
 
-def _file(file: Path) -> tuple[Served, Resources]:
+def _exported(file: Path) -> tuple[Served, Resources]:
     from gitsource.cli.exported import opened
     from gitsource.plan.served import of_snapshot
 

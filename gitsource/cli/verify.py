@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitsource.cli.admin_client import Papers
 from gitsource.cli.against import Resources, door_options, learned, reach
 from gitsource.errors import ConfigurationError
 from gitsource.model import shown
@@ -50,8 +51,7 @@ def verify(
     repo: str,
     revision: str | None,
     against: str | None,
-    admin_token_file: Path | None,
-    admin_ca: Path | None,
+    papers: Papers,
     state_dir: Path | None,
     config: Path | None,
     output: str,
@@ -82,7 +82,7 @@ def verify(
             )
         told, resources = Served("VERSION", revision, target), _nobody
     elif against is not None:
-        told, resources = reach(against, admin_token_file, admin_ca, option="--against")
+        told, resources = reach(against, papers, option="--against")
         _meant(told, target)
     else:
         told, resources = _from_history(target, state_dir, config)

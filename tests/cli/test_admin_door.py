@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from certificates import Authority
+from gitsource.cli.admin_client import Papers
 from gitsource.cli.admin_door import Door, door, read
 from gitsource.errors import ConfigurationError, GitsourceError
 
@@ -180,6 +181,7 @@ def test_what_gitsource_says_went_wrong_comes_with_whose_fault_it_is():
         ("https://mesh.example", "https://mesh.example:443"),
         ("https://mesh.example/eu/gitsource/", "https://mesh.example:443/eu/gitsource"),
         ("http://[::1]:9902", "http://[::1]:9902"),
+        ("unix:/run/gitsource.sock", "unix:/run/gitsource.sock"),
     ],
 )
 def test_addresses_are_read(address: str, meant: str):
@@ -210,9 +212,9 @@ def test_a_token_does_not_go_out_in_the_clear(tmp_path: Path):
     token.write_text("s3cret\n")
 
     with pytest.raises(ConfigurationError, match="in the clear"):
-        door("mesh.example:9902", token, option="--against")
-    assert door("127.0.0.1:9902", token, option="--against").token == "s3cret"
-    assert "s3cret" not in repr(door("https://mesh.example", token, option="--against"))
+        door("mesh.example:9902", Papers(token), option="--against")
+    assert door("127.0.0.1:9902", Papers(token), option="--against").token == "s3cret"
+    assert "s3cret" not in repr(door("https://mesh.example", Papers(token), option="--against"))
 
 
 @pytest.mark.parametrize("content", [b"", b"two lines\nof it", b"\xff", b"x" * 20_000])
@@ -221,7 +223,7 @@ def test_a_file_without_a_token_is_refused(tmp_path: Path, content: bytes):
     token.write_bytes(content)
 
     with pytest.raises(ConfigurationError, match="--admin-token-file"):
-        door("127.0.0.1:9902", token, option="--against")
+        door("127.0.0.1:9902", Papers(token), option="--against")
 
 
 # ---------------------------------------------------------------------- TLS
@@ -251,7 +253,7 @@ def over_tls(tmp_path: Path) -> Iterator[Door]:
     with Server(("", 0), Handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield Door("localhost", server.server_port, tls=True, ca=tmp_path / "ca.pem", patience=20)
+        yield Door("localhost", server.server_port, tls=True, papers=Papers(ca=tmp_path / "ca.pem"))
         server.shutdown()
 
 
@@ -261,7 +263,7 @@ def test_a_certificate_of_the_named_authority_counts(over_tls: Door):
 
 def test_a_certificate_of_nobody_we_trust_does_not(over_tls: Door):
     with pytest.raises(ConfigurationError, match="does not count") as raised:
-        read(replace(over_tls, ca=None), "/snapshot")
+        read(replace(over_tls, papers=Papers()), "/snapshot")
 
     assert "--admin-ca" in raised.value.hint
 
@@ -275,9 +277,26 @@ def test_a_file_without_certificates_is_refused(over_tls: Door, tmp_path: Path):
     (tmp_path / "none.pem").write_text("nothing")
 
     with pytest.raises(ConfigurationError, match="--admin-ca"):
-        read(replace(over_tls, ca=tmp_path / "none.pem"), "/snapshot")
+        read(replace(over_tls, papers=Papers(ca=tmp_path / "none.pem")), "/snapshot")
 
 
 def test_certificates_are_for_tls(tmp_path: Path):
     with pytest.raises(ConfigurationError, match="https"):
-        door("127.0.0.1:9902", ca=tmp_path / "ca.pem", option="--against")
+        door("127.0.0.1:9902", Papers(ca=tmp_path / "ca.pem"), option="--against")
+
+
+def test_a_unix_socket_is_asked_like_any_other(tmp_path: Path):
+    path = tmp_path / "door.sock"
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(http_answer(GOOD))
+
+    with socketserver.UnixStreamServer(str(path), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        told = read(door(f"unix:{path}", option="--against"), "/snapshot")
+        server.shutdown()
+
+    assert told == {"version": "v"}

@@ -214,3 +214,27 @@ def test_a_sink_that_may_not_have_what_changes_is_not_reached(
     (reached,) = told["sinks"]
     assert ([], 1) == (kept["sinks"], kept["unreached"])
     assert row["collections"][VS]["sent"] == reached["collections"][0]["after"]
+
+
+LOCKED = """\
+poll: {interval: 1h}
+watch: {enabled: false}
+admin: {tokens: [{name: ci, file: TOKEN}]}
+"""
+
+
+def test_a_door_with_tokens_takes_one_that_may_read(tmp_path: Path, upstream: Upstream) -> None:
+    """And says which flag is missing to who shows none."""
+    token = tmp_path / "token"
+    token.write_text("a-token-of-twenty-characters\n")
+    token.chmod(0o600)
+    settings = LOCKED.replace("TOKEN", str(token))
+    with Gitsource(tmp_path / "gitsource", upstream.url, settings) as server:
+        refused = cli("dry-run", "--repo", upstream.folder, "--against", admin(server))
+        told, _ = dry_run(upstream, admin(server), "--admin-token-file", str(token))
+        server.stop()
+
+    assert 2 == refused.returncode
+    assert "--admin-token-file" in refused.stderr
+    assert "a-token-of-twenty" not in refused.stderr + refused.stdout
+    assert told["source"] == f"http://{admin(server)}"
