@@ -301,10 +301,12 @@ def _tell_look(told: Mapping[str, Any], output: str, done: str = "") -> None:
         error = str(told.get("error") or "the repository could not be read")
         complain(GitsourceError(error, hint=str(told.get("hint") or "")))
     for layer in told.get("layers") or ():
-        why = (layer.get("held") or {}).get("reason") or layer.get("error")
-        if why:
-            state = "held" if layer.get("held") else "not looked at"
-            click.echo(neutral(f"layer {layer['name']}: {state}: {why}"), err=True)
+        told_already = outcome == "held" and layer.get("head") == told.get("revision")
+        if layer.get("held") and not told_already:
+            why = f"held: {layer['held'].get('reason')}"
+            click.echo(neutral(f"layer {layer['name']}: {why}"), err=True)
+        if layer.get("error") and outcome != "failed":
+            click.echo(neutral(f"layer {layer['name']}: not looked at: {layer['error']}"), err=True)
 
 
 def _tell_held(told: Mapping[str, Any], name: str) -> None:

@@ -177,8 +177,8 @@ def _overriding(
             label = f"{kinds(collection)}/{resource.name}"
             # Without the line of the other one, which moves with every edit above it.
             text = (
-                f"{label} of layer {part.name} has the place of the one of layer {other.name}, in "
-                f"{loser.origin.path}, which is not served"
+                f"{kinds(collection)} {resource.name} has the place of the one of layer "
+                f"{other.name}, in {loser.origin.path}, which is not served"
             )
             warned = part.overrides == "warning"
             yield Finding(
