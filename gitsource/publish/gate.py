@@ -7,13 +7,16 @@ write, and with a plain semaphore a few of those would stop everybody. So a plac
 moment only: a write that takes longer gives its place back and goes on in overtime. Overtime is
 bounded as well: when it is crowded nobody gets in, and if somebody waits, the write that has been
 in it longest is ended once it had its chance.
+
+Writes of the same content go one after the other, so that its bytes are made once and then let go,
+however many contents there are: the first in line brings along all that wait for the same by then.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 HOLD = 0.25
@@ -38,8 +41,17 @@ class Place:
     """Time of the loop at which it ran over."""
 
 
+@dataclass(slots=True, eq=False)
+class _Line:
+    """Those who wait to write the same content."""
+
+    turns: deque[tuple[int, asyncio.Future[None]]] = field(default_factory=deque)
+    left: int = 0
+    """How many of them have their turn before anybody else."""
+
+
 class Gate:
-    """Lets large writes in, first come first served."""
+    """Lets large writes in, content by content, first come first served."""
 
     def __init__(self, budget: int, *, hold: float = HOLD, chance: float = CHANCE) -> None:
         self._budget = budget
@@ -47,24 +59,25 @@ class Gate:
         self._chance = chance
         self._under_way = 0
         self._overtime: dict[Place, None] = {}
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._waiting: OrderedDict[Hashable, _Line] = OrderedDict()
         self._relief: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
         return (
             f"<Gate bytes={self._under_way}/{self._budget} overtime={self._over()} "
-            f"waiting={len(self._waiting)}>"
+            f"waiting={sum(len(line.turns) for line in self._waiting.values())}>"
         )
 
-    async def enter(self, size: int, end: Callable[[], None]) -> Place:
+    async def enter(self, size: int, end: Callable[[], None], content: Hashable = None) -> Place:
         """
         Wait until *size* bytes may be written, and return the place.
 
-        *end* is called if the write has to be ended for the sake of others.
+        *end* is called if the write has to be ended for the sake of others; *content* is what the
+        bytes are made of, equal for all who write the same.
         """
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
-        self._waiting.append((size, turn))
+        self._waiting.setdefault(content, _Line()).turns.append((size, turn))
         self._admit()
         try:
             await turn
@@ -96,17 +109,26 @@ class Gate:
 
     def _admit(self) -> None:
         while self._waiting:
-            size, turn = self._waiting[0]
-            if turn.done():  # its stream has ended
-                self._waiting.popleft()
+            content, line = next(iter(self._waiting.items()))
+            while line.turns and line.turns[0][1].done():  # its stream has ended
+                line.turns.popleft()
+                line.left -= 1
+            if not line.turns:
+                del self._waiting[content]
                 continue
             if self._crowded():
                 self._relieve()
                 return
+            size, turn = line.turns[0]
             # The first one always fits, however large: else it would never be sent.
             if self._under_way and self._under_way + size > self._budget:
                 return
-            self._waiting.popleft()
+            if line.left <= 0:
+                line.left = len(line.turns)
+            line.turns.popleft()
+            line.left -= 1
+            if line.left <= 0:  # whoever came meanwhile waits behind the others
+                self._waiting.move_to_end(content)
             self._under_way += size
             turn.set_result(None)
 

@@ -32,6 +32,8 @@ NODE_ID_CHARACTERS = 256
 ERROR_CHARACTERS = 2000
 """A longer error text is cut."""
 
+FIELD = 4
+"""Bytes about a field: its tag, and how long it is."""
 BODIES = 128
 """Bodies kept besides those of whole collections that are served."""
 BODY_BYTES = 32 * 1024 * 1024
@@ -154,12 +156,10 @@ class Encoder:
             del self._messages[told]
 
     def size(self, push: Push) -> int:
-        """Return about how many bytes `encode` comes to; what is shared is made ready for it."""
+        """Return about how many bytes `encode` comes to; nothing is made for it."""
         key = _key(push)
-        if key is None:
-            return sum(map(len, self._parts(push)))
-        body = self._bodies.get(key)
-        return len(body) if body is not None else len(self.encode(push))
+        body = self._bodies.get(key) if key is not None else None
+        return len(body) if body is not None else _size(push)
 
     def encode(self, push: Push) -> bytes:
         """Return *push* as a message of the layout."""
@@ -221,6 +221,15 @@ def _shrink(
         if len(loose) - number <= most and size <= most_bytes:
             return
         size -= len(kept.pop(key))
+
+
+def _size(push: Push) -> int:
+    """Return about how many bytes the resources and names of *push* are."""
+    content = push.content
+    if isinstance(content, Delta):
+        names = sum(len(name) + FIELD for name in content.removed)
+        return names + sum(len(one.wire) + FIELD for one in content.put)
+    return sum(len(one.wire) + FIELD for one in content.collection.resources)
 
 
 def _key(push: Push) -> _BodyKey | None:

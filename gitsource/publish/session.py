@@ -379,7 +379,8 @@ class Session:
             if size < UNGATED:
                 await self._send(push)
                 continue
-            place = await self._shared.gate.enter(size, self._give_way)
+            content = push.collection, push.version, push.incremental
+            place = await self._shared.gate.enter(size, self._give_way, content)
             try:
                 # What is newest may have changed at the gate, or the sink may have gone.
                 push = self._offer() if self._ending is None else None

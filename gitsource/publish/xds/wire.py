@@ -33,6 +33,8 @@ FACTS = 64
 FACT_CHARACTERS = 256
 """A longer value of a node, or a key of its metadata, is left out."""
 
+FIELD = 4
+"""Bytes about a field: its tag, and how long it is."""
 BODIES = 256
 """Bodies kept besides those of whole collections that are served."""
 BODY_BYTES = 32 * 1024 * 1024
@@ -192,8 +194,12 @@ class Encoder:
             del self._messages[told]
 
     def size(self, response: Response) -> int:
-        """Return about how many bytes `encode` comes to; what is shared is made ready for it."""
-        return len(self._body(_key(response), response))
+        """Return about how many bytes `encode` comes to; nothing is made for it."""
+        body = self._bodies.get(_key(response))
+        if body is not None:
+            return len(body)
+        names = sum(len(name) + FIELD for name in response.removed)
+        return names + sum(len(one.wire) + FIELD for one in response.put)
 
     def encode(self, response: Response) -> bytes:
         """Return *response* as a serialized DiscoveryResponse or DeltaDiscoveryResponse."""
