@@ -56,7 +56,8 @@ class Sink:
 
     def __init__(self, number: int, options: argparse.Namespace, buffers: Buffers) -> None:
         limit = options.limit or 2**31
-        self.call = Call(options.address, METHOD, buffers, limit, options.papers)
+        shown = options.papers[number % len(options.papers)] if options.papers else None
+        self.call = Call(options.address, METHOD, buffers, limit, shown)
         self.held: dict[str, int] = {}
         self.counts: dict[str, int] = {}
         """What it waits for if it is sent collections in parts."""
@@ -130,21 +131,27 @@ class Load:
         self._lost = ""
         self._cpu = 0.0
 
-    def connect(self, expect: dict[str, int]) -> dict[str, Any]:
-        """Dial once the port answers; return when every sink holds what is expected."""
+    def connect(self, expect: dict[str, int] | list[dict[str, int]]) -> dict[str, Any]:
+        """
+        Dial once the port answers; return when every sink holds what is expected.
+
+        Of a list each sink takes its own, turn by turn.
+        """
+        turns = expect if isinstance(expect, list) else [expect]
         if not self._listening():
             return {"error": f"nothing listens on {self._options.address}"}
         started = time.monotonic()
         self._cpu = time.process_time()
         for number in range(self._options.sinks):
             sink = self._make(number, self._options, self._buffers)
-            self.added(sink, expect)
+            self.added(sink, turns[number % len(turns)])
             self.sinks.append(sink)
             self._selector.register(sink.call.socket, selectors.EVENT_READ, sink)
         report = self.complete()
-        for sink in self.sinks:
-            if "error" not in report and sink.held != expect:
-                return {"error": f"a sink holds {sink.held}, expected {expect}"}
+        for number, sink in enumerate(self.sinks):
+            mine = turns[number % len(turns)]
+            if "error" not in report and sink.held != mine:
+                return {"error": f"a sink holds {sink.held}, expected {mine}"}
         return report | {"started": started}
 
     def added(self, sink: Any, expect: dict[str, int]) -> None:
@@ -246,7 +253,7 @@ def main() -> None:
     parser.add_argument("--incremental", action="store_true")
     parser.add_argument("--limit", type=int, default=0, help="largest message it takes")
     parser.add_argument(
-        "--tls", type=Path, help="folder of ca.pem and a pair client.pem, client.key"
+        "--tls", type=Path, help="folder of ca.pem and pairs client*.pem, client*.key, for turns"
     )
     options = parser.parse_args()
     options.papers = options.tls and papers(options.tls)
@@ -257,12 +264,15 @@ def main() -> None:
     talk(load)
 
 
-def papers(folder: Path) -> ssl.SSLContext:
-    """Return what a sink shows and trusts."""
-    context = ssl.create_default_context(cafile=folder / "ca.pem")
-    context.load_cert_chain(folder / "client.pem", folder / "client.key")
-    context.set_alpn_protocols(["h2"])
-    return context
+def papers(folder: Path) -> list[ssl.SSLContext]:
+    """Return what sinks show, turn by turn, and trust."""
+    contexts = []
+    for shown in sorted(folder.glob("client*.pem")):
+        context = ssl.create_default_context(cafile=folder / "ca.pem")
+        context.load_cert_chain(shown, shown.with_suffix(".key"))
+        context.set_alpn_protocols(["h2"])
+        contexts.append(context)
+    return contexts
 
 
 def talk(load: Any) -> None:

@@ -326,8 +326,8 @@ class Sinks:
         for client in self._clients:
             client.close()
 
-    def dial(self, expect: dict[str, int]) -> None:
-        """Have all dial and subscribe; `report` says when they were complete."""
+    def dial(self, expect: dict[str, int] | list[dict[str, int]]) -> None:
+        """Have all dial and subscribe, turn by turn for a list; `report` says when all had it."""
         self._tell({"do": "connect", "expect": expect})
 
     def arm(self, pushes: int = 1) -> None:

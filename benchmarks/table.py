@@ -27,6 +27,7 @@ from typing import Any
 import git_rows
 import order_rows
 import repository
+import rights_rows
 import rows
 import tls_rows
 import validating
@@ -39,6 +40,7 @@ NAMES = (
     *("validate", "recheck", "worst", "dry-run", "start"),
     *("poll", "large-commit", "webhook", "orders", "soak"),
     *("xds", "xds-mesh", "xds-lean", "xds-idle", "xds-storm", "limited", "tls"),
+    "rights",
 )
 
 
@@ -106,11 +108,20 @@ def _all(options: argparse.Namespace, plan: rows.Plan, folder: Path) -> Iterator
                 size, folder / f"{size}-one", plan, ("VirtualService",), work=options.work
             )
             yield from rows.crowd_rows(alone, names, " in one collection")
-        if "tls" in names:
-            alike = rows.site_of(size, folder / f"{size}-tls", plan, work=options.work)
-            yield from tls_rows.tls_rows(alike)
+        yield from _over_tls(options, plan, size, folder, names)
         yield from xds_rows.xds_rows(plan, size, folder / str(size), options.work, names)
     yield from validating.other_rows(plan, names)
+
+
+def _over_tls(
+    options: argparse.Namespace, plan: rows.Plan, size: int, folder: Path, names: set[str]
+) -> Iterator[Row]:
+    if "tls" in names:
+        alike = rows.site_of(size, folder / f"{size}-tls", plan, work=options.work)
+        yield from tls_rows.tls_rows(alike)
+    if "rights" in names:
+        grouped = rows.site_of(size, folder / f"{size}-rights", plan, work=options.work)
+        yield from rights_rows.rights_rows(grouped)
 
 
 def _keep(path: Path, begun: dict[str, Any], done: list[Row]) -> None:

@@ -9,7 +9,7 @@ CPU of the source alone is kept beside it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from measures import Floor, Row
@@ -88,15 +88,23 @@ def _one_commit(site: Site, source: Source, sinks: Sinks, number: int) -> float:
     return float(report["last"] - moved)
 
 
-def papers(folder: Path) -> Path:
-    """Write an authority and what it vouches for into *folder*; returns it."""
+def papers(folder: Path, clients: Sequence[str] = ()) -> Path:
+    """
+    Write an authority and what it vouches for into *folder*; returns it.
+
+    There is a pair for each name of *clients*, or else one.
+    """
     import trustme  # here alone: other rows need no certificates
 
     folder.mkdir()
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.pem")
-    for name in ("server", "client"):
-        made = authority.issue_cert("127.0.0.1", "localhost")
+    made_for = dict.fromkeys(("server", "client"), ("127.0.0.1", "localhost"))
+    if clients:
+        del made_for["client"]
+        made_for |= {f"client-{at:03}": (name,) for at, name in enumerate(clients)}
+    for name, names in made_for.items():
+        made = authority.issue_cert(*names)
         made.private_key_pem.write_to_path(folder / f"{name}.key")
         chain = b"".join(one.bytes() for one in made.cert_chain_pems)
         (folder / f"{name}.pem").write_bytes(chain)
