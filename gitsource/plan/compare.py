@@ -10,15 +10,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 from gitsource.messages.fields import field as framed
 from gitsource.model import Collection, Finding, Resource, Snapshot
 from gitsource.plan.fields import differences
-from gitsource.plan.files import moves
+from gitsource.plan.files import Moves, moves
 from gitsource.plan.findings import compared
-from gitsource.plan.values import CollectionPlan, FieldChange, Json, Plan, ResourceChange
+from gitsource.plan.values import (
+    CollectionPlan,
+    FieldChange,
+    Json,
+    Plan,
+    ResourceChange,
+    SettingChange,
+)
 from gitsource.rollout.decide import DENIED, GUARDED
+from gitsource.security.authorize.documents import COLLECTION as RULES
 from gitsource.snapshot.build import FileState, Proposal, delta
 
 DETAILED_BYTES = 12 * 1024 * 1024
@@ -78,7 +86,10 @@ def plan(
         moved.went,
     )
     look = _Look(bodies, moved.renamed)
-    collections = tuple(_compared(base, after, _at_fault(head), look))
+    compared_all = tuple(_compared(base, after, _at_fault(head), look))
+    # Rules travel with the snapshot, and no sink is ever sent them.
+    collections = tuple(each for each in compared_all if each.name != RULES)
+    rules = (each for each in compared_all if each.name == RULES)
     made = Plan(
         base=base.revision,
         head=after.revision,
@@ -89,8 +100,22 @@ def plan(
         fixed=found.fixed,
         old=found.old,
         guards=tuple(each for each in head.findings if of_a_guard(each)),
+        settings=tuple(_policies(rules, moved)),
     )
     return replace(made, notes=(*look.notes(), *_heavy(made)))
+
+
+def _policies(rules: Iterable[CollectionPlan], moved: Moves) -> Iterator[SettingChange]:
+    """Yield the files whose rules on who may receive what differ."""
+    files: set[str] = set()
+    for collection in rules:
+        for each in collection.changes:
+            files |= {each.file, each.file_before} - {""}
+    for file in sorted(files):
+        what: Literal["added", "removed", "changed"] = (
+            "added" if file in moved.came else "removed" if file in moved.went else "changed"
+        )
+        yield SettingChange(file, what)
 
 
 def of_a_guard(finding: Finding) -> bool:

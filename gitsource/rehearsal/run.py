@@ -23,7 +23,7 @@ from gitsource.model import Finding, Revision, Snapshot
 from gitsource.plan.bodies import Bodies as BodyReader
 from gitsource.plan.compare import Bodies, Known, of_a_guard, plan
 from gitsource.plan.rights import rights_changes
-from gitsource.plan.values import Plan, RightsChange
+from gitsource.plan.values import Plan, RightsChange, SettingChange
 from gitsource.reconcile.judging import evaluate
 from gitsource.rehearsal.changed import changed_settings
 from gitsource.rehearsal.side import Configured, Side, side
@@ -130,11 +130,17 @@ def _rehearsed(
     made = replace(
         made,
         guards=tuple(sorted((*made.guards, *guards))),
-        settings=changed_settings(before, after, made, snapshot) if before is not None else (),
+        settings=(*_settings(before, after, made, snapshot), *made.settings),
         rights=_rights(before or after, after, snapshot, proposal.snapshot),
         notes=(*_notes(objects, before, found, asked, start, unusable), *made.notes),
     )
     return Rehearsal(made, snapshot, proposal.snapshot, rules)
+
+
+def _settings(
+    before: Side | None, after: Side, made: Plan, was: Snapshot
+) -> tuple[SettingChange, ...]:
+    return changed_settings(before, after, made, was) if before is not None else ()
 
 
 def _rights(before: Side, after: Side, was: Snapshot, now: Snapshot) -> tuple[RightsChange, ...]:

@@ -16,9 +16,11 @@ from pathlib import Path
 
 from gitsource.catalog import Catalog
 from gitsource.configuration import catalog_for, load
+from gitsource.errors import ConfigurationError
+from gitsource.git import changes
 from gitsource.git.local import LocalRepository
 from gitsource.git.objects import Objects
-from gitsource.model import Revision
+from gitsource.model import Revision, shown
 from gitsource.settings import CollectionRow, FilePath, Settings
 
 LARGEST = 4 * 1024 * 1024
@@ -59,6 +61,8 @@ class Configured:
         if self.inside and revision is not None:
             data = objects.file(revision.tree, self.inside, LARGEST)
         found = load(self.file, self.environ, {}, data)
+        if data is not None:
+            _keep_inside(found)
         if data is not None and not any(row.protos for row in found.collections):
             # What lies beside the file is the revision's as well, see `side`.
             found = replace(found, folder=FilePath(os.devnull))
@@ -71,6 +75,17 @@ class Configured:
         """The folder of the repository that the config file is in, empty or ending in a slash."""
         folder = os.path.dirname(self.inside)  # noqa: PTH120 - a path of the repository
         return f"{folder}/" if folder else ""
+
+
+def _keep_inside(settings: Settings) -> None:
+    """Refuse what a config file of the repository names elsewhere: whoever proposes it reads it."""
+    for row in settings.collections:
+        for name in (row.schema, row.descriptor_set):
+            if name is not None and changes.safe_path(name) is not None:
+                raise ConfigurationError(
+                    f"collections: {row.name}: {shown(name)} is no path inside the repository",
+                    hint="name a file of the repository, or give a config file that is not in it",
+                )
 
 
 @dataclass(slots=True)

@@ -163,3 +163,54 @@ def test_in_the_working_tree_settings_are_those_that_lie_there(
         made = rehearse(repository, asked, {}, Forgetful()).plan
 
     assert [(f"{FLAGS}/flags/dark",)] == [each.broken for each in made.settings]
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../../secret.json", "a/../../b"])
+def test_settings_of_a_commit_name_no_file_outside_of_it(
+    upstream: Upstream, tmp_path: Path, name: str
+) -> None:
+    """Else whoever proposes a commit would see what lies on the machine that judges it."""
+    upstream.commit({"gitsource.yaml": SETTINGS.replace("schemas/flags.json", name)})
+    work = clone(upstream, tmp_path / "work")
+    (work / "gitsource.yaml").write_text(SETTINGS)
+    with LocalRepository(work) as repository:
+        asked = Question(base="HEAD~1", config=work / "gitsource.yaml")
+        made = rehearse(repository, asked, {}, Forgetful()).plan
+
+    assert ["GS311"] == [each.code for each in made.new]
+    assert "no path inside the repository" in made.new[0].message
+
+
+AUTHORIZATION = """\
+authorization:
+  repository_file: authz/*.yaml
+  ceiling:
+  - {to: {any: known}, resources: {namespaces: ["*"]}}
+"""
+
+
+def rules(*namespaces: str) -> str:
+    told = json.dumps(list(namespaces))
+    return (
+        "apiVersion: gitsource.dev/v1\nkind: SinkPolicy\nmetadata: {name: shop}\nspec:\n  rules:\n"
+        f'  - to: {{spiffe: ["spiffe://prod/a"]}}\n    resources: {{namespaces: {told}}}\n'
+    )
+
+
+def test_a_change_of_rules_is_no_push_and_told_with_what_it_gives(tmp_path: Path) -> None:
+    route = (
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+        "metadata: {name: web, namespace: shop}\nspec:\n  hosts: [web.example.com]\n"
+        "  http: [{route: [{destination: {host: web}}]}]\n"
+    )
+    upstream = Upstream(tmp_path / "up")
+    upstream.commit(
+        {"gitsource.yaml": AUTHORIZATION, "authz/shop.yaml": rules("pay"), "web.yaml": route}
+    )
+    upstream.commit({"authz/shop.yaml": rules("shop")})
+
+    made = planned(upstream, tmp_path)
+
+    assert () == made.collections, made.collections
+    assert [("authz/shop.yaml", "changed")] == [(each.file, each.what) for each in made.settings]
+    assert [("istio/networking/v1alpha3/virtualservices",)] == [each.gained for each in made.rights]
