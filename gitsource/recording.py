@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from gitsource.model import Revision, Snapshot, empty_collection
-from gitsource.observe.happenings import Fact, Happening, Record
+from gitsource.observe.happenings import Event, Fact, Happening, Record
 from gitsource.reconcile.outcomes import Outcome, rfc3339
 from gitsource.snapshot.reports import SinkReport
 from gitsource.triggers.ledger import Row
@@ -46,48 +46,38 @@ class Recording:
 
     def heard(self, report: SinkReport) -> None:
         """Tell what happened on a stream."""
-        event = report.event
+        event, facts = report.event, _about(report)
         if event == "sent":
-            resources, removed = report.counts
-            self._told(
-                "push", report, "ok", "",
-                bytes=report.size, delta=report.incremental, resources=resources, removed=removed,
-            )  # fmt: skip
+            facts["bytes"], facts["delta"] = report.size, report.incremental
+            facts["resources"], facts["removed"] = report.counts
+            self._told("push", report, facts)
         elif event == "acked":
-            self._told("ack", report, "ok", "", seconds=round(report.seconds, 4))
+            facts["seconds"] = round(report.seconds, 4)
+            self._told("ack", report, facts)
         elif event == "nacked":
-            self._told(
-                "nack", report, "refused", report.error,
-                seconds=round(report.seconds, 4), code=report.code,
-                blamed=tuple(one.name for one in report.blamed),
-            )  # fmt: skip
+            facts["seconds"], facts["code"] = round(report.seconds, 4), report.code
+            facts["blamed"] = tuple(one.name for one in report.blamed)
+            self._told("nack", report, facts, "refused")
         elif event == "subscribed":
-            self._told("subscribe", report, "ok", "", delta=report.incremental)
+            facts["delta"] = report.incremental
+            self._told("subscribe", report, facts)
         elif event == "connected":
             if report.who:
                 self._who[report.stream] = report.who
-            self._told("connect", report, "ok", "", protocol=report.protocol)
+            facts["protocol"] = report.protocol
+            self._told("connect", report, facts)
         elif event == "disconnected":
-            self._told("disconnect", report, "refused" if report.ours else "ok", report.error)
+            self._told("disconnect", report, facts, "refused" if report.ours else "ok")
             self._who.pop(report.stream, None)
         elif report.version:
-            self._told("nack", report, "refused", report.error, returned_to=report.version)
+            facts["returned_to"] = facts.pop("version")
+            self._told("nack", report, facts, "refused")
 
-    def _told(self, event: str, report: SinkReport, outcome: str, why: str, **more: Fact) -> None:
-        facts: dict[str, Fact] = {"stream": report.stream}
-        if isinstance(report.sink, str):
-            facts["sink"] = report.sink
-        if report.collection:
-            facts["collection"] = report.collection
-            if report.requested != report.collection:
-                facts["requested"] = report.requested
-        if report.version and "returned_to" not in more:
-            facts["version"] = report.version
-        if report.nonce:
-            facts["nonce"] = report.nonce
+    def _told(
+        self, event: Event, report: SinkReport, facts: Mapping[str, Fact], outcome: str = "ok"
+    ) -> None:
         who = self._who.get(report.stream, "")
-        facts.update(more)
-        self.record(Happening(event, who, report.peer, outcome, why, facts))  # type: ignore[arg-type]
+        self.record(Happening(event, who, report.peer, outcome, report.error, facts))
 
     # ------------------------------------------------------------------ revisions
 
@@ -158,6 +148,22 @@ class Recording:
         """Tell that settings were read again, by a signal."""
         facts: Mapping[str, Fact] = {"command": "reload", "changed": changed}
         self.record(Happening("command", "signal", "", "failed" if error else "ok", error, facts))
+
+
+def _about(report: SinkReport) -> dict[str, Fact]:
+    """Return what all that happens on a stream has in common."""
+    facts: dict[str, Fact] = {"stream": report.stream}
+    if isinstance(report.sink, str):
+        facts["sink"] = report.sink
+    if report.collection:
+        facts["collection"] = report.collection
+        if report.requested != report.collection:
+            facts["requested"] = report.requested
+    if report.version:
+        facts["version"] = report.version
+    if report.nonce:
+        facts["nonce"] = report.nonce
+    return facts
 
 
 def _hold(outcome: Outcome, revision: Revision, layer: str = "") -> Happening:

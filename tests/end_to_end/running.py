@@ -22,6 +22,7 @@ from typing import Any, Self
 
 import grpc
 
+from audited import problems
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 
 BIN = Path(sys.executable).parent
@@ -142,9 +143,12 @@ class Gitsource:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:
             self.kill()
+        if kind is None and self.state.is_dir():
+            # Whatever a test was about: what was written down of it is whole and as documented.
+            assert problems(self.state / "audit" / "audit.jsonl") == []
 
     # ------------------------------------------------------------------ asking
 

@@ -137,8 +137,10 @@ def test_a_hand_in_the_log_is_named_with_its_line(server: Gitsource) -> None:
     found(server, "command")
     server.stop()
     log = server.state / "audit" / "audit.jsonl"
-    log.write_bytes(log.read_bytes().replace(b"mallory", b"ada----"))
+    whole = log.read_bytes()
+    log.write_bytes(whole.replace(b"mallory", b"ada----"))
     verified = server_cli(server, "audit", "verify")
+    log.write_bytes(whole)
 
     assert verified.returncode == 1
     assert f"{log}:" in verified.stderr

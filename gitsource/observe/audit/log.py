@@ -25,9 +25,9 @@ from gitsource.settings import Audit
 
 log = logging.getLogger("gitsource.audit")
 
-PAUSE = 0.02
-"""Seconds in which lines gather before they are written: a thread that wakes for each one would
-keep the event loop waiting for the interpreter."""
+PAUSE = 0.1
+"""Seconds in which lines gather before they are written: a thread that wakes more often costs more
+by waking than by writing, and keeps the event loop waiting for the interpreter."""
 BATCH = 1000
 """Lines written at once."""
 STINT = 16
