@@ -521,14 +521,14 @@ class Limits:
     streams: int = 4096
     """Open sink streams; one more is refused with RESOURCE_EXHAUSTED."""
     streams_each: int = 1024
-    """Open streams and calls of one identity, or of one address that is nobody we know."""
+    """Open streams and calls of one identity, or of one address as long as nobody knows who is
+    there (this machine's own addresses tell nobody apart, and have no share of their own)."""
     new_streams: int = 200
     """New streams and calls a second of one of those; after a quiet time `streams_each` at once."""
     connections: int = 4352
     """Open connections of sinks; one more is closed at once."""
     connections_each: int = 1024
-    """Open connections of one identity; over TLS also of one address, as long as nobody knows who
-    is there."""
+    """Open connections over TLS of one identity or address, as above."""
     handshake: Seconds = Seconds(10.0)
     """A TLS handshake that takes longer is given up."""
     keepalive: Seconds = Seconds(30.0)

@@ -24,7 +24,14 @@ def key_of(peer: Peer) -> str:
 
 def host_of(address: str) -> str:
     """Return the host of an *address* as gRPC writes it (``ipv4:10.0.0.1:5000``)."""
+    if address.startswith("unix"):
+        return "unix:"
     return address.rpartition(":")[0] or address
+
+
+def is_local(key: str) -> bool:
+    """Whether *key* is an address of this machine: it tells nobody apart, so it has no share."""
+    return key.startswith(("ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D", "unix:"))
 
 
 class Bucket:
@@ -72,16 +79,16 @@ class Admission:
     def stream(self, peer: Peer, now: float) -> str:
         """Count a new stream or call of *peer*; returns why not, and then it is not counted."""
         key, limits = key_of(peer), self._limits
-        bucket = self._new.pop(key, None) or Bucket(limits.new_streams, limits.streams_each)
+        share = limits.streams if is_local(key) else limits.streams_each
+        bucket = self._new.pop(key, None) or Bucket(limits.new_streams, share)
         self._new[key] = bucket
         if len(self._new) > REMEMBERED:
             self._new.popitem(last=False)
         if not bucket.take(now):
             most = limits.new_streams
             return self.over("new_streams", f"more than {most} new streams a second of one peer")
-        if self._streams[key] >= limits.streams_each:
-            most = limits.streams_each
-            return self.over("streams_each", f"{most} streams of one peer are open")
+        if self._streams[key] >= share:
+            return self.over("streams_each", f"{share} streams of one peer are open")
         self._streams[key] += 1
         return ""
 
@@ -94,9 +101,9 @@ class Admission:
         limits = self._limits
         if self.connections >= limits.connections:
             return self.over("connections", f"{limits.connections} connections are open")
-        if self._connections[key] >= limits.connections_each:
-            most = limits.connections_each
-            return self.over("connections_each", f"{most} connections of one peer are open")
+        share = limits.connections if is_local(key) else limits.connections_each
+        if self._connections[key] >= share:
+            return self.over("connections_each", f"{share} connections of one peer are open")
         self._connections[key] += 1
         return ""
 

@@ -341,14 +341,14 @@ async def test_metadata_that_is_too_large_is_refused_and_others_feel_nothing(tmp
 # --------------------------------------------------------------------------- plaintext
 
 
-async def test_in_plaintext_the_same_limits_count_by_address():
-    limits = replace(Limits(), streams_each=2)
+async def test_in_plaintext_addresses_of_this_machine_tell_nobody_apart():
+    limits = replace(Limits(), streams_each=1, streams=2, new_streams=1)
     async with open_door(Settings(limits=limits)) as door, contextlib.AsyncExitStack() as stack:
         for _ in range(2):
             await got(await stack.enter_async_context(knocking(door.address, MESH, plain=True)))
         told = await outcome(door.address, MESH, plain=True)
 
-        assert "RESOURCE_EXHAUSTED: 2 streams of one peer are open (limits.streams_each)" == told
+        assert told.startswith("RESOURCE_EXHAUSTED")
 
 
 async def test_a_token_counts_in_plaintext_too(tmp_path):
