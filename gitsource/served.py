@@ -40,6 +40,10 @@ def whole(
     return {
         "revision": serving.revision.commit if serving is not None else None,
         "version": serving.version if serving is not None else None,
+        "layers": {
+            layer.name: layer.commit
+            for layer in (serving.revision.layers if serving is not None else ())
+        },
         "pinned": pinned,
         "suspended": suspended,
         "collections": {

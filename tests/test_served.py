@@ -26,6 +26,7 @@ def test_collections_are_told_by_version_and_count():
     assert told == {
         "revision": "c" * 40,
         "version": serving.version,
+        "layers": {},
         "pinned": True,
         "suspended": False,
         "collections": {VS: {"version": serving.collection(VS).version, "count": 2}},

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitsource.addresses import UNIX
-from gitsource.cli.admin_client import Papers
 from gitsource.errors import ConfigurationError, GitsourceError
 from gitsource.model import Snapshot, shown
 from gitsource.plan.served import Served, SinkTold, Subscribed
 
 if TYPE_CHECKING:
+    from gitsource.cli.admin_client import Papers
     from gitsource.cli.admin_door import Door
     from gitsource.plan.values import Against, Json
     from gitsource.security.authorize.rights import Rights
@@ -44,6 +44,9 @@ def door_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def prepared(*args: Any, **kwargs: Any) -> Any:
+        # Here, since nobody who asks for --help should wait for HTTP.
+        from gitsource.cli.admin_client import Papers
+
         names = ("token_file", "ca", "cert", "key")
         papers = Papers(**{name: kwargs.pop(f"admin_{name}") for name in names})
         return command(*args, papers=papers, **kwargs)

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitsource.cli.admin_client import Papers
 from gitsource.cli.against import Resources, door_options, learned, reach
 from gitsource.errors import ConfigurationError
 from gitsource.model import shown
 from gitsource.plan.served import Served, of_snapshot, sum_of
 
 if TYPE_CHECKING:
+    from gitsource.cli.admin_client import Papers
     from gitsource.model import Snapshot
     from gitsource.plan.values import Drift
 
@@ -95,9 +95,19 @@ def _nobody(_name: str) -> Mapping[str, str] | None:
     return None
 
 
+def _composed(told: Served) -> ConfigurationError:
+    layers = ", ".join(f"{name} at {commit[:12]}" for name, commit in told.layers.items())
+    return ConfigurationError(
+        f"{told.source} has a composition of layers: {layers}",
+        hint="it is made of several repositories, and cannot be built from one",
+    )
+
+
 def _meant(told: Served, target: str | None) -> None:
     if not told.revision:
         raise ConfigurationError(f"{told.source} serves nothing yet")
+    if told.layers:
+        raise _composed(told)
     if not _WHOLE.fullmatch(told.revision):
         raise ConfigurationError(f"{told.source} says {shown(told.revision)} for a commit")
     if target is not None and target != told.version and not told.revision.startswith(target):
@@ -133,7 +143,10 @@ def _from_history(
     def resources(name: str) -> dict[str, str]:
         return {each.name: each.version for each in kept.collection(name)}
 
-    return of_snapshot(kept, "the history"), resources
+    told = of_snapshot(kept, "the history")
+    if told.layers:
+        raise _composed(told)
+    return told, resources
 
 
 def _built(commit: str, repo: Path, config: Path | None) -> Snapshot:

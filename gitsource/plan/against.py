@@ -103,6 +103,11 @@ def _drift(
 def _notes(served: Served, base: Snapshot) -> Iterator[str]:
     if not served.revision:
         yield "it serves nothing yet"
+    elif served.layers and not base.revision.layers:
+        yield (
+            f"it serves several repositories as layers ({', '.join(served.layers)}): what is not "
+            "in this one counts as drift"
+        )
     elif base.revision.commit and served.revision != base.revision.commit:
         yield f"it serves {served.revision[:12]}, and the plan starts from {base.revision.short}"
     if served.pinned:

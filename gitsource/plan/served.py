@@ -81,6 +81,8 @@ class Served:
     revision: str = ""
     """Empty: nothing is served."""
     version: str = ""
+    layers: Mapping[str, str] = field(default_factory=dict)
+    """The commit of each layer, where what is served is composed of several repositories."""
     pinned: bool = False
     suspended: bool = False
     collections: Mapping[str, str] = field(default_factory=dict)
@@ -98,6 +100,7 @@ def of_snapshot(snapshot: Snapshot, source: str) -> Served:
         source,
         snapshot.revision.commit,
         snapshot.version,
+        {layer.name: layer.commit for layer in snapshot.revision.layers},
         collections={name: each.version for name, each in snapshot.collections.items()},
         sinks=None,
     )
@@ -118,6 +121,10 @@ def read(told: Json, source: str) -> Served:
         source,
         _text(whole.get("revision"), "revision"),
         _text(whole.get("version"), "version"),
+        {
+            _text(name, "a layer's name"): _text(commit, "a layer's commit")
+            for name, commit in _mapping(whole.get("layers"), "layers").items()
+        },
         whole.get("pinned") is True,
         whole.get("suspended") is True,
         {

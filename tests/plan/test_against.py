@@ -145,3 +145,12 @@ def test_rights_too_many_to_be_told_count_as_all():
     told = against(served(base, sink("one", Subscribed(C, C), rights=())), base, head, whole, {})
 
     assert "rights too many to be told" in told.notes[0]
+
+
+def test_layers_of_other_repositories_are_told_apart_from_drift():
+    base = snapshot(a="1")
+    now = served(base, layers={"base": "f" * 40, "team": "e" * 40})
+
+    (note,) = against(now, base, base, whole, {}).notes
+
+    assert "layers (base, team)" in note

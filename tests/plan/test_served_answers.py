@@ -14,6 +14,7 @@ HOSTILE = Path(__file__).parent / "hostile_answers"
 ANSWER = {
     "revision": "a" * 40,
     "version": "v",
+    "layers": {"base": "b"},
     "pinned": True,
     "suspended": False,
     "collections": {"acme/v1/flags": {"version": "f", "count": 1}},
@@ -54,6 +55,7 @@ def test_an_answer_becomes_values():
         "here",
         "a" * 40,
         "v",
+        {"base": "b"},
         pinned=True,
         collections={"acme/v1/flags": "f"},
         views=({"name": "shop"},),

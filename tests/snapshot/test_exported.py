@@ -122,6 +122,12 @@ def test_what_is_held_beside_a_composition_is_not_part_of_it():
     assert written(of(flag("a"), layers=(held,))) == written(of(flag("a"), layers=(still,)))
 
 
+def test_a_composition_keeps_the_commits_of_its_layers():
+    layers = (LayerRevision("base", "a" * 40), LayerRevision("team", "b" * 40))
+
+    assert read(written(of(flag("a"), layers=layers))).revision.layers == layers
+
+
 def test_a_file_larger_than_is_taken_is_refused_by_its_first_line():
     with pytest.raises(ConfigurationError, match="10 are taken at most"):
         exported.read(io.BytesIO(written(of(flag("a")))), proved, largest=10)
