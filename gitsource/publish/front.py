@@ -275,6 +275,10 @@ class Front:
         except Unproved as error:
             self._turn_away(connection, tls, str(error))
             return
+        except Exception as fault:  # it costs this connection
+            log.error("a connection ends by a fault in gitsource", exc_info=fault)
+            self._turn_away(connection, tls, "a fault in gitsource; its log says more")
+            return
         connection.peer = peer
         if peer.identity:
             before, connection.key = connection.key, key_of(peer)

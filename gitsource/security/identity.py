@@ -52,8 +52,12 @@ def peer_of(chain: Sequence[bytes], rules: Rules, address: str, now: float) -> P
         common = _common_name(leaf)
         ends = leaf.not_valid_after_utc
         spiffe = _spiffe(leaf, uris, chain, rules) if "spiffe" in rules.names else ""
-    except ValueError as error:  # what X.509's grammar forbids, and OpenSSL let pass
-        raise Unproved(f"the certificate cannot be read: {str(error)[:LONGEST_NAME]}") from error
+    except Unproved:
+        raise
+    except Exception as error:  # what X.509's grammar forbids, and OpenSSL let pass
+        # NB: of several kinds, which the library does not derive from one.
+        kind = type(error).__name__
+        raise Unproved(f"the certificate cannot be read ({kind})") from error
     # A resumed session was not verified anew.
     if ends < datetime.fromtimestamp(now, UTC):
         raise Unproved("certificate has expired")

@@ -283,7 +283,10 @@ def tried(papers: Papers, needs: Needs) -> InForce:
         # A bundle may hold an authority that another one vouches for: it is trusted as it is.
         context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     revoked = _revocations(context, papers) if papers.crl else frozenset()
-    leaf = x509.load_pem_x509_certificate(papers.chain)
+    try:
+        leaf = x509.load_pem_x509_certificate(papers.chain)
+    except ValueError as error:
+        raise Unusable(f"{papers.names.get('chain')} cannot be read") from error
     return InForce(
         context,
         papers.digest,

@@ -158,6 +158,10 @@ class Tokens:
         return key
 
 
+_NO_SET = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
+"""What is raised by text that is no key set."""
+
+
 class _NoKeyError(ValueError):
     """There is no key for a token; the text is ours."""
 
@@ -179,7 +183,7 @@ def keys_of(content: bytes, file: Path) -> Mapping[str, Any]:
             if not isinstance(name, str) or name in found:
                 raise Unusable(f"{called} holds two keys of one kid")
             found[name] = jwt.PyJWK(row)
-    except (ValueError, TypeError, KeyError, AttributeError, jwt.PyJWTError) as error:
+    except (*_NO_SET, jwt.PyJWTError) as error:
         raise Unusable(f"{called} is no JSON Web Key Set") from error
     if not found:
         raise Unusable(f"{called} holds no key that signs")

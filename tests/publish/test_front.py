@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -211,3 +212,25 @@ async def _large(door, mesh):
     options = [("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.secure_channel(door.address, credentials, options=options) as channel:
         return await got(channel.stream_stream(METHOD)())
+
+
+async def test_a_fault_in_judging_costs_one_connection_and_leaves_nothing_behind(
+    tmp_path, mesh, caplog
+):
+    async with open_door(secured(tmp_path, mesh)) as door:
+        front = door.server.door.front
+        terms = front._terms
+
+        def judge(chain, address, now):
+            raise RuntimeError("a bug")
+
+        front._terms = replace(terms, judge=judge)
+        first = await outcome(door.address, mesh, mesh.svid(spiffe()))
+        front._terms = terms
+        second = await outcome(door.address, mesh, mesh.svid(spiffe()))
+        await eventually(lambda: not front._open)
+
+        assert "a fault in gitsource" in first
+        assert "let in" == second
+        assert 0 == door.server.admission.connections
+        assert "a bug" in caplog.text

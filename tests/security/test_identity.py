@@ -136,3 +136,16 @@ def test_what_has_run_out_proves_nothing_even_where_a_session_is_resumed():
 def test_a_common_name_that_no_log_should_hold_is_none(name):
     with pytest.raises(Unproved, match="none of the names"):
         judged(MESH.svid(common=name), names=("cn",))
+
+
+def test_a_certificate_that_no_grammar_allows_proves_nothing():
+    rules = Rules(("spiffe",), AUTHORITIES)
+    good = MESH.svid(spiffe()).der
+    for at in range(0, len(good), 7):
+        broken = good[:at] + bytes((good[at] ^ 0xFF,)) + good[at + 1 :]
+        try:
+            peer = peer_of((broken, MESH.der), rules, "ipv4:10.0.0.1:5", time.time())
+        except Unproved:
+            continue
+
+        assert spiffe() == peer.identity or peer.identity.startswith(f"spiffe://{DOMAIN}/")

@@ -164,6 +164,7 @@ FILES = {
     "two of one kid": jwks(jwk(KEY, "one"), jwk(OTHER, "one")),
     "keys for something else": jwks(jwk(KEY, "one", use="enc")),
     "no mapping": '{"keys": [1]}',
+    "nested beyond all measure": "[" * 100_000,
     "half of one": jwks(jwk(KEY, "one"))[:50],
 }
 
