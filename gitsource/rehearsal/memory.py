@@ -125,16 +125,20 @@ class _SealedResults(BlobCache):
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            connection = super()._open()
-            connection.execute("PRAGMA trusted_schema = OFF")
-            # A view, or a trigger, would be run: none of ours is in there.
-            told = connection.execute(
-                "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_autoindex_%'"
-            )
-            if frozenset(told) != _TABLES:
-                raise sqlite3.DatabaseError("malformed: there is more in it than results")
+            self._check()
+            super()._open().execute("PRAGMA trusted_schema = OFF")
             os.chmod(self._path, 0o600)  # noqa: PTH101 - one of many calls on a path
         return super()._open()
+
+    def _check(self) -> None:
+        """Refuse a file with a view or a trigger in it: those would be run, and are not ours."""
+        if self._path.exists():
+            with contextlib.closing(sqlite3.connect(self._path)) as connection:
+                told = connection.execute(
+                    "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_autoindex_%'"
+                )
+                if not frozenset(told) <= _TABLES:
+                    raise sqlite3.DatabaseError("malformed: there is more in it than results")
 
 
 class Forgetful:

@@ -137,8 +137,9 @@ def test_where_the_configuration_says_the_working_tree_is_does_not_count(work, t
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/secret.yaml").write_text("secret")
     run_git(work, "config", "core.worktree", str(tmp_path / "elsewhere"))
+    (work / "new.yaml").write_text("new")
 
-    assert {} == told(work, "worktree")
+    assert {"new.yaml": b"new"} == told(work, "worktree")
 
 
 def test_names_of_any_bytes_are_listed(work):

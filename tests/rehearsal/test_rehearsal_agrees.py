@@ -163,25 +163,61 @@ def test_what_is_damaged_is_as_if_it_were_not_there(changed, tmp_path: Path, har
     assert expected == told(upstream, first, second, remembering(tmp_path / "memory"))
 
 
-def test_results_with_a_view_in_their_place_are_thrown_away(changed, tmp_path: Path) -> None:
-    """A view would be run: one that never ends, say."""
+VIEW = """
+CREATE TABLE recipes (number INTEGER PRIMARY KEY, digest TEXT UNIQUE);
+CREATE VIEW results AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x FROM n)
+    SELECT x AS recipe, x AS key, x AS result FROM n;
+"""
+TRIGGER = """
+CREATE TABLE recipes (number INTEGER PRIMARY KEY, digest TEXT UNIQUE);
+CREATE TABLE results (recipe INTEGER, key TEXT, result BLOB, UNIQUE (recipe, key));
+CREATE TRIGGER other AFTER INSERT ON results BEGIN DELETE FROM results; END;
+"""
+
+
+@pytest.mark.parametrize("script", [VIEW, TRIGGER, "CREATE TABLE other (x);"])
+def test_results_with_something_else_among_them_are_thrown_away(
+    changed, tmp_path: Path, script: str
+) -> None:
+    """A view or a trigger would be run: one that never ends, say."""
     upstream = changed[0]
     broken = upstream.commit({"broken.yaml": "{"})
     after = upstream.commit({"words.yaml": "# none"})
-    memory = tmp_path / "memory"
-    memory.mkdir()
-    with closing(sqlite3.connect(memory / "results.sqlite")) as connection:
-        connection.executescript(
-            """
-            CREATE TABLE recipes (number INTEGER PRIMARY KEY, digest TEXT UNIQUE);
-            CREATE VIEW results AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x FROM n)
-                SELECT x AS recipe, x AS key, x AS result FROM n;
-            """
-        )
+    file = tmp_path / "memory" / "results.sqlite"
+    file.parent.mkdir()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(script)
     expected = told(upstream, broken, after, Forgetful())
 
-    assert expected == told(upstream, broken, after, remembering(memory))
-    assert expected == told(upstream, broken, after, remembering(memory))
+    assert expected == told(upstream, broken, after, remembering(file.parent))
+    assert expected == told(upstream, broken, after, remembering(file.parent))
+    with closing(sqlite3.connect(file)) as connection:
+        there = connection.execute("SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL")
+        assert {("table", "recipes"), ("table", "results")} == set(there)
+        assert connection.execute("SELECT count(*) FROM results").fetchone()[0] > 1
+
+
+def test_results_that_another_key_sealed_are_not_believed(changed, tmp_path: Path) -> None:
+    """They are there, under the very same names, and judged anew all the same."""
+    upstream = changed[0]
+    broken = upstream.commit({"broken.yaml": "{"})
+    after = upstream.commit({"words.yaml": "# none"})
+    told(upstream, broken, after, remembering(tmp_path / "memory", b"theirs"))
+    with closing(sqlite3.connect(tmp_path / "memory" / "results.sqlite")) as connection:
+        (recipe,) = connection.execute("SELECT digest FROM recipes").fetchone()
+        (key,) = connection.execute("SELECT key FROM results").fetchone()
+    blob, json, collection = (*key.split(" ", 2),)
+
+    found = []
+    for secret in (b"theirs", b"ours"):
+        memory = remembering(tmp_path / "memory", secret)
+        results = memory.results()
+        assert results is not None
+        asked = (blob, collection, json == "1")
+        found.append(len(results.get(recipe.removeprefix("code"), [asked])))
+        memory.close()
+
+    assert [1, 0] == found
 
 
 def test_no_more_than_a_few_revisions_are_remembered(changed, tmp_path: Path) -> None:
