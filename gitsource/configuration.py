@@ -33,6 +33,7 @@ from gitsource.declarations import (
 )
 from gitsource.errors import ConfigurationError
 from gitsource.model import FieldPath
+from gitsource.observe.neutral import without_credentials
 from gitsource.own_files import Read
 from gitsource.security.authorize import documents
 from gitsource.security.authorize import rules as authorize
@@ -447,7 +448,7 @@ def _show(value: Any) -> str:
     if value is None:
         return "nothing"
     text = json.dumps(value, ensure_ascii=False, default=str)
-    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    text = "".join(letter if letter.isprintable() else "?" for letter in without_credentials(text))
     return text if len(text) <= 60 else text[:57] + "..."
 
 

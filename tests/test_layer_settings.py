@@ -81,6 +81,23 @@ def test_a_password_in_the_address_of_a_layer_is_not_repeated(tmp_path):
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "layers: ['https://u:hunter2@h/x']\n",
+        "layers: [{name: low, repository: 'https://u:hunter2@h/x'}]\n",
+        "layers: 'https://u:hunter2@h/x'\n",
+        "repository: 'https://u:hunter2@h/x'\n",
+    ],
+)
+def test_an_address_in_the_wrong_place_is_told_without_its_password(tmp_path, text):
+    with pytest.raises(ConfigurationError) as caught:
+        loaded(tmp_path, text)
+
+    assert "expected a" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_signatures_since_a_commit_need_one_in_each_layer(tmp_path):
     trust = "trust: {mode: since, allowed_signers: k}\n"
     with pytest.raises(ConfigurationError) as caught:

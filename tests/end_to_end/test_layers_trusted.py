@@ -97,6 +97,8 @@ async def test_a_commit_that_nobody_signed_holds_its_own_layer(scene, keys) -> N
 
     assert ("published", {}) == (first.result, held(first))
     assert ("published", {"team": "GS211"}) == (second.result, held(second))
+    assert second.signer.startswith("low: ")
+    assert "ann@example.org" in second.signer
     assert ("held", {"team": "GS211"}) == (again.result, held(again))
 
 

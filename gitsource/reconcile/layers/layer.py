@@ -111,6 +111,11 @@ class Layer:
         except StateError as error:
             log.error("layer %s: what went out cannot be kept in mind: %s", self.name, error)
 
+    def signer(self, candidate: Candidate) -> str:
+        """Return who signed *candidate* well, where the policy of signatures asked."""
+        found = self._trusting.signer(candidate.revision.commit)
+        return f"{self.name}: {found}" if found else ""
+
     def hold(self, refused: Refused | None) -> None:
         """Note why the head stays back; None: it does not."""
         head, before = self.head, self.held

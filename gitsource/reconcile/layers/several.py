@@ -244,10 +244,12 @@ class Several:
         if isinstance(decision, Hold):
             findings = decision.proposal.findings
             return Look(self._outcome("held", revision, decision.reason, findings))
+        signers = [self._layers[name].signer(each) for name, each in choice.chosen.items()]
         for name, candidate in choice.chosen.items():
             self._layers[name].accept(candidate)
         self._base, self._tried = self._ground.good.standing, None
         outcome = self._outcome("published", revision, "", decision.proposal.findings)
+        outcome = replace(outcome, signer="; ".join(filter(None, signers)))
         ignored = self._base.ignored if self._base is not None else 0
         return Look(outcome, proposal.snapshot, unsaved, ignored)
 
