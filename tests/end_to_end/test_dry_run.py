@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from repositories import Upstream, run_git
-from running import SE, VS, broken, cli, route
+from running import BIN, SE, VS, broken, cli, route
 
 
 @pytest.fixture
@@ -142,3 +143,21 @@ def test_a_shallow_clone_without_the_base_is_an_error_and_not_a_wrong_plan(
 
     assert 2 == done.returncode
     assert "shallow" in done.stderr
+
+
+def test_runs_at_the_same_time_share_what_is_remembered(
+    repository: Upstream, tmp_path: Path
+) -> None:
+    base = repository.tip()
+    head = repository.commit({"mesh/web.yaml": route("web", "v2")})
+    command = [
+        *(BIN / "gitsource", "dry-run", "--repo", repository.folder, "--base", base),
+        *("--head", head, "--cache", tmp_path / "cache", "--output", "json"),
+    ]
+
+    for _ in range(2):
+        running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]
+        told = {process.communicate(timeout=120)[0] for process in running}
+
+        assert [0, 0, 0] == [process.returncode for process in running]
+        assert 1 == len(told)
