@@ -97,6 +97,26 @@ def test_both_run_as_the_user_to_whom_the_clone_belongs():
     assert POD["automountServiceAccountToken"] is False
 
 
+def test_the_pod_is_a_restricted_one():
+    """As Kubernetes' own profile has it, and nothing of the node is shared."""
+    context = POD["securityContext"]
+    labels = only("Namespace")["metadata"]["labels"]
+
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert context["runAsUser"] >= 1000
+    assert [key for key in POD if key.startswith("host")] == []
+    assert [each for each in POD["volumes"] if "hostPath" in each] == []
+
+
+def test_what_goes_out_is_bounded_and_what_comes_in_is_named():
+    policy = only("NetworkPolicy")["spec"]
+
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    assert all(rule.get("from") and rule.get("ports") for rule in policy["ingress"])
+    assert all(rule.get("ports") for rule in policy["egress"])
+
+
 def _probes() -> list[str]:
     return [
         PROGRAM[name]["exec"]["command"][-1]

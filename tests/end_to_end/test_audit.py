@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 from pathlib import Path
@@ -239,3 +240,37 @@ def test_killed_over_and_over_its_log_stays_whole(tmp_path: Path, upstream: Upst
     starts = [line for line in lines(server) if line["event"] == "start"]
 
     assert len(starts) >= 3
+
+
+def test_deliveries_are_told_whoever_sends_them_and_whatever_they_say(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    """A sender who controls every header writes no line but its own."""
+    secret = "a shared secret of some length"
+    (tmp_path / "secret").write_text(secret)
+    hook = f"webhook: {{listen: '127.0.0.1:0', secret_file: '{tmp_path}/secret'}}\n"
+    with Gitsource(tmp_path / "gitsource", upstream.url, QUIET + hook) as server:
+        port = eventually(lambda: server.ports.get("webhook"), "the webhook door")
+        for number in range(100):
+            headers = {
+                "Content-Type": "application/json",
+                "X-GitHub-Event": 'push","event":"command',
+                "X-GitHub-Delivery": f'{number}","who":"root',
+                "X-Hub-Signature-256": "sha256=" + "0" * 64,
+            }
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            connection.request("POST", "/webhook", b"{}", headers)
+            assert connection.getresponse().status == 401
+            connection.close()
+        eventually(lambda: _told(server, 100), "all of them")
+        log = lines(server)
+
+    assert {line["outcome"] for line in log if line["event"] == "webhook"} == {"refused"}
+    assert len([line for line in log if line["event"] == "webhook"]) < 100
+    assert [line for line in log if line["event"] == "command" or line["who"] == "root"] == []
+    assert secret not in (server.state / "audit" / "audit.jsonl").read_text()
+
+
+def _told(server: Gitsource, times: int) -> bool:
+    counts = (one["facts"].get("times", 1) for one in lines(server) if one["event"] == "webhook")
+    return sum(counts) == times

@@ -228,6 +228,7 @@ def test_no_secret_is_found_in_anything_that_is_emitted(tmp_path: Path, make: An
     places = {name for name, _ in emitted}
 
     assert (bool(first), bool(scene.planted), "an argv" in places) == (True, True, True)
+    assert str(running.state / "audit" / "audit.jsonl") in places
     assert (doctor.returncode, "credentials" in doctor.stdout) == (1, True), doctor
     assert {"operator"} == {refused["fault"], again["fault"]}, (refused, again)
     assert [

@@ -1,0 +1,67 @@
+"""What an operators' door needs on a network, and which addresses are one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gitsource.addresses import is_private
+from gitsource.configuration import load
+from gitsource.door_checks import unguarded
+from gitsource.settings import Admin, AdminIdentity, AdminToken
+
+CASES = Path(__file__).parent / "configurations" / "accepted"
+TLS = {"cert": "a.pem", "key": "a.key"}
+TOKENS = {"tokens": (AdminToken("ada", "token"),)}
+IDENTITIES = {"ca": "ca.pem", "identities": (AdminIdentity("dns:ada.example.com"),)}
+
+
+def test_a_door_on_a_network_with_tls_tokens_and_certificates_is_taken():
+    settings = load(CASES / "admin.yaml", {}, {})
+
+    assert [(row.name, row.role) for row in settings.admin.tokens] == [
+        ("grafana", "viewer"),
+        ("ada@example.com", "operator"),
+    ]
+    assert settings.listen.admin == "0.0.0.0:9902"
+    assert not settings.insecure
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("127.0.0.1:9902", True),
+        ("[::1]:9902", True),
+        ("localhost:9902", True),
+        ("unix:/run/gitsource.sock", True),
+        ("0.0.0.0:9902", False),
+        ("[::]:9902", False),
+        ("10.0.0.1:9902", False),
+        ("gitsource.example.com:9902", False),
+        ("localhost.evil.example:9902", False),
+    ],
+)
+def test_what_is_not_this_machines_alone_is_a_network(address, expected):
+    assert is_private(address) is expected
+
+
+@pytest.mark.parametrize(
+    ("address", "told", "expected"),
+    [
+        ("127.0.0.1:1", {}, ""),
+        ("unix:/run/a.sock", {}, ""),
+        ("0.0.0.0:1", {}, "admin.cert"),
+        ("0.0.0.0:1", TOKENS, "admin.cert"),
+        ("0.0.0.0:1", {"cert": "a.pem"} | TOKENS, "admin.cert"),
+        ("0.0.0.0:1", TLS, "admin.tokens"),
+        ("0.0.0.0:1", TLS | {"ca": "ca.pem"}, "admin.tokens"),
+        ("0.0.0.0:1", TLS | TOKENS, ""),
+        ("0.0.0.0:1", TLS | IDENTITIES, ""),
+    ],
+)
+def test_a_network_asks_for_tls_and_for_somebody_who_is_known(address, told, expected):
+    lacking = unguarded(address, Admin(**told))
+
+    assert expected in lacking
+    assert bool(lacking) == bool(expected)
