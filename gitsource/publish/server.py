@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -34,6 +32,7 @@ from gitsource.publish.csds import CSDS, csds
 from gitsource.publish.door import Door
 from gitsource.publish.front import Front, Private, Terms
 from gitsource.publish.gate import HOLD, Gate
+from gitsource.publish.hanging_up import hang_up
 from gitsource.publish.legacy import Legacy
 from gitsource.publish.services import Health, reflection
 from gitsource.publish.session import GOING_AWAY, End, Ending, Session, Shared
@@ -453,31 +452,3 @@ def _bound(server: grpc.aio.Server, address: Address) -> int:
     if not port:
         raise ConfigurationError(f"listen.mcp: cannot listen on {address}")
     return int(port)
-
-
-def hang_up(peer: str) -> bool:
-    """
-    Shut down the connection to *peer* (``ipv4:host:port``); returns whether it was found.
-
-    grpc.aio cannot reset a stream whose sink does not read: even an abort waits behind the unread
-    bytes, and they stay in memory. The file descriptor is gRPC's; shutting the socket down through
-    a duplicate of it is safe at any time, and gRPC then lets go of all that belongs to it.
-    """
-    host, _, port = peer.partition(":")[2].rpartition(":")
-    if not port.isdigit():
-        return False
-    wanted = (host.strip("[]").partition("%")[0], int(port))
-    for descriptor in _DESCRIPTORS.iterdir():
-        with suppress(OSError), socket.socket(fileno=os.dup(int(descriptor.name))) as one:
-            if one.family not in {socket.AF_INET, socket.AF_INET6}:
-                continue
-            address, number = one.getpeername()[:2]
-            # gRPC's sockets serve both families: IPv4 addresses come mapped into IPv6.
-            if (address.removeprefix("::ffff:").partition("%")[0], number) == wanted:
-                one.shutdown(socket.SHUT_RDWR)
-                return True
-    return False
-
-
-_DESCRIPTORS = Path("/dev/fd")
-"""The open file descriptors of this process, on Linux and macOS alike."""

@@ -13,7 +13,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from gitsource.catalog import Catalog
 from gitsource.errors import ConfigurationError
-from gitsource.publish.server import McpServer, hang_up
+from gitsource.publish.hanging_up import hang_up
+from gitsource.publish.server import McpServer
 from gitsource.settings import Address, Limits
 from gitsource.snapshot.cache import SnapshotCache
 from raw_sink import PATIENCE, RawSink, channel
