@@ -20,6 +20,7 @@ from tls_rows import papers
 
 GROUPS = 20
 PLAIN = "the same without either, in plaintext"
+ALIKE = "the same over TLS, all with equal rights"
 TLS = """\
 tls: {{cert: {folder}/server.pem, key: {folder}/server.key, ca: {folder}/ca.pem}}
 identity: {{names: [dns]}}
@@ -64,15 +65,20 @@ def rights_rows(site: Site) -> Iterator[Row]:
         memory = Row(f"rights-memory{tag}", "… peak memory of it", size, "MB")
         at_10k = size == 10_000
         for row, most in ((full, 1.5), (memory, 1.2)):
-            row.floors = [Floor(PLAIN, most if at_10k else None)]
+            row.floors = [Floor(PLAIN, most if at_10k else None), Floor(ALIKE)]
         for run in range(site.plan.repeat):
-            _once(site, full, memory, None, "", [site.counts])
-            _once(site, full, memory, folder, more, expect)
-            took, bare = full.values[-1], full.floors[0].values[-1]
-            peaks = memory.values[-1], memory.floors[0].values[-1]
+            for at, papers_of, told, counted in (
+                (0, None, "", [site.counts]),
+                (1, folder, tls + NEARLY_ALL.format(), [site.counts]),
+                (2, folder, more, expect),
+            ):
+                seconds, peak = _once(site, full, papers_of, told, counted, at)
+                for row, value in ((full, seconds), (memory, peak)):
+                    (row.floors[at].values if at < 2 else row.values).append(value)
+            took = [full.values[-1], *(floor.values[-1] for floor in full.floors)]
             site.plan.say(
-                f"rights{tag} {size} {run + 1}: {took:.2f} s, {peaks[0]:.0f} MB; "
-                f"plain {bare:.2f} s, {peaks[1]:.0f} MB"
+                f"rights{tag} {size} {run + 1}: {took[0]:.2f} s, "
+                f"plain {took[1]:.2f} s, equal rights {took[2]:.2f} s"
             )
         yield full
         yield memory
@@ -89,28 +95,24 @@ def counts(site: Site, spaces: set[str], *, within: bool) -> dict[str, int]:
 
 
 def _once(
-    site: Site,
-    full: Row,
-    memory: Row,
-    folder: Path | None,
-    more: str,
-    expect: list[dict[str, int]],
-) -> None:
-    """Have all sinks dial once: over what *folder* and *more* settings say, or in plaintext."""
+    site: Site, full: Row, folder: Path | None, more: str, expect: list[dict[str, int]], form: int
+) -> tuple[float, float]:
+    """
+    Have all sinks dial once: over what *folder* and *more* settings say, or in plaintext.
+
+    Returns the seconds to the last, and the peak memory.
+    """
     with Source(site.made.url, site.state, more=more) as source:
         source.settled()
         full.notes.setdefault("others_busy", []).append(when_quiet(site.plan.patience))
-        count = site.plan.crowd
+        before, count = source.cpu(), site.plan.crowd
         with Sinks(source.address, site.collections, count, tls=folder) as sinks:
             sinks.dial(expect)
             report = sinks.report()
-            _put(full, folder, report["last"] - report["started"])
+            cpu = source.cpu() - before
+            full.notes.setdefault(("cpu_plain", "cpu_equal", "cpu")[form], []).append(cpu)
             rows = source.status()["sinks"]
             groups = {row["rights"]["group"] for row in rows if row["rights"]}
-            if folder is not None and len(groups) != min(GROUPS, count):
+            if form == 2 and len(groups) != min(GROUPS, count):
                 raise MeasureError(f"{len(groups)} groups of rights rather than {GROUPS}")
-        _put(memory, folder, source.memory.tree)
-
-
-def _put(row: Row, folder: Path | None, value: float) -> None:
-    (row.values if folder else row.floors[0].values).append(value)
+        return float(report["last"] - report["started"]), source.memory.tree

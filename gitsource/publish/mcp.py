@@ -202,13 +202,11 @@ class Encoder:
     def _parts(self, push: Push) -> Iterator[bytes]:
         content, tag = push.content, self._layout.resource
         if isinstance(content, Delta):
-            for resource in content.put:
-                yield from fields.field(tag, resource.wire)
+            yield from fields.repeated(tag, [one.wire for one in content.put])
             for name in content.removed:
                 yield from fields.field(self._layout.removed, name.encode())
         else:
-            for resource in content.collection.resources:
-                yield from fields.field(tag, resource.wire)
+            yield from fields.repeated(tag, [one.wire for one in content.collection.resources])
 
 
 def _shrink(

@@ -158,3 +158,28 @@ async def test_a_large_write_holds_its_place_longer():
     small, large = (place.timer.when() for place in places)
 
     assert large - small > 60
+
+
+async def test_those_who_write_the_same_go_one_after_the_other_without_keeping_others_out(gate):
+    """The first in line brings along all that wait for the same; who comes later waits again."""
+    order = []
+
+    async def write(content, name):
+        place = await gate.enter(100, nothing, content)
+        order.append(name)
+        if name == "a1":
+            tasks.append(asyncio.create_task(write("a", "a3")))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        gate.leave(place)
+
+    inside = await tried(gate, 100)
+    waiting = [("a", "a1"), ("b", "b1"), ("c", "c1"), ("a", "a2"), ("b", "b2")]
+    tasks = [asyncio.create_task(write(*one)) for one in waiting]
+    await asyncio.sleep(0)
+    gate.leave(inside.result())
+    while len(order) < len(waiting) + 1:
+        await asyncio.wait_for(asyncio.sleep(0), 5)
+    await asyncio.gather(*tasks)
+
+    assert ["a1", "a2", "b1", "b2", "c1", "a3"] == order
