@@ -80,6 +80,7 @@ def _state(status: Mapping[str, Any]) -> tuple[str, str]:
         (status.get("stale_since"), "doubt", "the repository could not be read of late"),
         (status.get("pin"), "doubt", "pinned by an operator"),
         (status.get("suspended"), "doubt", "suspended by an operator"),
+        ((status.get("audit") or {}).get("failure"), "doubt", "the audit log cannot be written"),
     ]
     troubles = [(kind, words) for trouble, kind, words in told if trouble]
     if not troubles:
@@ -105,6 +106,12 @@ def _standing(status: Mapping[str, Any]) -> Iterable[str]:
             rows.append((title, f'<span class="bad">{_told(told)}</span>'))
     if status.get("stale_since"):
         rows.append(("Stale since", f'<span class="bad">{_text(status["stale_since"])}</span>'))
+    failure = (status.get("audit") or {}).get("failure")
+    if failure:
+        rows.append(("Audit log", f'<span class="bad">{_text(failure)}</span>'))
+    door = status.get("door") or {}
+    for text in filter(None, (door.get("insecure"), *(door.get("alarms") or ()))):
+        rows.append(("Sinks' door", f'<span class="bad">{_text(text)}</span>'))
     last = status.get("last_sync") or {}
     if last:
         said = [str(last[key]) for key in ("at", "outcome", "error") if last.get(key)]

@@ -29,6 +29,9 @@ def status(told: Mapping[str, Any], now: datetime) -> str:
     lines = [*_standing(told, now), "", *_collections(told), "", *_sinks(told)]
     for alarm in told.get("secrets") or ():
         lines += _entry("secret", f"{alarm['resource']}: {alarm['file']} {alarm['reason']}")
+    door = told.get("door") or {}
+    for text in filter(None, (door.get("insecure"), *(door.get("alarms") or ()))):
+        lines += _entry("sinks' door", str(text))
     for row in (told.get("ended") or ())[:MOST_ENDED]:
         often = f"{row['count']} times, last {_when(row['at'], now)}"
         who = row["sink"] or row["peer"]
@@ -129,6 +132,11 @@ def _looks(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield from _entry("stale", f"since {_when(told['stale_since'], now)}")
     if told.get("unsaved"):
         yield from _entry("unsaved", str(told["unsaved"]))
+    audit = told.get("audit") or {}
+    if audit.get("failure"):
+        left = "\nno new stream and no new revision until it can" if audit.get("stopped") else ""
+        since = _when(audit["since"], now)
+        yield from _entry("audit log", f"not written since {since}: {audit['failure']}{left}")
     ignored = (told.get("ignored") or {}).get("documents")
     if ignored:
         yield from _entry("ignored", f"{ignored} documents of kinds that no collection takes")
