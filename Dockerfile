@@ -37,7 +37,7 @@ WORKDIR /var/lib/gitsource
 EXPOSE 9901 9902 9903
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["gitsource", "probe", "--live"]
+    CMD ["gitsource", "probe", "--alive"]
 # `docker run IMAGE dry-run` and any other command work as well, without network (docs/ci.md).
 ENTRYPOINT ["/usr/bin/tini", "--", "gitsource"]
 CMD ["serve", "--config", "/etc/gitsource/gitsource.yaml"]

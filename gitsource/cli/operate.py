@@ -319,14 +319,14 @@ def _tell_held(told: Mapping[str, Any], name: str) -> None:
 
 
 @click.command("probe")
-@click.option("--live", is_flag=True, help="Ask whether it lives, not whether it is ready.")
+@click.option("--alive", is_flag=True, help="Ask whether it lives, not whether it is ready.")
 @asking
-def probe(ask: Ask, output: str, live: bool) -> None:  # noqa: FBT001 - click's signature
+def probe(ask: Ask, output: str, alive: bool) -> None:  # noqa: FBT001 - click's signature
     """
     Ask whether it is ready for sinks, as probes do.
 
-    Exits 0 once a snapshot is served; with --live, as long as its event loop lives.
+    Exits 0 once a snapshot is served; with --alive, as long as its event loop lives.
     """
-    told = ask("GET", "/healthz" if live else "/readyz", patience=5.0).value
+    told = ask("GET", "/healthz" if alive else "/readyz", patience=5.0).value
     if output == "text":
         click.echo("alive" if told.get("alive") else "ready")

@@ -150,3 +150,11 @@ def test_each_layer_is_shown_with_why_it_is_held_and_nothing_of_it_is_believed()
     assert "could not be &lt;i&gt;reached" in shown
     assert "<script>" not in shown
     assert "Repository" not in shown
+
+
+def test_an_audit_log_that_cannot_be_written_is_seen_at_once():
+    served = {"revision": "a" * 40, "audit": {"failure": "No space left on device"}}
+    told = read(served).text
+
+    assert "the audit log cannot be written" in told
+    assert "No space left on device" in told

@@ -262,6 +262,18 @@ def test_status_says_which_tag_is_followed_and_that_it_was_moved(door, run, repo
     assert line in out.splitlines()
 
 
+@pytest.mark.parametrize("stopped", [True, False])
+def test_status_shows_that_the_audit_log_cannot_be_written_and_what_that_stops(door, run, stopped):
+    audit = {"failure": "No space left on device", "since": "2026-01-02T03:04:05Z"}
+    door.answer("/status", STATUS | {"audit": audit | {"stopped": stopped}})
+    _, out, _ = run("status")
+
+    words = " ".join(out.split())
+
+    assert "No space left on device" in words
+    assert ("no new stream and no new revision" in words) == stopped
+
+
 def test_status_shows_who_pinned_and_why(door, run):
     pin = {"revision": COMMIT, "reason": "storm", "who": "ann@host", "at": "2026-11-21T09:00:00Z"}
     door.answer("/status", STATUS | {"pin": pin})

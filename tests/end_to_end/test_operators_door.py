@@ -39,7 +39,7 @@ def test_everything_an_operator_does_goes_through_a_unix_socket(
     with at(tmp_path, upstream, where) as server:
         asked = ("--admin", where)
         eventually(lambda: cli("probe", *asked).returncode == 0, "it is ready")
-        alive = cli("probe", "--live", "--config", server.config)
+        alive = cli("probe", "--alive", "--config", server.config)
         ordered = cli("suspend", "--reason", "freeze", "--who", "ada", *asked)
         status = json.loads(cli("status", "--output", "json", *asked).stdout)
         doctor = cli("doctor", "--config", server.config)
