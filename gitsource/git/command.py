@@ -28,7 +28,7 @@ from gitsource.git.access import Access
 from gitsource.git.address import Address
 from gitsource.git.credentials import Credentials
 from gitsource.git.orphans import held
-from gitsource.git.process import Limits, Process
+from gitsource.git.process import Ending, Limits, Process
 from gitsource.git.reasons import failure, passed_over
 from gitsource.git.verbs import Command
 
@@ -159,6 +159,8 @@ class Git:
     """A file that exists while a process that changes a repository runs, and that it holds open."""
     credentials: Credentials = field(default_factory=Credentials)
     """How steps that talk to a remote sign in there."""
+    ending: Ending = field(default_factory=Ending, compare=False, repr=False)
+    """Ends what it has started."""
 
     @property
     def program(self) -> str:
@@ -282,6 +284,7 @@ class Git:
             self.timeout,
             self.limits,
             talks=talks,
+            ending=self.ending,
         )
 
     def _check(self, command: Command, process: Process, access: Access = _NO_ACCESS) -> None:

@@ -119,6 +119,10 @@ class Mirror:
                 hint="check state_dir: its owner, its mode and the space left",
             ) from error
 
+    def stop(self) -> None:
+        """Have git steps end, the one under way first: for good, and any thread may say so."""
+        self._git.ending.want()
+
     def close(self) -> None:
         """End the git processes that read; everything on disk stays."""
         if self._objects is not None:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE, Popen
+from threading import Event
 from typing import Any
 
 from gitsource.errors import GitFailed, MirrorError, RemoteUnreachable
@@ -27,6 +28,8 @@ _CHUNK = 1 << 20
 _TAIL = 8192
 _GRACE = 5.0
 """Seconds a process may take to end after it has closed its output."""
+_GLANCE = 0.5
+"""Seconds after which who waits looks whether anybody still wants an answer."""
 _LAST_WORDS = 0.3
 """Seconds that standard error may stay open after a process has ended."""
 
@@ -39,6 +42,25 @@ class Limits:
     """The largest file it may write: an endless pack ends here."""
     memory_bytes: int = 4 << 30
     """The most data it may hold in memory (packs that are mapped to be read do not count)."""
+
+
+class Ending:
+    """Whether every step is to end, whatever it waits for: any thread may say so."""
+
+    def __init__(self) -> None:
+        self._wanted = Event()
+
+    def __reduce__(self) -> tuple[type[Ending], tuple[()]]:
+        return Ending, ()  # worker processes are ended by other means
+
+    def want(self) -> None:
+        """Have every step end, those to come as well."""
+        self._wanted.set()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether that was said."""
+        return self._wanted.is_set()
 
 
 class EndedEarlyError(Exception):
@@ -66,8 +88,10 @@ class Process:
         limits: Limits,
         *,
         talks: bool,
+        ending: Ending | None = None,
     ) -> None:
         self._command, self._timeout = command, timeout
+        self._ending = ending or Ending()
         self._code: int | None = None
         try:
             # Kept, since GitPython ends the process when this object goes.
@@ -154,7 +178,9 @@ class Process:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise self._too_slow()  # however busily it talks on standard error
-            ready = self._poll.poll(left * 1000)
+            if self._ending.wanted:
+                raise self._unwanted()
+            ready = self._poll.poll(min(left, _GLANCE) * 1000)
             for number, _ in ready:
                 if number == self._input:
                     self._write()
@@ -191,6 +217,11 @@ class Process:
             f"{text}: {remote.url}",
             hint="check the network and the Git host, or raise repository.timeout",
         )
+
+    def _unwanted(self) -> MirrorError:
+        self.kill()
+        step = f"{self._command.program} {self._command.step}"
+        return GitFailed(f"{step} was ended: gitsource is stopping")
 
     def line(self) -> bytes:
         """Return the next line, without its end; raises EndedEarlyError if there is none."""

@@ -177,5 +177,8 @@ class Following(Protocol):
     def forget(self) -> None:
         """Have heads judged anew at the next look."""
 
+    def stop(self) -> None:
+        """Have Git end what it does, for good. Any thread may say so."""
+
     def close(self) -> None:
         """Let go of everything."""

@@ -75,6 +75,10 @@ class One:
         """What is followed, as it was last found at the remote. Any thread may ask."""
         return self._mirror.chosen
 
+    def stop(self) -> None:
+        """Have Git end what it does, for good. Any thread may say so."""
+        self._mirror.stop()
+
     def close(self) -> None:
         """Let go of mirror and keys."""
         self._mirror.close()

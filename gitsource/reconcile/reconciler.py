@@ -107,8 +107,9 @@ class Reconciler:
         return serving
 
     def stop(self) -> None:
-        """Have the look that is under way end at its next step."""
+        """Have the look that is under way end, and whatever Git does for it."""
         self._stopping.set()
+        self._following.stop()
 
     async def close(self) -> None:
         """Let the look that is under way end, and let go of everything."""

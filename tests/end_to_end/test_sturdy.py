@@ -104,6 +104,27 @@ def test_orders_do_not_wait_for_a_host_that_does_not_answer(
     assert hangs, "the look was under way all the time"
 
 
+def test_it_ends_when_it_is_told_to_whatever_it_waits_for(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    with HttpGit(upstream.folder.parent) as host:
+        server = Gitsource(tmp_path / "gitsource", f"{host.url}/{upstream.folder.name}", QUIET)
+        with server:
+            eventually(lambda: server.status()["revision"], "a first snapshot")
+            upstream.commit({"mesh/api.yaml": route("api", "a")})
+            host.manner = Manner.SILENT
+            looking = Thread(target=look, args=(server,))
+            looking.start()
+            assert host.held.wait(30)
+            assert server.process is not None
+            below = children(server.process.pid)
+
+            code = server.stop()
+
+    assert 0 == code
+    assert any("fetch" in line for line in below)
+
+
 def test_a_fetch_larger_than_the_settings_allow_is_not_taken(
     tmp_path: Path, upstream: Upstream
 ) -> None:

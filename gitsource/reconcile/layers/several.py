@@ -79,6 +79,11 @@ class Several:
         """Nothing: each layer has its own (`LayerState.chosen`)."""
         return Chosen("", "")
 
+    def stop(self) -> None:
+        """Have Git end what it does, for good. Any thread may say so."""
+        for layer in self._layers.values():
+            layer.mirror.stop()
+
     def close(self) -> None:
         """Let go of mirrors and keys."""
         for layer in self._layers.values():
