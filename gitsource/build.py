@@ -21,7 +21,7 @@ from itertools import islice
 from threading import Event
 from typing import Any, TypeAlias
 
-from gitsource import settings, workers
+from gitsource import settings
 from gitsource._proto.gitsource.state.v1.state_pb2 import (
     DocumentResult,
     Facts,
@@ -363,6 +363,8 @@ class Builder:
     def expect(self, files: int) -> None:
         """Start what bulk work needs, if *files* are that: it comes up while Git is asked."""
         if files >= self._build.bulk and self._build.workers > 1:
+            from gitsource import workers  # what judges a few files does not wait for it
+
             workers.get_ready()
 
     def results(
@@ -420,6 +422,8 @@ class Builder:
         if len(keys) < self._build.bulk or self._build.workers < 2:
             yield from zip(keys, judge_blobs(keys, read, self.catalog), strict=True)
             return
+        from gitsource import workers
+
         chunks = [keys[at : at + CHUNK] for at in range(0, len(keys), CHUNK)]
         work = partial(_judged_chunk, self.catalog, bulk_read)
         leaves_a_core = self._serving and len(keys) > SHORT

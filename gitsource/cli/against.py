@@ -19,11 +19,11 @@ import click
 from gitsource.addresses import UNIX
 from gitsource.errors import ConfigurationError, GitsourceError
 from gitsource.model import Snapshot, shown
-from gitsource.plan.served import Served, SinkTold, Subscribed
 
 if TYPE_CHECKING:
     from gitsource.cli.admin_client import Papers
     from gitsource.cli.admin_door import Door
+    from gitsource.plan.served import Served, SinkTold, Subscribed
     from gitsource.plan.values import Against, Json
     from gitsource.security.authorize.rights import Rights
     from gitsource.settings import ViewRow

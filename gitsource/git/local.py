@@ -10,16 +10,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from gitsource.errors import ConfigurationError, GitFailed, RefMissing
 from gitsource.git import refs, verbs
 from gitsource.git.command import Git
 from gitsource.git.objects import Objects
 from gitsource.git.refs import TAGS, Fixed, Named, is_oid
-from gitsource.git.worktree import What, WorkingTree
 from gitsource.model import Revision
 from gitsource.settings import Repository
+
+if TYPE_CHECKING:
+    from gitsource.git.worktree import What, WorkingTree
 
 
 class LocalRepository:
@@ -105,6 +107,8 @@ class LocalRepository:
             raise ConfigurationError(
                 f"{self.git_dir} has no working tree", hint="name a commit with --head"
             )
+        from gitsource.git.worktree import WorkingTree
+
         head = self.head()
         return WorkingTree(self._git, self.git_dir, self.top, what, head, limit, cut=self.cut)
 

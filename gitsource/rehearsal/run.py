@@ -22,13 +22,11 @@ from gitsource.git.objects import Objects
 from gitsource.model import Finding, Revision, Snapshot
 from gitsource.plan.bodies import Bodies as BodyReader
 from gitsource.plan.compare import Bodies, Known, of_a_guard, plan
-from gitsource.plan.rights import rights_changes
 from gitsource.plan.values import Plan, RightsChange, SettingChange
 from gitsource.reconcile.judging import evaluate
 from gitsource.rehearsal.changed import changed_settings
 from gitsource.rehearsal.side import Configured, Side, side
 from gitsource.rollout.guard import confirmed, rewound
-from gitsource.security.authorize.documents import standing
 from gitsource.settings import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.build import FileState, Proposal, Standing, accept, nothing, standing_of
@@ -145,6 +143,12 @@ def _settings(
 
 def _rights(before: Side, after: Side, was: Snapshot, now: Snapshot) -> tuple[RightsChange, ...]:
     """Return what the change does to who may receive what; nothing where rules are unreadable."""
+    given = before.settings.authorization
+    if given == after.settings.authorization and not given.repository_file:
+        return ()
+    from gitsource.plan.rights import rights_changes
+    from gitsource.security.authorize.documents import standing
+
     try:
         old, new = (
             standing(side.settings.authorization, side.settings.views, of.collections)
