@@ -23,7 +23,7 @@ from gitsource.declarations import seconds
 from gitsource.errors import ConfigurationError
 from gitsource.observe.audit.file import Head, files_of, read_head
 from gitsource.observe.audit.lines import EVENTS, Line, seconds_of
-from gitsource.observe.audit.verify import read, verify
+from gitsource.observe.audit.verify import Verified, read, verify
 from gitsource.observe.neutral import neutral
 
 FIRST = ("sink", "command", "collection", "commit", "verdict")
@@ -97,10 +97,11 @@ def verify_log(
     a line was changed, taken out, put in or cut off, also where a crash could not have done it.
     """
     found, kept = _files(files, config)
-    try:
-        done = verify(found, [head for head in (kept, witness) if head is not None])
-    except OSError as error:
-        raise _unreadable(error) from error
+    done = _verified(found, kept, witness)
+    if done.fault is not None and not files and (again := _files(files, config))[0] != found:
+        # A file was turned over while it was read: its other half was looked for in the next one.
+        found, kept = again
+        done = _verified(found, kept, witness)
     if output == "json":
         told = {
             "whole": done.fault is None,
@@ -124,6 +125,13 @@ def verify_log(
         else:
             click.echo(f"whole: {done.lines} lines, up to {done.head}")
     raise SystemExit(0 if done.fault is None else 1)
+
+
+def _verified(files: Sequence[Path], kept: Head | None, witness: Head | None) -> Verified:
+    try:
+        return verify(files, [head for head in (kept, witness) if head is not None])
+    except OSError as error:
+        raise _unreadable(error) from error
 
 
 def _since(_ctx: click.Context, param: click.Parameter, value: str | None) -> float:
