@@ -13,11 +13,12 @@ import subprocess
 import sys
 from concurrent import futures
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 
-from envoy_proxy import Papers
+if TYPE_CHECKING:  # as a program it has the standard library and gRPC, and needs no more
+    from envoy_proxy import Papers
 
 METHOD = "/demo.Greeter/Greet"
 
