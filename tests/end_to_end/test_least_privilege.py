@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from repositories import Upstream
 from running import Gitsource, closing, eventually, route
+from svids import Mesh
 
 USER = 65533
 """The number that the image has."""
@@ -51,7 +53,12 @@ def test_it_works_as_a_user_who_may_nothing_and_whose_memory_is_nobodys() -> Non
         folder.chmod(0o755)
         upstream = Upstream(folder / "upstream.git")
         upstream.commit({"mesh/web.yaml": route("web", "web-v1")})
-        server = Gitsource(folder / "gitsource", upstream.url, QUIET)
+        cert, key = Mesh().server().put(folder, "door")
+        (folder / "secret").write_text("a shared secret of some length")
+        hook = {"listen": "127.0.0.1:0", "secret_file": f"{folder}/secret"}
+        hook |= {"cert": str(cert), "key": str(key)}
+        settings = f"{QUIET}webhook: {json.dumps(hook)}\n"
+        server = Gitsource(folder / "gitsource", upstream.url, settings)
         server.state.mkdir()
         for each in (folder, *folder.rglob("*")):
             os.chown(each, USER, USER, follow_symlinks=False)
@@ -64,6 +71,8 @@ def test_it_works_as_a_user_who_may_nothing_and_whose_memory_is_nobodys() -> Non
             eventually(lambda: server.status()["revision"], "a first snapshot")
             with closing(server.sink(node="edge")) as sink:
                 sink.next()
+            # Keys are handed to OpenSSL by descriptors of its own.
+            eventually(lambda: server.ports.get("webhook"), "a door with TLS")
             owner = Path(f"/proc/{server.process.pid}/mem").stat().st_uid
             status = Path(f"/proc/{server.process.pid}/status").read_text()
             code = server.stop()
