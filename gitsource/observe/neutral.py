@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import re
 
-# C0, DEL and C1 controls; the line and paragraph separators; bidirectional marks, embeddings,
-# overrides and isolates; zero-width characters; lone surrogates, which no stream can carry.
-_HARMFUL = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
 _HTTP_USER = re.compile(r"(?i)\b(https?://)[^/\s?#]+@")
 _PASSWORD = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/@:\s]*:[^/\s]+@")
 
 
 def neutral(text: str) -> str:
     r"""Return *text* on one line, each harmful character written as its escape (``\x1b``)."""
-    if text.isascii() and text.isprintable():
+    # Not printable: controls, separators but the space, what reorders text (bidirectional marks,
+    # overrides), what nobody sees (zero width, tags, soft hyphens), and lone surrogates.
+    if text.isprintable():
         return text  # a log line is on the way of every push: looking for nothing costs too
-    return _HARMFUL.sub(lambda found: _escape(found[0]), text)
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
 
 
 def neutral_lines(text: str) -> str:
@@ -34,6 +31,8 @@ def neutral_lines(text: str) -> str:
 def _escape(character: str) -> str:
     named = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
     code = ord(character)
+    if code > 0xFFFF:
+        return f"\\U{code:08x}"
     return named.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 

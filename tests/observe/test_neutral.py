@@ -18,6 +18,7 @@ from gitsource.observe.neutral import neutral, neutral_lines, without_credential
         ("\x9b31m", "\\x9b31m"),
         ("abc\u202egpj.yaml", "abc\\u202egpj.yaml"),
         ("a\u2028b\u200bc\ufeff", "a\\u2028b\\u200bc\\ufeff"),
+        ("pass\u00adword \U000e0041", "pass\\xadword \\U000e0041"),
         ("\udcff", "\\udcff"),
     ],
 )
