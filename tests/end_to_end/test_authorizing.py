@@ -151,8 +151,8 @@ def test_rules_in_git_go_out_with_their_revision_and_within_the_ceiling(scene: S
     assert ["team[0]", "ceiling[0]"] == row["rights"]["rules"]
     shown = scene.server.cli("sinks", "show", "istiod").stdout
     assert "may receive: " in shown
+    eventually(lambda: len(scene.audited("policy")) == 2, "both policies in the audit log")
     policies = scene.audited("policy")
-    assert 2 == len(policies)
     assert policies[0]["facts"]["after"] == policies[1]["facts"]["before"]
     head = scene.upstream.git("rev-parse", "main").strip()
     assert head == policies[1]["facts"]["commit"]
@@ -177,7 +177,7 @@ def test_a_revision_with_broken_rules_is_held_and_the_old_ones_stay(scene: Scene
 
 
 def test_a_right_that_the_settings_take_ends_the_stream_at_once(scene: Scene) -> None:
-    foo, bar = scene.sink("ns/foo/sa/a"), None
+    foo = scene.sink("ns/foo/sa/a")
     foo.next()
     scene.server.configure(scene.upstream.url, SETTINGS.format(more=ONLY))
     assert scene.server.process is not None
@@ -188,8 +188,11 @@ def test_a_right_that_the_settings_take_ends_the_stream_at_once(scene: Scene) ->
     assert "there is nothing here that this stream may receive" == text
     bar = scene.sink("ns/bar/sa/b")
     assert ["bar/b", "foo/a", "shared/c"] == bar.next()
-    refused = [one for one in scene.audited("refuse") if one["why"] == "no rights"]
-    assert ["spiffe://prod.example.org/ns/foo/sa/a"] == [one["who"] for one in refused]
+    (refused,) = eventually(lambda: scene.audited("refuse"), "a refusal in the audit log")
+    assert ("spiffe://prod.example.org/ns/foo/sa/a", "no rights") == (
+        refused["who"],
+        refused["why"],
+    )
 
 
 def test_the_rules_of_last_good_hold_after_a_restart(scene: Scene) -> None:
