@@ -186,7 +186,8 @@ class Session:
         if (served := self._shared.served) is not None:
             self._sight.look(served, None)
         if self._sight.shut:
-            news = self._shared.cache.turned_away(self.peer, self._wire.protocol, SHUT)
+            turned_away, who = self._shared.cache.turned_away, self.who.identity
+            news = turned_away(self.peer, self._wire.protocol, SHUT, sink=who)
             self._note_denied(news=news)
             return Ending(End.DENIED, SHUT)
         who, protocol = self.who.identity, self._wire.protocol
