@@ -79,7 +79,10 @@ class Admission:
     def stream(self, peer: Peer, now: float) -> str:
         """Count a new stream or call of *peer*; returns why not, and then it is not counted."""
         key, limits = key_of(peer), self._limits
-        share = limits.streams if is_local(key) else limits.streams_each
+        share = limits.streams_each
+        if is_local(key):
+            # All sinks may be here, and calls besides: that a sink is one too many says the server.
+            share += limits.streams
         bucket = self._new.pop(key, None) or Bucket(limits.new_streams, share)
         self._new[key] = bucket
         if len(self._new) > REMEMBERED:

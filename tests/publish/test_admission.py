@@ -49,11 +49,13 @@ def test_a_share_that_is_not_used_is_nobody_elses(admission):
 
 
 def test_this_machines_addresses_have_no_share(admission):
+    """All sinks may be here, and as many calls besides as anybody may have."""
     here = Peer(address="ipv4:127.0.0.1:9")
-    told = [admission.stream(here, 0.0) for _ in range(11)]
+    told = [admission.stream(here, 0.0) for _ in range(12)]
+    full = admission.stream(here, 100.0)
 
-    assert [""] * 10 == told[:10]
-    assert told[10]
+    assert [""] * 12 == told
+    assert "12 streams of one peer are open (limits.streams_each)" == full
 
 
 @pytest.mark.parametrize(
