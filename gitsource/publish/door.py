@@ -8,10 +8,11 @@ behind the same door. What is refused is told to the peer in its status, and to 
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -28,6 +29,10 @@ from gitsource.snapshot.cache import SnapshotCache
 
 log = logging.getLogger("gitsource.publish")
 
+LONGEST = 20 * 86400.0
+"""Seconds after which a call whose proof lasts longer comes back all the same."""
+EXPIRED = "the certificate or token of this stream has expired: come back with a new one"
+
 _KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 
 
@@ -41,12 +46,13 @@ class Door:
         *,
         tokens: Callable[[str, str], Peer] | None = None,
         anonymous: bool = True,
+        end_expired: bool = True,
         record: Record = unrecorded,
     ) -> None:
         """
         *tokens* says whose token a header has, from which address, or raises `Unproved`.
 
-        *anonymous*: whoever proves nothing is let in.
+        *anonymous*: whoever proves nothing is let in. *end_expired*: calls end with the proof.
         """
         self.front: Front | None = None
         """Through which connections come; None: gRPC takes them itself."""
@@ -54,6 +60,7 @@ class Door:
         self._cache = cache
         self._tokens = tokens
         self._anonymous = anonymous
+        self._end_expired = end_expired
         self._record = record
 
     def __repr__(self) -> str:
@@ -75,6 +82,13 @@ class Door:
     def leave(self, peer: Peer) -> None:
         """Say that a call which was let in is over."""
         self._admission.stream_over(peer)
+
+    def lasts(self, peer: Peer) -> float | None:
+        """Return for how many seconds a call of *peer* may last; None: no end is known."""
+        if not peer.expires or not self._end_expired:
+            return None
+        # NB: a timer of the loop takes no more than some weeks on every system.
+        return min(max(0.0, peer.expires - time.time()), LONGEST)
 
     def _who(self, context: grpc.aio.ServicerContext[Any, Any], name: str) -> Peer:
         peer: Peer | None = Peer(address=name)
@@ -126,32 +140,42 @@ class _Behind(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc publishes no
         handler = self._handlers.service(handler_call_details)
         if handler is None:
             return None
-        for kind in _KINDS:
-            serve = getattr(handler, kind)
-            if serve is not None:
-                return handler._replace(**{kind: self._behind(serve)})
-        return handler
+        kind = next(kind for kind in _KINDS if getattr(handler, kind) is not None)
+        # NB: gRPC reads the message of a unary call before it calls a handler, so whoever never
+        # sends one would be in without having come through the door. On the wire all are alike.
+        return grpc.stream_stream_rpc_method_handler(
+            self._behind(kind, getattr(handler, kind)),
+            handler.request_deserializer,
+            handler.response_serializer,
+        )
 
-    def _behind(self, serve: Callable[..., Any]) -> Callable[..., Any]:
+    def _behind(self, kind: str, serve: Callable[..., Any]) -> Callable[..., Any]:
         door, what = self._door, self._what
-        if inspect.isasyncgenfunction(serve):
+        one_request, one_answer = kind.startswith("unary_"), kind.endswith("_unary")
+        yields = inspect.isasyncgenfunction(serve)
 
-            async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
-                peer = await door.enter(context, what)
-                ASKING.set(peer)
-                try:
-                    async for one in serve(request, context):
-                        yield one
-                finally:
-                    door.leave(peer)
+        async def served(requests: Any, context: Any) -> None:
+            request = await context.read() if one_request else requests
+            if request is grpc.aio.EOF:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the request is missing")
+            if yields:
+                async for one in serve(request, context):
+                    await context.write(one)
+                return
+            answer = await serve(request, context)
+            if one_answer:
+                await context.write(answer)
 
-            return stream
-
-        async def call(request: Any, context: Any) -> Any:
+        async def call(requests: Any, context: Any) -> None:
             peer = await door.enter(context, what)
             ASKING.set(peer)
             try:
-                return await serve(request, context)
+                async with asyncio.timeout(door.lasts(peer)) as proof:
+                    await served(requests, context)
+            except TimeoutError:
+                if not proof.expired():
+                    raise
+                await context.abort(grpc.StatusCode.UNAUTHENTICATED, EXPIRED)
             finally:
                 door.leave(peer)
 

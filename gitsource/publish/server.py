@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from gitsource.observe.happenings import Happening, Record, unrecorded
 from gitsource.publish.admission import Admission
 from gitsource.publish.classic import Classic
 from gitsource.publish.csds import CSDS, csds
-from gitsource.publish.door import Door
+from gitsource.publish.door import EXPIRED, Door
 from gitsource.publish.front import Front, Private, Terms
 from gitsource.publish.gate import HOLD, Gate
 from gitsource.publish.hanging_up import hang_up
@@ -55,8 +54,6 @@ HOLD_OVER_TLS = 4
 much longer on busy cores, and what runs over holds memory twice."""
 FAREWELL = 1.0
 """Seconds in which the status of an ended stream has to get through to its sink."""
-LONGEST = 20 * 86400.0
-"""Seconds after which a stream whose proof lasts longer comes back all the same."""
 SPARE_STREAMS = 256
 """Calls besides sink streams (health, reflection, refusals) that may be open."""
 
@@ -225,6 +222,7 @@ class McpServer:
             cache,
             tokens=self._entry.tokens,
             anonymous=self._entry.anonymous,
+            end_expired=self._entry.end_expired,
             record=record,
         )
         self._private: Private | None = None
@@ -380,13 +378,11 @@ class McpServer:
 
     def _until(self, who: Peer, session: Session) -> asyncio.TimerHandle | None:
         """End *session* when the proof of who it is has run out, if that is wanted."""
-        if not who.expires or not self._entry.end_expired:
+        left = self.door.lasts(who)
+        if left is None:
             return None
-        text = "the certificate or token of this stream has expired: come back with a new one"
-        left = max(0.0, who.expires - time.time())
-        ending = Ending(End.UNPROVED, text)
-        # NB: a timer of the loop takes no more than some weeks on every system.
-        return asyncio.get_running_loop().call_later(min(left, LONGEST), session.end, ending)
+        ending = Ending(End.UNPROVED, EXPIRED)
+        return asyncio.get_running_loop().call_later(left, session.end, ending)
 
     def _refused(self, who: Peer, why: str) -> None:
         told = Happening("refuse", who=who.identity, peer=who.address, outcome="refused", why=why)

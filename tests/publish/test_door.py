@@ -121,6 +121,58 @@ async def test_health_reflection_and_client_status_are_behind_the_same_door(meth
         assert told[1] not in {"UNAUTHENTICATED", grpc.aio.EOF}
 
 
+UNARY = [name for name in SERVICES if name.endswith(("Check", "Watch", "FetchClientStatus"))]
+
+
+@pytest.mark.parametrize("method", UNARY)
+async def test_who_proves_nothing_is_refused_before_a_call_has_said_anything(method, tmp_path):
+    settings = secured(tmp_path, MESH, clients="optional", tokens=with_tokens(tmp_path))
+    async with open_door(settings) as door, channel_to(door, None) as channel:
+        call = channel.stream_stream(method)()
+        async with asyncio.timeout(10):
+            code = await call.code()
+
+        assert grpc.StatusCode.UNAUTHENTICATED is code
+
+
+@pytest.mark.parametrize("method", UNARY)
+async def test_calls_that_say_nothing_are_in_the_share_of_their_peer(method, tmp_path):
+    settings = secured(tmp_path, MESH, limits=Limits(streams_each=2))
+    async with (
+        open_door(settings) as door,
+        channel_to(door, MESH.svid(spiffe("ns/shop/sa/evil"))) as channel,
+    ):
+        calls = [channel.stream_stream(method)() for _ in range(3)]
+        async with asyncio.timeout(10):
+            await asyncio.wait(
+                [asyncio.create_task(one.code()) for one in calls],
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        told = sorted(await statuses(calls))
+        for one in calls:
+            one.cancel()
+
+        assert ["RESOURCE_EXHAUSTED", "open", "open"] == told
+
+
+ENDLESS = [name for name in SERVICES if name.endswith(("Watch", "Info", "StreamClientStatus"))]
+
+
+@pytest.mark.parametrize("method", ENDLESS)
+async def test_a_token_that_has_run_out_ends_calls_to_the_other_services_too(method, tmp_path):
+    tokens = replace(with_tokens(tmp_path), skew=1.0)
+    settings = secured(tmp_path, MESH, clients="none", tokens=tokens)
+    header = (("authorization", f"Bearer {token(exp=int(time.time()) + 2)}"),)
+    async with open_door(settings) as door, channel_to(door, None) as channel:
+        call = channel.stream_stream(method)(metadata=header)
+        await call.write(SERVICES[method])
+        await call.read()
+        async with asyncio.timeout(10):
+            code = await call.code()
+
+        assert grpc.StatusCode.UNAUTHENTICATED is code
+
+
 @contextlib.asynccontextmanager
 async def channel_to(door, papers, **options):
     shown = (papers.key, papers.cert) if papers else (None, None)
