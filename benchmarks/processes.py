@@ -210,21 +210,21 @@ class Memory:
         self.tree = self.serving = 0
 
     def _sample(self, pid: int) -> None:
+        known: set[int] = set()
         while not self._stop.wait(0.05):
             with contextlib.suppress(OSError):
                 marks = _status(pid)
                 self.serving = max(self.serving, marks["VmHWM"])
-                command = _command(pid)
-                children = [_resident(each) for each in _children(pid) if _command(each) != command]
-                self.tree = max(self.tree, marks["VmRSS"] + sum(children))
+                command, children = _command(pid), _children(pid)
+                # One that has its parent's command line is a fork, or between vfork and exec: then
+                # it has no memory but its parent's, and is another one when we look again.
+                own = [each for each in children if each in known or _command(each) != command]
+                self.tree = max(self.tree, marks["VmRSS"] + sum(map(_resident, own)))
+                known = set(children)
 
 
 def _command(pid: int) -> bytes:
-    """
-    Return the command line of a process.
-
-    A child that has its parent's is between vfork and exec: it has no memory but its parent's.
-    """
+    """Return the command line of a process."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     return b""

@@ -1,9 +1,11 @@
 """
 Worker processes for bulk work: each does one piece at a time and hands the result back.
 
-Rule: they come from a clean forkserver, because a fork of a process that runs gRPC threads is not
-safe; and nobody outlives anybody. A worker is told by the end of its pipe that its work or its
-parent is gone, also after a kill -9; a worker that dies is an error at once, never a wait.
+Rule: a process that runs threads (gRPC's, say) is never forked, since that is not safe: workers
+then come from a clean forkserver. One that has a single thread, as offline commands have, is forked
+as it is, and nobody waits for what is imported again. Nobody outlives anybody: a worker is told by
+the end of its pipe that its work or its parent is gone, also after a kill -9; a worker that dies is
+an error at once, never a wait.
 
 This is no `concurrent.futures.ProcessPoolExecutor` because that can hang for good when a worker is
 killed (CPython issue 94777), and its workers live on when their parent is killed.
@@ -17,10 +19,11 @@ import gc
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkContext, ForkServerContext
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -31,7 +34,7 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 PRELOAD = ("__main__", "gitsource.build", "_ruamel_yaml", "jsonschema_rs")
-"""Imported once by the forkserver, not once by each worker."""
+"""Imported once by what workers are forked from, not once by each of them."""
 
 
 NICENESS = 10
@@ -46,11 +49,26 @@ def beside(count: int, cores: int | None = None) -> int:
 
 def get_ready() -> None:
     """Start what workers come from, without waiting for it: it comes up while Git is asked."""
-    _context()
-    forkserver.ensure_running()
+    if not single():
+        _forkserver()
+        forkserver.ensure_running()
 
 
-def _context() -> ForkServerContext:
+def single() -> bool:
+    """Tell whether this process has one thread only, of Python's or of anybody's."""
+    try:
+        return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - only how many
+    except OSError:
+        return False
+
+
+def _forked() -> ForkContext:
+    for name in PRELOAD:
+        import_module(name)
+    return multiprocessing.get_context("fork")
+
+
+def _forkserver() -> ForkServerContext:
     # Python starts the forkserver with `-c`, and that looks for modules in the working directory
     # first: in CI, where this may be a checkout of whatever somebody proposes.
     os.environ["PYTHONSAFEPATH"] = "1"
@@ -67,11 +85,16 @@ class Workers(Generic[P, R]):
     """
 
     def __init__(self, count: int, work: Callable[[P], R], *, humble: bool = False) -> None:
-        context = _context()
+        forks = single()
+        context = _forked() if forks else _forkserver()
         self._workers: dict[Connection, BaseProcess] = {}
         for _ in range(count):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, work, humble), daemon=True)
+            # A fork has the parent's ends of all pipes, and nobody may hold those but the parent.
+            parents = (*self._workers, ours) if forks else ()
+            process = context.Process(
+                target=_work, args=(theirs, work, humble, parents), daemon=True
+            )
             process.start()
             theirs.close()
             self._workers[ours] = process
@@ -137,7 +160,14 @@ def _killed() -> StateError:
     )
 
 
-def _work(connection: Connection, work: Callable[[P], R], humble: bool) -> None:  # noqa: FBT001  # positional: a process's arguments
+def _work(
+    connection: Connection,
+    work: Callable[[P], R],
+    humble: bool,  # noqa: FBT001  # positional: a process's arguments
+    parents: Sequence[Connection],
+) -> None:
+    for each in parents:
+        each.close()
     if humble:
         os.nice(NICENESS)
     # Ctrl-C reaches the whole process group; it is the parent's to answer.

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread, Timer
 
 import pytest
 
@@ -29,6 +29,51 @@ def test_every_piece_comes_back_with_its_result() -> None:
         done = dict(workers.run(range(50)))
 
     assert {number: 2 * number for number in range(50)} == done
+
+
+def parent(_piece: int) -> int:
+    """Return the parent of the process that does the work."""
+    return os.getppid()
+
+
+def test_a_process_with_threads_is_not_forked() -> None:
+    done = Event()
+    beside_us = Thread(target=done.wait)
+    beside_us.start()
+    try:
+        with Workers(1, parent) as workers:
+            found = dict(workers.run([0]))
+        with Workers(2, doubled) as workers:
+            results = dict(workers.run(range(5)))
+    finally:
+        done.set()
+        beside_us.join()
+
+    assert os.getpid() != found[0]
+    assert {number: 2 * number for number in range(5)} == results
+
+
+ALONE = """
+import os
+from gitsource.workers import Workers, get_ready
+
+def parent(_piece):
+    return os.getppid()
+
+if __name__ == "__main__":
+    get_ready()
+    with Workers(2, parent) as workers:
+        found = set(dict(workers.run(range(20))).values())
+    print(found == {os.getpid()})
+"""
+
+
+def test_a_process_with_one_thread_is_forked_as_it_is() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ("True\n", "") == (done.stdout, done.stderr)
 
 
 def niceness(_piece: int) -> int:
