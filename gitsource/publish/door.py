@@ -72,7 +72,9 @@ class Door:
         try:
             peer = self._who(context, address)
         except Unproved as error:
-            self._tell(address, what, str(error), "")
+            # Over TLS gRPC's name for a connection is none that says anything to anybody.
+            known = self.front.peer(address) if self.front is not None else None
+            self._tell(known.address if known is not None else address, what, str(error), "")
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
         if why := self._admission.stream(peer, time.monotonic()):
             self._tell(peer.address, what, why, peer.identity)

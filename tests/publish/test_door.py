@@ -60,6 +60,16 @@ async def test_who_has_neither_is_told_so_and_is_in_the_audit_log(clients, shown
         assert [why.partition(": ")[2]] == door.ledger.refusals()
 
 
+@pytest.mark.parametrize("method", [METHOD, "/grpc.health.v1.Health/Check"])
+async def test_who_is_refused_is_in_the_audit_log_with_the_address_it_came_from(method, tmp_path):
+    settings = secured(tmp_path, MESH, clients="optional", tokens=with_tokens(tmp_path))
+    async with open_door(settings) as door, channel_to(door, None) as channel:
+        await channel.stream_stream(method)().code()
+        (told,) = [one for one in door.ledger.happenings if one.event == "refuse"]
+
+        assert "ipv4:127.0.0.1" == told.peer.rpartition(":")[0]
+
+
 async def test_a_token_that_has_run_out_ends_its_stream(tmp_path):
     tokens = replace(with_tokens(tmp_path), skew=1.0)
     settings = secured(tmp_path, MESH, clients="none", tokens=tokens)
