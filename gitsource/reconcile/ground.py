@@ -9,7 +9,7 @@ Rule: for the worker thread, which owns history and standing revision. The event
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -91,6 +91,11 @@ class LastGood:
     def standing(self) -> Standing | None:
         """What stands with its files, if anybody needed those yet."""
         return self._standing
+
+    def blobs(self) -> Iterable[str]:
+        """Return the IDs of the contents of what stands; none if its files are not needed yet."""
+        files = self._standing.files if self._standing is not None else {}
+        return (state.blob for state in files.values())
 
     def base(self, recipe: str) -> Standing | None:
         """Return what a head is compared with, or None if everything has to be judged anew."""

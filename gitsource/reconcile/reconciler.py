@@ -172,6 +172,12 @@ class Reconciler:
     def _afterwards(self) -> None:
         with most_of_it_stays():
             self._following.afterwards()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Have the blob cache let go of a little; the rest comes after whoever waits."""
+        if not self._stopping.is_set() and self._ground.blobs.tidy(self._good.blobs):
+            self._thread.submit(self._tidy)
 
     def _note(self, outcome: Outcome, look: Look) -> None:
         """Take the outcome of a look into the condition, the log and the listeners."""
