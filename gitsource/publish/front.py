@@ -101,6 +101,8 @@ class _Connection:
     """As gRPC calls it; empty before it is known to gRPC."""
     peer: Peer = NOBODY
     chain: Sequence[bytes] = field(default=(), repr=False)
+    papers: InForce | None = field(default=None, repr=False)
+    """By which it was let in."""
     close: Callable[[], None] = field(default=lambda: None, repr=False)
 
 
@@ -196,27 +198,30 @@ class Front:
 
     def revise(self) -> None:
         """End the connections that could not be made any more: other papers are in force."""
-        from cryptography import x509
-
         now, before = self._terms.in_force(), self._trusted
         self._trusted = (now.authorities, now.revoked)
         if self._trusted == before:
             return
         for connection in tuple(self._named.values()):
-            if not connection.chain:
-                continue
-            leaf = x509.load_der_x509_certificate(connection.chain[0])
-            why = ""
-            if (leaf.issuer.public_bytes(), leaf.serial_number) in now.revoked:
-                why = "certificate revoked"
-            try:
-                # Whether a stream ends with its certificate is a setting, and not decided here.
-                self._terms.judge(connection.chain, connection.address, 0.0)
-            except Unproved as error:
-                why = why or str(error)
-            if why:
+            if why := self._fallen(connection):
                 self._refused(connection, why)
                 connection.close()
+
+    def _fallen(self, connection: _Connection) -> str:
+        """Return why *connection* could not be made now; empty if it could."""
+        from cryptography import x509
+
+        if not connection.chain:
+            return ""
+        leaf = x509.load_der_x509_certificate(connection.chain[0])
+        if (leaf.issuer.public_bytes(), leaf.serial_number) in self._terms.in_force().revoked:
+            return "certificate revoked"
+        try:
+            # Whether a stream ends with its certificate is a setting, and not decided here.
+            self._terms.judge(connection.chain, connection.address, 0.0)
+        except Unproved as error:
+            return str(error)
+        return ""
 
     # ------------------------------------------------------------------ one connection
 
@@ -260,6 +265,7 @@ class Front:
             else:
                 self._known(connection, tls)
 
+        connection.papers = in_force
         handshake = Handshake(sock, in_force.context, terms.handshake, shaken)
         if connection in self._open and not connection.name:
             connection.close = lambda: handshake.fail("gitsource is going away")
@@ -290,6 +296,10 @@ class Front:
 
     def _dial(self, connection: _Connection, tls: ssl.SSLSocket, left: int) -> None:
         """Connect it to gRPC, from a name that nobody else can have."""
+        # `revise` knows only of those that got here; others may have come in meanwhile.
+        if self._terms.in_force() is not connection.papers and (why := self._fallen(connection)):
+            self._turn_away(connection, tls, why)
+            return
         upstream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         upstream.setblocking(False)  # noqa: FBT003 - the socket API
         name = f"gitsource-{secrets.token_hex(16)}"

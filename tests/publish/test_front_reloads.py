@@ -1,6 +1,8 @@
 """Certificates change while streams are open: nobody is dropped but who is revoked or runs out."""
 
 import asyncio
+import socket
+import ssl
 
 import pytest
 
@@ -55,6 +57,28 @@ async def test_other_authorities_count_at_once_and_end_what_only_the_old_vouched
 
         assert (["a/new"], "let in") == (both, new)
         assert ["may not do so" in why for why in door.ledger.refusals()] == [True]
+
+
+async def test_who_is_revoked_during_its_handshake_is_not_let_in(tmp_path):
+    bad = MESH.svid(spiffe("ns/shop/sa/bad"))
+    (tmp_path / "crl.pem").write_bytes(MESH.revoking())
+    context = ssl.create_default_context(cadata=MESH.pem.decode())
+    context.load_cert_chain(*bad.put(tmp_path, "bad"))
+    context.set_alpn_protocols(["h2"])
+    async with open_door(secured(tmp_path, MESH, crl="crl.pem")) as door:
+        sock = socket.create_connection(("127.0.0.1", door.server.port))
+        await eventually(lambda: door.server.admission.connections)
+        (tmp_path / "crl.pem").write_bytes(MESH.revoking(bad))
+        await door.material.look()
+        reader, writer = await asyncio.open_connection(
+            sock=sock, ssl=context, server_hostname="127.0.0.1"
+        )
+        async with asyncio.timeout(10):
+            told = await reader.read()
+        writer.transport.abort()
+
+        assert b"certificate revoked" in told
+        assert ["certificate revoked"] == door.ledger.refusals()
 
 
 async def test_who_is_revoked_while_connected_is_cut_off_and_nobody_else(tmp_path):
