@@ -3,19 +3,25 @@
 
 Rule: the facts of `gitsource sinks show`, told from the source's side: sent, accepted, refused.
 A client's own view of itself is asked of the client. Key material is never told. Where there are
-rights, whoever asks is told of its own streams alone, and of what they may still have. The messages
-are Envoy's, loaded when somebody first asks.
+rights, whoever asks is told of its own streams alone, and of what they may still have. An answer is
+bounded, each peer has one at a time, and nobody waits for it to be worked out. The messages are
+Envoy's, loaded when somebody first asks.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import grpc
 
+from gitsource.errors import OverLimit
 from gitsource.model import Collection
 from gitsource.observe.neutral import neutral
+from gitsource.publish.admission import key_of
 from gitsource.publish.secrets import is_secret
 from gitsource.publish.services import ASKING, LazyService
 from gitsource.publish.words import Holding
@@ -25,48 +31,58 @@ if TYPE_CHECKING:
     from gitsource.publish.session import Session
 
 CSDS = "envoy.service.status.v3.ClientStatusDiscoveryService"
+LARGEST = 32 * 1024 * 1024
+"""Bytes of an answer; who has more streams than that asks for some of them."""
+AT_ONCE = 100
+"""Resources that are told of before others have their turn."""
 
 
 def csds(sessions: Callable[[], Iterable[Session]]) -> LazyService:
     """Return the service; *sessions* are the open streams."""
+    answering: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def load() -> grpc.GenericRpcHandler:
         from envoy.service.status.v3 import csds_pb2
 
-        async def fetch(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            for matcher in request.node_matchers:
-                if matcher.node_metadatas or not matcher.HasField("node_id"):
-                    await context.abort(
-                        grpc.StatusCode.INVALID_ARGUMENT, "clients can be chosen by node_id alone"
-                    )
-            return _answer(request, sessions())
-
         async def stream(
             requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]
         ) -> AsyncIterator[Any]:
+            alone = answering.setdefault(key_of(ASKING.get()), asyncio.Lock())
             async for request in requests:
-                yield await fetch(request, context)
+                for matcher in request.node_matchers:
+                    if matcher.node_metadatas or not matcher.HasField("node_id"):
+                        await context.abort(
+                            grpc.StatusCode.INVALID_ARGUMENT,
+                            "clients can be chosen by node_id alone",
+                        )
+                # Until it is taken, so that who does not read has one answer waiting at most.
+                async with alone:
+                    try:
+                        answer = await _answer(request, sessions())
+                    except OverLimit as error:
+                        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+                    yield answer
 
-        codec = {
-            "request_deserializer": csds_pb2.ClientStatusRequest.FromString,
-            "response_serializer": csds_pb2.ClientStatusResponse.SerializeToString,
-        }
+        # One message each way is a stream as well.
+        serve = grpc.stream_stream_rpc_method_handler(
+            stream,
+            csds_pb2.ClientStatusRequest.FromString,
+            csds_pb2.ClientStatusResponse.SerializeToString,
+        )
         return grpc.method_handlers_generic_handler(
-            CSDS,
-            {
-                "FetchClientStatus": grpc.unary_unary_rpc_method_handler(fetch, **codec),
-                "StreamClientStatus": grpc.stream_stream_rpc_method_handler(stream, **codec),
-            },
+            CSDS, {"FetchClientStatus": serve, "StreamClientStatus": serve}
         )
 
     return LazyService(CSDS, load)
 
 
-def _answer(request: Any, sessions: Iterable[Session]) -> Any:
+async def _answer(request: Any, sessions: Iterable[Session]) -> Any:
+    """Return what is told, worked out in small pieces; raises OverLimit if it is too much."""
     from envoy.service.status.v3 import csds_pb2
 
     answer = csds_pb2.ClientStatusResponse()
-    for session in sessions:
+    size = count = 0
+    for session in tuple(sessions):
         node = session.node
         if not session.protocol.startswith("xds") or node is None:
             continue
@@ -77,9 +93,19 @@ def _answer(request: Any, sessions: Iterable[Session]) -> Any:
             continue
         config = answer.config.add()
         config.node.id, config.node.cluster = node.id, node.cluster
-        for holding in session.may_have():
-            bodies = not request.exclude_resource_contents
-            config.generic_xds_configs.extend(_told(holding, bodies=bodies))
+        rights, bodies = session.rights, not request.exclude_resource_contents
+        for row in chain.from_iterable(_told(one, bodies=bodies) for one in session.may_have()):
+            config.generic_xds_configs.append(row)
+            size, count = size + row.ByteSize(), count + 1
+            if size > LARGEST:
+                text = (
+                    f"more than {LARGEST} bytes: choose clients by node_id, or leave out contents"
+                )
+                raise OverLimit(text)
+            if not count % AT_ONCE:
+                await asyncio.sleep(0)
+                if session.rights != rights:
+                    raise OverLimit("rights have changed meanwhile: ask again")
     return answer
 
 

@@ -13,6 +13,7 @@ import inspect
 import logging
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import unquote
 
@@ -161,8 +162,9 @@ class _Behind(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc publishes no
             if request is grpc.aio.EOF:
                 await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the request is missing")
             if yields:
-                async for one in serve(request, context):
-                    await context.write(one)
+                async with aclosing(serve(request, context)) as answers:
+                    async for one in answers:
+                        await context.write(one)
                 return
             answer = await serve(request, context)
             if one_answer:

@@ -347,7 +347,7 @@ class Session:
 
     def is_told_to(self, asker: Peer) -> bool:
         """Whether *asker* may know of this stream: where there are rights, only of its own."""
-        return self._sight.told is None or (asker.known and asker.identity == self.who.identity)
+        return self._sight.open or (asker.known and asker.identity == self.who.identity)
 
     @property
     def identity(self) -> Identity:

@@ -84,6 +84,11 @@ class Sight:
         return self._era is not None and self._era.views.denies(collection, self.rights)
 
     @property
+    def open(self) -> bool:
+        """Whether it is known that everybody may receive everything."""
+        return self._era is not None and self._era.open
+
+    @property
     def views(self) -> tuple[str, ...] | None:
         """The views that take the node; None where there are none."""
         if self._era is None or not self._era.names:

@@ -289,3 +289,41 @@ async def test_where_there_are_rights_a_client_is_told_of_its_own_streams_alone(
             "eve": [],
             "": [],
         } == found
+
+
+async def test_before_it_is_known_what_anybody_may_receive_nobody_is_told_of_others():
+    entry = Entry(tokens=by_name)
+    async with serving(entry=entry) as (_, server), channel(server.port) as connection:
+        rules = Authorization(repository_file="authz/*.yaml")
+        server.shared.access.configure((), rules, guarded=False)
+        ann = RawXds(connection, "envoy-ann", headers=(("authorization", "Bearer ann"),))
+        await ann.ask(EDS, "foo/secret-name")
+        stub = csds_pb2_grpc.ClientStatusDiscoveryServiceStub(connection)
+        found = {}
+        async with asyncio.timeout(PATIENCE):
+            for name in ("ann", "bob"):
+                while True:
+                    answer = await stub.FetchClientStatus(
+                        csds_pb2.ClientStatusRequest(),
+                        metadata=(("authorization", f"Bearer {name}"),),
+                    )
+                    found[name] = [config.node.id for config in answer.config]
+                    if found[name] or name == "bob":
+                        break
+
+        assert {"ann": ["envoy-ann"], "bob": []} == found
+
+
+async def test_an_answer_that_is_too_large_is_refused_and_leaves_others_their_turn():
+    large = served({CDS: [stored(CDS, f"foo/{at}", size=64 * 1024) for at in range(300)]})
+    async with serving(large) as (_, server), channel(server.port) as connection:
+        for at in range(2):
+            client = RawXds(connection, f"envoy-{at}")
+            await client.ask(CDS)
+            await client.answer(await client.next())
+        found = await fetch(connection, string_pb2.StringMatcher(exact="envoy-1"))
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await fetch(connection)
+
+        assert ["envoy-1"] == list(found)
+        assert grpc.StatusCode.RESOURCE_EXHAUSTED is refused.value.code()
