@@ -34,7 +34,12 @@ OVERHEAD = 64
 RESULTS = 1024
 """Results remembered."""
 ENTRIES = 3_000_000
-"""Resources listed in all of them."""
+"""Resources listed in all of them; what only a client knows of counts as more (`STRANGER`)."""
+
+UNIT = 24
+"""Bytes that an entry takes, where what is listed is there anyhow."""
+STRANGER = 12
+"""Entries that something only a client knows of counts as, besides the characters of its name."""
 
 STEP = 100
 """From this many changed names on, a selection is made anew rather than from the one before."""
@@ -145,7 +150,7 @@ class Shelf:
             self._results.move_to_end(key)
             return known[1]  # type: ignore[no-any-return]
         selected = self._selected(whole, wanted, known)
-        self._keep(key, whole, selected, len(selected) + len(wanted.names))
+        self._keep(key, whole, selected, len(selected) + _asked(wanted.names, selected))
         return selected
 
     def follow(self, whole: Collection, before: Subscription, wanted: Subscription) -> None:
@@ -163,7 +168,7 @@ class Shelf:
             selected = selected.changed(dropped, put)
         if len(selected) in {0, len(whole)}:
             selected = whole if selected.names else self.empty(whole.name)
-        size = len(selected) + len(wanted.names)
+        size = len(selected) + _asked(wanted.names, selected)
         self._keep(("select", whole.name, wanted.names), whole, selected, size)
 
     def _selected(
@@ -209,7 +214,8 @@ class Shelf:
             gone = _outside(wanted, has.names)
             return has.changed(gone, {}) if gone else has
 
-        return self._once(("narrowed", id(has), wanted.names), has, work, len)
+        key = ("narrowed", id(has), wanted.names)
+        return self._once(key, has, work, lambda left: _strange(has) + _asked(wanted.names, left))
 
     def resolved(self, whole: Collection, names: frozenset[str]) -> frozenset[str]:
         """Return *names* with the name of a resource of *whole* in place of its other names."""
@@ -253,7 +259,7 @@ class Shelf:
             lambda: Collection.of(
                 whole.name, [one for name in names if (one := whole.get(name)) is not None]
             ),
-            len,
+            lambda found: _asked(names, found),
         )
 
     def missing(self, whole: Collection, names: frozenset[str]) -> frozenset[str]:
@@ -268,7 +274,7 @@ class Shelf:
                 for name in names.difference(whole.names)
                 if not (is_glob(name) and any(n.startswith(name[:-1]) for n in whole.names))
             ),
-            len,
+            lambda found: len(names) + _told(found),
         )
 
     def stated(self, whole: Collection, versions: Mapping[str, str]) -> Collection:
@@ -292,7 +298,8 @@ class Shelf:
         if not gone and not other:
             return whole
         found = whole.changed(gone, other)
-        return self._once(("stated", whole.name, found.version), None, lambda: found, len)
+        key = ("stated", whole.name, found.version)
+        return self._once(key, None, lambda: found, lambda known: len(known) + _strange(known))
 
     # ------------------------------------------------------------------ from one to another
 
@@ -301,7 +308,12 @@ class Shelf:
         if before is after or before.version == after.version:
             return NONE
         key = ("changes", id(before), id(after))
-        return self._once(key, (before, after), lambda: _changes(before, after), len)
+        return self._once(
+            key,
+            (before, after),
+            lambda: _changes(before, after),
+            lambda changes: len(changes) + _strange(before),
+        )
 
     def joined(self, under: Collection, over: Collection) -> Collection:
         """Return the resources of both; of two with one name that of *over*."""
@@ -328,7 +340,7 @@ class Shelf:
             ("merged", id(before), id(put), removed),
             (before, put),
             lambda: before.changed(removed, {one.name: one for one in put}),
-            len,
+            lambda after: len(after) + _strange(before),
         )
 
     def forgotten(self, before: Collection, put: tuple[Resource, ...]) -> Collection:
@@ -339,7 +351,7 @@ class Shelf:
             lambda: before.changed(
                 (), {one.name: Resource(one.name, UNKNOWN, b"", _NOWHERE) for one in put}
             ),
-            len,
+            lambda after: len(after) + _strange(before),
         )
 
     def excused(
@@ -391,6 +403,24 @@ class Shelf:
             lambda: self._outlines.endpoints(clusters),
             len,
         )
+
+
+def _told(names: Iterable[str]) -> int:
+    """Return how many entries *names* count as that nothing is called by: they are a client's."""
+    return sum(STRANGER + len(name) // UNIT for name in names)
+
+
+def _asked(names: frozenset[str], found: Collection) -> int:
+    """Return how many entries *names* count as by which no more was *found*."""
+    strange = len(names) - len(found)
+    if strange <= STEP:
+        return len(names)
+    return len(names) + _told(names) * strange // len(names)
+
+
+def _strange(has: Collection) -> int:
+    """Return how many entries that count as which a client says it *has*, and nobody else knows."""
+    return sum(STRANGER + len(one.name) // UNIT * 2 for one in has.resources if not one.wire)
 
 
 def _outside(wanted: Subscription, of: Iterable[str]) -> list[str]:

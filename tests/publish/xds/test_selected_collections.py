@@ -1,6 +1,7 @@
 """Selections of collections: what they come to, and that they are worked out once."""
 
 import gc
+import tracemalloc
 
 import pytest
 from ads_transcript import URLS, stored
@@ -224,3 +225,27 @@ def test_a_minimal_cluster_has_the_numbers_of_envoys():
     ours = discovery_pb2.Cluster.FromString(theirs.SerializeToString())
 
     assert ("a", 3, "s") == (ours.name, ours.type, ours.eds_cluster_config.service_name)
+
+
+def _states(shelf, whole, names):
+    shelf.stated(whole, dict.fromkeys(names, "v"))
+
+
+def _is_told_what_to_remove(shelf, whole, names):
+    shelf.changes(shelf.stated(whole, dict.fromkeys(names, "v")), whole)
+
+
+def _asks(shelf, whole, names):
+    shelf.select(whole, named(*names))
+
+
+@pytest.mark.parametrize("says", [_states, _is_told_what_to_remove, _asks])
+def test_what_only_clients_know_of_is_remembered_by_its_bytes(says):
+    shelf, whole = Shelf(entries=100_000), collection({"a": "1"})
+    tracemalloc.start()
+    for client in range(40):
+        says(shelf, whole, [f"{client}-{at}-{'x' * 500}" for at in range(1000)])
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert held < 100_000 * 24 * 2
