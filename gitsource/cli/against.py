@@ -35,20 +35,26 @@ MOST_ASKED = 20
 
 Comparison = Callable[[Snapshot, Snapshot], "Against"]
 """From base and head to what the push means to those who are served."""
+GetPapers = Callable[[], "Papers"]
+"""Gives what is shown at an admin HTTP."""
 Resources = Callable[[str], Mapping[str, str] | None]
 """From the name of a collection to the versions of what is served of it; None: nobody knows."""
 
 
 def door_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give *command* the flags of what is shown at an admin HTTP; it gets ``papers``."""
+    """Give *command* the flags of what is shown at an admin HTTP; it gets ``papers`` to call."""
 
     @wraps(command)
     def prepared(*args: Any, **kwargs: Any) -> Any:
-        # Here, since nobody who asks for --help should wait for HTTP.
-        from gitsource.cli.admin_client import Papers
-
         names = ("token_file", "ca", "cert", "key")
-        papers = Papers(**{name: kwargs.pop(f"admin_{name}") for name in names})
+        shown_there = {name: kwargs.pop(f"admin_{name}") for name in names}
+
+        def papers() -> Papers:
+            # Here, since nobody should wait for HTTP who asks for --help, or no instance.
+            from gitsource.cli.admin_client import Papers
+
+            return Papers(**shown_there)
+
         return command(*args, papers=papers, **kwargs)
 
     for option in (
@@ -75,9 +81,9 @@ def against_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give *command* ``--against``: it gets a function of base and head, None without the flag."""
 
     @wraps(command)
-    def prepared(*args: Any, against: str | None, papers: Papers, **kwargs: Any) -> Any:
+    def prepared(*args: Any, against: str | None, papers: GetPapers, **kwargs: Any) -> Any:
         def compared(base: Snapshot, head: Snapshot) -> Against:
-            return compare(against or "", base, head, papers)
+            return compare(against or "", base, head, papers())
 
         return command(*args, against=None if against is None else compared, **kwargs)
 

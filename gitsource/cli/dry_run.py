@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from dataclasses import replace
@@ -78,6 +79,8 @@ def dry_run(
     Exit codes: 0 nothing wrong, 1 findings would hold the revision, 2 usage or environment, 3 it is
     valid and a guard would hold it.
     """
+    # It ends soon: even one look for cycles among what is imported takes longer than it gives back.
+    gc.set_threshold(500_000)
     from gitsource.cli.output import say
     from gitsource.git.local import LocalRepository
     from gitsource.rehearsal.memory import memory_in

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitsource.cli.against import Resources, door_options, learned, reach
+from gitsource.cli.against import GetPapers, Resources, door_options, learned, reach
 from gitsource.errors import ConfigurationError
 from gitsource.model import shown
 from gitsource.plan.served import Served, of_snapshot, sum_of
 
 if TYPE_CHECKING:
-    from gitsource.cli.admin_client import Papers
     from gitsource.model import Snapshot
     from gitsource.plan.values import Drift
 
@@ -51,7 +50,7 @@ def verify(
     repo: str,
     revision: str | None,
     against: str | None,
-    papers: Papers,
+    papers: GetPapers,
     state_dir: Path | None,
     config: Path | None,
     output: str,
@@ -82,7 +81,7 @@ def verify(
             )
         told, resources = Served("VERSION", revision, target), _nobody
     elif against is not None:
-        told, resources = reach(against, papers, option="--against")
+        told, resources = reach(against, papers(), option="--against")
         _meant(told, target)
     else:
         told, resources = _from_history(target, state_dir, config)

@@ -12,7 +12,6 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
-from gitsource.messages.fields import field as framed
 from gitsource.model import Collection, Finding, Resource, Snapshot
 from gitsource.plan.fields import differences
 from gitsource.plan.files import Moves, moves
@@ -194,8 +193,10 @@ def _known(before: Collection, name: str) -> Resource:
 def _message(collection: Collection, put: Iterable[Resource], gone: Iterable[str]) -> int:
     """Return the size of a classic MCP message with these resources and removed names."""
     told = (collection.version.encode(), collection.name.encode(), b"1")
-    parts = [*told, *(each.wire for each in put), *(name.encode() for name in gone)]
-    return sum(sum(map(len, framed(b"\x0a", part))) for part in parts) + 2
+    parts = (*told, *(each.wire for each in put), *(name.encode() for name in gone))
+    sizes = list(map(len, parts))
+    # Each has a tag and its length before it, as `messages.fields.field` writes them.
+    return sum(sizes) + sum(1 + max(1, -(-size.bit_length() // 7)) for size in sizes) + 2
 
 
 class _Look:

@@ -7,14 +7,16 @@ stand, sorted; only what somebody asks for is read. For one owner, like any inde
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from gitsource._proto.gitsource.state.v1.state_pb2 import Links
 from gitsource.references.index import Index
 from gitsource.references.rules import Ref
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 def stored(index: Index, paths: Sequence[str]) -> Links:
@@ -38,8 +40,8 @@ def stored(index: Index, paths: Sequence[str]) -> Links:
     links.files.extend(files)
     links.documents.extend(documents)
     count = 0
-    for table in index.dependents.values():
-        for topic, known in table.items():
+    for letter in sorted(index.dependents):
+        for topic, known in index.dependents[letter].items():
             some = sorted((known,) if isinstance(known, str) else known)
             count += len(some)
             links.topics.append(topic.encode())
@@ -64,19 +66,101 @@ def restored(links: Links, paths: Sequence[str]) -> Index:
     )
     if any(one != other for one, other in columns):
         raise ValueError("the columns of an index have different lengths")
+    if max(links.dependents, default=0) >= max(1, len(paths)):
+        raise ValueError("an index names files that there are not")
     index = Index()
-    index.files = {path: raw for path, raw in zip(paths, links.facts, strict=True) if raw}
+    index.files = _Facts(links, paths)
     index.members = _Members(links, paths)
-    files = [paths[at] for at in links.dependents]
-    for topic, (start, end) in zip(links.topics, pairwise((0, *links.topic_ends)), strict=True):
-        name = topic.decode()
-        table = index.dependents.setdefault(name[0], {})
-        table[name] = files[start] if end - start == 1 else set(files[start:end])
+    index.dependents = _Dependents(links, paths)
     return index
 
 
 def _everything(members: Mapping[str, Ref | list[Ref]]) -> Iterator[tuple[str, Ref | list[Ref]]]:
     return members.everything() if isinstance(members, _Members) else iter(members.items())
+
+
+class Late(dict[K, V]):
+    """
+    A dictionary whose values stand as numbers until somebody asks for them.
+
+    Its keys are complete from the start. For one owner; values are whatever is no bare number.
+    """
+
+    def made(self, at: int, key: K) -> V:
+        """Return the value that has the number *at*, that of *key*."""
+        raise NotImplementedError
+
+    def __getitem__(self, key: K) -> V:
+        found: Any = super().__getitem__(key)
+        if type(found) is int:
+            found = self.made(found, key)
+            super().__setitem__(key, found)
+        return cast("V", found)
+
+    def get(self, key: K, default: Any = None) -> Any:
+        """Return the value of *key*."""
+        return self[key] if key in self else default  # noqa: SIM401 - that is what this is
+
+    def pop(self, key: K, *default: Any) -> Any:
+        """Take *key* out."""
+        found = super().pop(key, *default)
+        return self.made(found, key) if type(found) is int else found
+
+    def setdefault(self, key: K, default: Any = None) -> Any:
+        """Return the value of *key*, which is *default* if there was none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def __iter__(self) -> Iterator[K]:
+        # Whoever copies a dictionary that has an order of its own asks for its values one by one.
+        return super().__iter__()
+
+    def values(self) -> Any:
+        """Yield all values."""
+        return (self[key] for key in self)
+
+    def items(self) -> Any:
+        """Yield all keys with their values."""
+        return ((key, self[key]) for key in self)
+
+
+class _Facts(Late[str, bytes]):
+    """The facts of files that have any."""
+
+    def __init__(self, links: Links, paths: Sequence[str]) -> None:
+        super().__init__(zip(paths, range(len(paths)), strict=True))  # type: ignore[arg-type]
+        self._links = links
+
+    def made(self, at: int, key: str) -> bytes:  # noqa: ARG002 - as above
+        return self._links.facts[at]
+
+
+class _Dependents(Late[str, dict[str, "str | set[str]"]]):
+    """Files by topic, a table for each letter of topics."""
+
+    def __init__(self, links: Links, paths: Sequence[str]) -> None:
+        super().__init__()
+        self._links, self._paths = links, paths
+        topics, at = links.topics, 0
+        while at < len(topics):
+            self[topics[at][:1].decode()] = at  # type: ignore[assignment]
+            at = bisect_right(topics, topics[at][:1], at, key=_letter)
+
+    def made(self, at: int, key: str) -> dict[str, str | set[str]]:
+        links, paths = self._links, self._paths
+        end = bisect_right(links.topics, key.encode(), at, key=_letter)
+        start = links.topic_ends[at - 1] if at else 0
+        table: dict[str, str | set[str]] = {}
+        for topic, last in zip(links.topics[at:end], links.topic_ends[at:end], strict=True):
+            files = [paths[each] for each in links.dependents[start:last]]
+            table[topic.decode()] = files[0] if len(files) == 1 else set(files)
+            start = last
+        return table
+
+
+def _letter(topic: bytes) -> bytes:
+    return topic[:1]
 
 
 class _Members(dict[str, Ref | list[Ref]]):

@@ -21,20 +21,18 @@ import struct
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from gitsource._proto.gitsource.state.v1.state_pb2 import FileResult, Head, Links, Record
+from gitsource._proto.gitsource.state.v1.state_pb2 import FileResult
 from gitsource.errors import ConfigurationError, GitsourceError
 from gitsource.git.objects import Objects
-from gitsource.references.stored import restored, stored
+from gitsource.rehearsal.remembered import parts, standing_in
 from gitsource.rehearsal.sealed import KEY, SEAL_BYTES, Sealed, key_of, private
 from gitsource.rehearsal.side import Side
 from gitsource.seen import cache_folder
 from gitsource.snapshot.blobs import BlobCache, Key
 from gitsource.snapshot.build import Standing
-from gitsource.snapshot.records import files_of, full_record, head_of, snapshot_of
 
 STANDINGS = 8
 """Revisions that are remembered, of all repositories and settings."""
@@ -47,7 +45,6 @@ LARGEST = 256 * 1024 * 1024
 LEFT_ALONE = 3600
 """Seconds after which a file that is only half written has nobody who writes it."""
 
-_LENGTHS = struct.Struct(">QQQ")
 _TABLES = frozenset((("table", "recipes"), ("table", "results")))
 
 
@@ -205,7 +202,7 @@ class Folder:
         """Remember *standing*, which is *of*."""
         if not of.revision.commit or standing.references is None:
             return
-        self._sealed.write(f"{self._prefix(of)}-{of.revision.commit}", _parts(standing, of.recipe))
+        self._sealed.write(f"{self._prefix(of)}-{of.revision.commit}", parts(standing, of.recipe))
         self._forget_oldest()
         if self._results is not None:
             self._results.forget()  # what stands has it all
@@ -254,7 +251,7 @@ class Folder:
         collecting = gc.isenabled()
         gc.disable()
         try:
-            return _standing(raw)
+            return standing_in(raw)
         except (ValueError, KeyError, IndexError, struct.error, DecodeError):
             return None  # without a key, anything can be sealed
         finally:
@@ -265,36 +262,6 @@ class Folder:
 def _is_standing(name: str) -> bool:
     prefix, dash, commit = name.partition("-")
     return bool(dash) and len(prefix) == 24 and len(commit) in {40, 64} and commit.isalnum()
-
-
-def _parts(standing: Standing, recipe: str) -> Iterator[bytes]:
-    """Yield *standing* as bytes, in parts, and their lengths last."""
-    if standing.references is None:
-        raise AssertionError("a base knows what its documents say of each other")
-    head = head_of(standing.snapshot, recipe, 0).SerializeToString()
-    yield head
-    record = 0
-    for part in full_record(standing.snapshot, standing.files):
-        record += len(part)
-        yield part
-    links = stored(standing.references, list(standing.files)).SerializeToString()
-    yield links
-    yield _LENGTHS.pack(len(head), record, len(links))
-
-
-def _standing(raw: memoryview) -> Standing:
-    first, second, third = _LENGTHS.unpack_from(raw, len(raw) - _LENGTHS.size)
-    if _LENGTHS.size + first + second + third != len(raw):
-        raise ValueError("the parts of a revision are not as long as it says")
-    parts: Any = raw[: -_LENGTHS.size]  # messages read any buffer, and say that they want bytes
-    head = Head.FromString(parts[:first])
-    record = Record.FromString(parts[first : first + second])
-    links = Links.FromString(parts[first + second :])
-    snapshot = snapshot_of(head, [record])
-    files = files_of([record], snapshot)
-    standing = Standing(snapshot, files, sum(state.ignored for state in files.values()))
-    standing.references = restored(links, list(files))
-    return standing
 
 
 def _follows(objects: Objects, commit: str, earlier: str) -> bool:
