@@ -254,10 +254,19 @@ def _setting(domain: str, group: str) -> str:
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
+_END = re.compile(rb"-----END [A-Z0-9 ]+-----")
+
 
 def certificates(pem: bytes) -> list[bytes]:
     """Return the certificates in *pem*, each DER; raises ValueError if one is broken."""
+    _whole(pem)
     return [ssl.PEM_cert_to_DER_cert(one.decode("ascii")) for one in _CERTIFICATE.findall(pem)]
+
+
+def _whole(pem: bytes) -> None:
+    """Raise ValueError for *pem* that ends in the middle: somebody is still writing it."""
+    if pem.count(b"-----BEGIN ") != len(_END.findall(pem)):
+        raise ValueError("it is cut off")
 
 
 def tried(papers: Papers, needs: Needs) -> InForce:

@@ -116,6 +116,17 @@ def broken_authority(folder):
     return "ca.pem"
 
 
+def second_authority_half_written(folder):
+    other = Mesh().pem
+    (folder / "ca.pem").write_bytes(MESH.pem + other[: len(other) // 2])
+    return "ca.pem"
+
+
+def second_authority_written_up_to_its_last_line(folder):
+    (folder / "ca.pem").write_bytes(MESH.pem + Mesh().pem.rstrip()[:-2])
+    return "ca.pem"
+
+
 def endless(folder):
     with (folder / "ca.pem").open("wb") as file:
         file.truncate(5 * 1024 * 1024)
@@ -135,6 +146,8 @@ BAD = (
     empty,
     nobody_vouches,
     broken_authority,
+    second_authority_half_written,
+    second_authority_written_up_to_its_last_line,
     endless,
     folder_in_its_place,
 )
@@ -213,6 +226,20 @@ async def test_a_new_revocation_list_is_in_force_and_a_broken_one_is_not(folder,
     assert [] == list(nobody)
     assert [bad.serial] == [serial for _, serial in somebody]
     assert somebody == material.in_force.revoked
+    assert "crl.pem" in material.alarm
+
+
+async def test_a_revocation_list_that_is_half_written_takes_nothing_back(folder, told):
+    one, two = MESH.svid(spiffe("one")), MESH.svid(spiffe("two"))
+    other = MESH.revoking(two)
+    (folder / "crl.pem").write_bytes(MESH.revoking(one) + other)
+    material = material_of(folder, told, crl="crl.pem")
+    material.load()
+    (folder / "crl.pem").write_bytes(MESH.revoking(one) + other[: len(other) // 2])
+    for _ in range(2):
+        await material.look()
+
+    assert {one.serial, two.serial} == {serial for _, serial in material.in_force.revoked}
     assert "crl.pem" in material.alarm
 
 
