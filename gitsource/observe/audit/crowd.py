@@ -2,19 +2,24 @@
 Many alike: what anybody can cause, and often, is written down once and counted after that.
 
 Rule: pure; time is an argument. Only what a stranger can cause is gathered (refusals, and webhook
-deliveries that prove nothing), and only above `AT_ONCE` a second from one host. What is gathered
+deliveries that prove nothing), and only above `AT_ONCE` a second from one host, or `IN_ALL` from
+all. What is gathered
 stands in one line a second for each host and cause, with how many there were; so nobody can push
 older lines out of the log by being refused.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv6Address, IPv6Network
 
 from gitsource.observe.happenings import Happening
 
 AT_ONCE = 20
 """Lines that the refusals of one host get in a second."""
+IN_ALL = 400
+"""Lines that the refusals of all hosts together get in a second."""
 MOST_HOSTS = 256
 """Hosts that are told apart in a second; further ones are counted together."""
 WINDOW = 1.0
@@ -32,6 +37,7 @@ class Crowd:
     """What was refused in this second."""
 
     _began: float = float("-inf")
+    _all: int = 0
     _written: dict[str, int] = field(default_factory=dict)
     _gathered: dict[tuple[str, ...], _Alike] = field(default_factory=dict)
 
@@ -43,13 +49,14 @@ class Crowd:
         if not _of_a_stranger(told):
             return True
         if not self._gathered and not 0 <= now - self._began < WINDOW:
-            self._began = now
+            self._began, self._all = now, 0
             self._written.clear()
         host = host_of(told.peer)
         if host not in self._written and len(self._written) >= MOST_HOSTS:
             host = "others"
         self._written[host] = self._written.get(host, 0) + 1
-        if self._written[host] <= AT_ONCE:
+        if self._written[host] <= AT_ONCE and self._all < IN_ALL:
+            self._all += 1
             return True
         key = (told.event, told.outcome, told.why if len(self._gathered) < MOST_HOSTS else "", host)
         alike = self._gathered.get(key)
@@ -71,7 +78,7 @@ class Crowd:
         ]
         self._gathered.clear()
         self._written.clear()
-        self._began = now
+        self._began, self._all = now, 0
         return found
 
 
@@ -82,7 +89,22 @@ def _of_a_stranger(told: Happening) -> bool:
 
 
 def host_of(peer: str) -> str:
-    """Return an address without its port: ``ipv4:10.0.0.1:5000`` and ``10.0.0.1`` alike."""
+    """
+    Return an address without its port: ``ipv4:10.0.0.1:5000`` and ``10.0.0.1`` alike.
+
+    Of IPv6 it is the network: one host has all 2⁶⁴ addresses of it.
+    """
+    host = _without_port(peer)
+    if ":" not in host or host == "unix:":
+        return host
+    with suppress(ValueError):
+        address = IPv6Address(host.strip("[]").partition("%")[0])
+        if not address.is_loopback:
+            return str(IPv6Network((int(address) >> 64 << 64, 64)))
+    return host
+
+
+def _without_port(peer: str) -> str:
     kind, colon, rest = peer.partition(":")
     if kind in {"ipv4", "ipv6"} and colon:
         return rest.rpartition(":")[0]

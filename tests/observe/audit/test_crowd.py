@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitsource.observe.audit.crowd import AT_ONCE, MOST_HOSTS, Crowd, host_of
+from gitsource.observe.audit.crowd import AT_ONCE, IN_ALL, MOST_HOSTS, Crowd, host_of
 from gitsource.observe.happenings import Happening
 
 
@@ -58,10 +58,28 @@ def test_what_was_counted_before_counts_as_so_many():
     assert [one.facts["times"] for one in crowd.due(101.0)] == [15]
 
 
+def test_who_has_a_whole_network_of_addresses_is_one_host():
+    crowd = Crowd()
+    admitted = [crowd.admit(refusal(f"ipv6:[2001:db8::{n:x}]:1"), 100.0) for n in range(500)]
+
+    assert AT_ONCE == sum(admitted)
+
+
+def test_many_hosts_together_get_no_more_lines_than_that():
+    crowd = Crowd()
+    seconds = []
+    for second in range(2):
+        peers = [f"ipv4:10.0.0.{n % 200}:1" for n in range(5000)]
+        seconds.append(sum(crowd.admit(refusal(one), 100.0 + 2 * second) for one in peers))
+        crowd.due(101.5 + 2 * second)
+
+    assert [IN_ALL, IN_ALL] == seconds
+
+
 def test_what_is_gathered_is_bounded_whatever_is_sent():
     crowd = Crowd()
     for n in range(20_000):
-        crowd.admit(refusal(f"ipv6:[2001:db8::{n:x}]:1", f"made up {n}"), 100.0)
+        crowd.admit(refusal(f"ipv6:[2001:db8:0:{n:x}::1]:1", f"made up {n}"), 100.0)
 
     assert len(crowd.due(101.0)) <= 2 * MOST_HOSTS
 
@@ -99,6 +117,8 @@ def test_a_clock_that_is_set_back_stops_nothing():
         ("10.0.0.1", "10.0.0.1"),
         ("10.0.0.1:80", "10.0.0.1"),
         ("::1", "::1"),
+        ("ipv6:[2001:db8::7:8]:5000", "2001:db8::/64"),
+        ("[2001:db8::7:8]:5000", "2001:db8::/64"),
         ("unix:", "unix:"),
         ("", ""),
     ],
