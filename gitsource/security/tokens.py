@@ -131,7 +131,8 @@ class Tokens:
                 leeway=self._skew,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+            expires = float(claims["exp"]) + self._skew
+        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             raise Unproved(f"the token is no good: {_told(error)}") from error
         subject = claims["sub"]
         if not subject or len(subject) > 255 or not subject.isprintable():
@@ -140,7 +141,7 @@ class Tokens:
             address=address,
             means="jwt",
             claims=claims,
-            expires=float(claims["exp"]) + self._skew,
+            expires=expires,
             identity=f"jwt:{subject}@{self._issuer}",
         )
 

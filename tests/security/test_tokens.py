@@ -126,6 +126,7 @@ BAD = {
         lambda: token(OTHER, headers={"jwk": jwk(OTHER, "one")}),
         "signature is wrong",
     ),
+    "with an end that is no time": (lambda: token(exp=10**400), "no JWT"),
     "endless": (lambda: "a" * 20_000, "too long"),
     "nothing": (lambda: "x", "no JWT"),
     "dots": (lambda: "a.b.c", "no JWT"),
