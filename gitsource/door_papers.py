@@ -7,11 +7,11 @@ Rule: `security.material` decides what is good; here it is only put behind a doo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gitsource.observe.happenings import Happening, Record
-from gitsource.security.material import Material, Needs, files
+from gitsource.security.material import InForce, Material, Needs, files
 from gitsource.tls_door import Tls
 
 
@@ -40,7 +40,22 @@ async def papers_of(
         facts = {"door": door, "what": "connection"}
         record(Happening("refuse", peer=peer, outcome="refused", why=why, facts=facts))
 
-    return Tls(lambda: material.context, refused), lambda: _ended(watching)
+    def fallen(shown: Sequence[bytes]) -> str:
+        return _fallen(shown, material.in_force)
+
+    return Tls(lambda: material.context, refused, fallen), lambda: _ended(watching)
+
+
+def _fallen(shown: Sequence[bytes], now: InForce) -> str:
+    """Return why the chain *shown* would not be taken *now*; connections may be older than that."""
+    from cryptography import x509
+
+    leaf = x509.load_der_x509_certificate(shown[0])
+    if (leaf.issuer.public_bytes(), leaf.serial_number) in now.revoked:
+        return "certificate revoked"
+    if not any(each.intersection(shown) for each in now.authorities.values()):
+        return "who vouches for the certificate may not do so any more"
+    return ""
 
 
 def _ended(task: asyncio.Task[None]) -> None:

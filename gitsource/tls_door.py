@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from asyncio.sslproto import SSLProtocol
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,8 @@ class Tls:
     context: Callable[[], ssl.SSLContext]
     """What is in force for the next one."""
     refused: Refused
+    fallen: Callable[[Sequence[bytes]], str] = lambda _chain: ""
+    """Why a chain that was good when its connection was made is so no longer; empty: it is."""
 
 
 class Handshake(SSLProtocol):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import socket
 import struct
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -52,6 +53,8 @@ class Guard:
     note: str = ""
     """What is wrong with the door itself; told with readiness."""
     record: Record = unrecorded
+    fallen: Callable[[Sequence[bytes]], str] = lambda _chain: ""
+    """Why a certificate that was good when its connection was made is so no longer."""
 
     def admitted(self, request: web.Request) -> Caller:
         """Return who asks; raises `RequestError` for who may not ask this."""
@@ -84,6 +87,8 @@ class Guard:
         chain = chain_of(transport)
         if not chain:
             return Shown(authorization, user=_user(transport.get_extra_info("socket")))
+        if why := self.fallen(chain):
+            return Shown(authorization, unproved=why)
         rules = Rules(NAMES, dict.fromkeys(self.trust_domains))
         try:
             peer = peer_of(chain, rules, address_of(transport), time.time())

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gitsource.admin.access import Access
@@ -69,6 +69,8 @@ async def serve_admin(
 
     tls, closing = await _tls(terms)
     told = Guard(access, frozenset(admin.open), _trust_domains(admin), note, terms.record)
+    if tls is not None:
+        told = replace(told, fallen=tls.fallen)
     app = application(operations, metrics, host, guard=told, encrypted=tls is not None)
     try:
         return await listen(app, address, "listen.admin", tls=tls, closing=closing)

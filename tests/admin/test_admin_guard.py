@@ -335,6 +335,29 @@ async def test_an_operator_comes_in_by_certificate(mesh, tmp_path, told):
     assert [(one.event, one.who) for one in told] == [("command", OPERATOR)]
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("crl.pem", lambda mesh, papers: mesh.revoking(papers)),
+        ("ca.pem", lambda _mesh, _papers: Mesh().pem),
+    ],
+)
+async def test_an_open_connection_does_not_outlive_the_right_to_make_it(
+    file, content, mesh, tmp_path, told
+):
+    papers = mesh.svid(OPERATOR)
+    (tmp_path / "crl.pem").write_bytes(mesh.revoking())
+    terms = Terms(replace(PAPERS, crl="crl.pem"), folder=tmp_path, record=told.append)
+    async with door(terms, tls=client_tls(mesh, tmp_path, papers)) as (client, _, _):
+        before = await status_of(client.get("/status"))
+        (tmp_path / file).write_bytes(content(mesh, papers))
+        async with asyncio.timeout(15):
+            while (after := await status_of(client.get("/status"))) == 200:  # noqa: ASYNC110 - files are looked at by the clock
+                await asyncio.sleep(0.2)
+
+    assert (200, 401) == (before, after)
+
+
 async def test_a_viewer_comes_in_by_certificate_and_gives_no_orders(mesh, tmp_path, told):
     papers = mesh.svid(dns=["grafana.example.com"])
 
