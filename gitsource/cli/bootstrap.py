@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -35,6 +35,8 @@ def _of_client(command: Callable[..., None]) -> Callable[..., None]:
         config: Path | None,
         address: str | None,
         ca: Path | None,
+        cert: Path | None,
+        key: Path | None,
         server_name: str,
         node_id: str,
         cluster: str,
@@ -43,10 +45,11 @@ def _of_client(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         from gitsource.report.bootstrap import Client
 
+        if (cert is None) != (key is None) or (cert is not None and ca is None):
+            raise click.UsageError("--tls-cert and --tls-key go together, and with --tls-ca")
         host, port = _place(config, address)
-        told = Client(
-            host, port, node_id, cluster, meta, str(ca) if ca is not None else "", server_name
-        )
+        names = [str(path) if path is not None else "" for path in (ca, cert, key)]
+        told = Client(host, port, node_id, cluster, meta, names[0], server_name, names[1], names[2])
         command(client=told, **kwargs)
 
     for option in (
@@ -55,9 +58,24 @@ def _of_client(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--node-id", default="node-1", show_default=True, help="Node ID."),
         click.option("--server-name", default="", help="Name in the source's certificate."),
         click.option(
-            "--ca",
+            "--tls-key",
+            "key",
             type=click.Path(path_type=Path),
-            help="PEM file to verify the source with; without it the client speaks plaintext.",
+            help="PEM file with the private key of --tls-cert.",
+        ),
+        click.option(
+            "--tls-cert",
+            "cert",
+            type=click.Path(path_type=Path),
+            help="PEM file, where the client is, with the certificate that it shows.",
+        ),
+        click.option(
+            "--tls-ca",
+            "--ca",
+            "ca",
+            type=click.Path(path_type=Path),
+            help="PEM file, where the client is, to verify the source with; without it the client "
+            "speaks plaintext.",
         ),
         click.option(
             "--address",
@@ -89,12 +107,46 @@ def _place(config: Path | None, address: str | None) -> tuple[str, int]:
 
 @bootstrap.command("envoy")
 @click.option("--delta", is_flag=True, help="Ask for changes only (incremental xDS).")
+@click.option(
+    "--tls-secrets",
+    "secrets",
+    default="",
+    metavar="FOLDER",
+    help="Where the client has what `bootstrap envoy-secret` prints, as ca.yaml and client.yaml: "
+    "new certificates then count without a restart.",
+)
 @_of_client
-def envoy(client: Client, *, delta: bool) -> None:
-    """Print a bootstrap for Envoy (YAML)."""
+def envoy(client: Client, *, delta: bool, secrets: str) -> None:
+    """
+    Print a bootstrap for Envoy (YAML).
+
+    Envoy reads files of certificates once, unless --tls-secrets names files that tell it to look.
+    """
+    from dataclasses import replace
+
     from gitsource.report import bootstrap as texts
 
-    sys.stdout.write(texts.envoy(client, delta=delta))
+    if secrets and not client.ca:
+        raise click.UsageError("--tls-secrets goes with --tls-ca")
+    sys.stdout.write(texts.envoy(replace(client, secrets=secrets), delta=delta))
+
+
+@bootstrap.command("envoy-secret")
+@click.argument("which", type=click.Choice(["ca", "client"]))
+@_of_client
+def envoy_secret(client: Client, which: Literal["ca", "client"]) -> None:
+    """
+    Print a file of the folder that --tls-secrets of `bootstrap envoy` names (YAML).
+
+    Certificate and key stand in one folder, in which new ones are renamed into place, as Kubernetes
+    does.
+    """
+    from gitsource.report import bootstrap as texts
+
+    if not (client.ca if which == "ca" else client.cert):
+        option = "--tls-ca" if which == "ca" else "--tls-cert"
+        raise click.UsageError(f"there is no such secret without {option}")
+    sys.stdout.write(texts.envoy_secret(client, which))
 
 
 @bootstrap.command("grpc")
@@ -116,17 +168,24 @@ def istio(client: Client) -> None:
     """
     Print the part of MeshConfig that makes istiod a sink (YAML).
 
-    istiod takes a certificate as text, so --ca is read here.
+    istiod takes an authority as text, so --tls-ca is read here. It shows no certificate to its
+    sources, whatever its settings say.
     """
     from dataclasses import replace
 
     from gitsource.report import bootstrap as texts
 
+    if client.cert:
+        raise ConfigurationError(
+            "istiod shows no certificate to a source: told to, it would speak plaintext",
+            hint="leave --tls-cert out, and let it in by tls.clients: optional, or by a proxy of "
+            "its own that shows one",
+        )
     if client.ca:
         try:
             client = replace(client, ca=Path(client.ca).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(
-                f"--ca: cannot read {client.ca}: {error}", hint="name a PEM file"
+                f"--tls-ca: cannot read {client.ca}: {error}", hint="name a PEM file"
             ) from error
     sys.stdout.write(texts.istio(client))

@@ -115,13 +115,17 @@ class Envoy:
         metadata: dict[str, Any] | None = None,
         rtds: str = "",
         tls: Papers | None = None,
+        told: dict[str, Any] | None = None,
     ) -> None:
+        """*told* is a bootstrap from elsewhere, of which all but the admin side is used."""
         self.folder = folder
         self.started = 0.0
         """When it was started, on the monotonic clock."""
         self.process: subprocess.Popen[bytes] | None = None
         self._admin = folder / "admin-address"
         self._bootstrap = bootstrap(port, delta=delta, node=node, metadata=metadata, rtds=rtds)
+        if told is not None:
+            self._bootstrap = {**told, "admin": self._bootstrap["admin"]}
         if tls is not None:
             (source,) = self._bootstrap["static_resources"]["clusters"]
             source["transport_socket"] = tls.transport_socket()

@@ -55,7 +55,9 @@ class GrpcClient:
         target: str = "xds:///greeter",
         node: str = "grpc-1",
         tls: Papers | None = None,
+        told: dict[str, Any] | None = None,
     ) -> None:
+        """*told* is a bootstrap from elsewhere, used as it is."""
         self._bootstrap = {
             "xds_servers": [
                 {
@@ -66,6 +68,7 @@ class GrpcClient:
             ],
             "node": {"id": node, "locality": {"zone": "z1"}},
         }
+        self._bootstrap = told or self._bootstrap
         self._folder = folder
         self._target = target
         self._process: subprocess.Popen[str] | None = None

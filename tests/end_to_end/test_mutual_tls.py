@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from envoy_proxy import Backend, Envoy, Papers, free_port, get
 from envoy_resources import api_listener, cluster, endpoints, listener, routes, written
@@ -120,6 +122,78 @@ def test_grpcs_own_xds_client_finds_its_backend_over_mutual_tls(
 ) -> None:
     papers = scene.papers("grpc", scene.mesh.svid(spiffe("ns/shop/sa/client")))
     with GrpcClient(tmp_path / "client", scene.port, tls=papers) as client:
+        assert ("OK", "g") == client.call(20.0)
+
+
+def printed(scene: Scene, papers: Papers, kind: str, *more: str | Path) -> str:
+    """Return what `gitsource bootstrap` prints for a client with *papers*."""
+    assert papers.cert is not None
+    assert papers.key is not None
+    command: list[str | Path] = [
+        BIN / "gitsource", "bootstrap", kind, "--address", f"localhost:{scene.port}",
+        "--node-id", "told", "--tls-ca", papers.ca, "--tls-cert", papers.cert,
+        "--tls-key", papers.key, *more,
+    ]  # fmt: skip
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    return done.stdout
+
+
+@pytest.mark.parametrize("flags", [(), ("--delta",)])
+def test_the_bootstrap_that_is_printed_for_envoy_outlives_its_certificate(
+    scene: Scene, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    mine, secrets = tmp_path / "mine", tmp_path / "secrets"
+    mine.mkdir()
+    secrets.mkdir()
+    (mine / "ca.pem").write_bytes(scene.mesh.pem)
+    first, second = (scene.mesh.svid(spiffe("ns/shop/sa/envoy")) for _ in range(2))
+    cert, key = first.put(mine, "envoy")
+    papers = Papers(cert, key, mine / "ca.pem")
+    for which in ("ca", "client"):
+        (secrets / f"{which}.yaml").write_text(printed(scene, papers, "envoy-secret", which))
+    text = printed(scene, papers, "envoy", *flags, "--tls-secrets", secrets)
+    with Envoy(tmp_path / "envoy", scene.port, told=YAML(typ="safe").load(text)) as envoy:
+        envoy.until_live()
+        eventually(lambda: get(scene.web) == (200, "a"), "the backend")
+        for name, made in zip(("envoy.pem", "envoy.key"), second.put(tmp_path, "new"), strict=True):
+            os.replace(made, mine / name)  # noqa: PTH105 - in the words of Envoy's documentation
+        eventually(lambda: f"{second.serial:x}" in envoy.ask("/certs")[1], "the new certificate")
+        (scene.folder / "crl.pem").write_bytes(scene.mesh.revoking(first))
+        eventually(lambda: len(scene.audited("connect")) > 1, "a stream with the new one")
+        scene.upstream.commit({"more.yaml": written(cluster("b"), endpoints("b", 1))})
+        scene.server.sync()
+        eventually(lambda: "b" in envoy.clusters(), "a cluster over the new stream")
+
+        assert 1 == len(scene.server.status()["sinks"])
+
+
+def test_without_a_file_of_secrets_the_bootstrap_for_envoy_is_as_good_until_it_is_renewed(
+    scene: Scene, tmp_path: Path
+) -> None:
+    papers = scene.papers("envoy", scene.mesh.svid(spiffe("ns/shop/sa/envoy")))
+    told = YAML(typ="safe").load(printed(scene, papers, "envoy"))
+    with Envoy(tmp_path / "envoy", scene.port, told=told) as envoy:
+        envoy.until_live()
+
+        assert {"a", "g"} == envoy.clusters().keys()
+
+
+def test_the_bootstrap_for_envoy_trusts_nobody_but_the_source(scene: Scene, tmp_path: Path) -> None:
+    papers = scene.papers("envoy", scene.mesh.svid(spiffe("ns/shop/sa/envoy")))
+    told = YAML(typ="safe").load(printed(scene, papers, "envoy", "--server-name", "other.example"))
+    with Envoy(tmp_path / "envoy", scene.port, told=told) as envoy:
+        failed = "cluster.gitsource.ssl.fail_verify_san"
+        eventually(lambda: envoy.stat(failed), "a certificate of somebody else")
+
+        assert [] == scene.server.status()["sinks"]
+
+
+def test_the_bootstrap_that_is_printed_for_grpc_is_taken_by_its_xds_client(
+    scene: Scene, tmp_path: Path
+) -> None:
+    papers = scene.papers("grpc", scene.mesh.svid(spiffe("ns/shop/sa/client")))
+    told = json.loads(printed(scene, papers, "grpc"))
+    with GrpcClient(tmp_path / "client", scene.port, told=told) as client:
         assert ("OK", "g") == client.call(20.0)
 
 
