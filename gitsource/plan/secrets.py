@@ -59,7 +59,7 @@ class Hidden:
 
 def canonical(value: Any) -> str:
     """Return a text that is the same for equal JSON values (and `Hidden` ones), and no others."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_told)
+    return _CANONICAL.encode(value)
 
 
 def _told(value: Any) -> Any:
@@ -67,6 +67,9 @@ def _told(value: Any) -> Any:
         # NB: no JSON of a document has such a thing: a list in place of a key would be one.
         return {"\x00hidden": value.digest}
     raise TypeError(type(value).__name__)
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_told)
 
 
 def hidden(value: Any) -> Any:
@@ -96,7 +99,11 @@ def _without(value: Any) -> Any:
         return value
     if isinstance(value, dict):
         return {
-            key: _covered(inner) if called_secret(key) else _without(inner)
+            key: _covered(inner)
+            if called_secret(key)
+            else inner
+            if type(inner) is str and ":" not in inner and " " not in inner
+            else _without(inner)
             for key, inner in value.items()
         }
     if isinstance(value, list):
