@@ -121,8 +121,16 @@ def in_force(policies: Collection, views: Sequence[ViewRow]) -> tuple[Rules, ...
         rules = rules_of(_spec(resource))
         for _, text in faults(rules, None):
             raise ValueError(f"{resource.name}: {text}")
+        # What a rule grants goes with its view; what it takes from others must not come back so.
+        for name in _taken(rules) - {view.name for view in views}:
+            raise ValueError(f"{resource.name}: there is no view {name}, of which a rule takes")
         found.append(listed(rules, views, resource.name))
     return tuple(found)
+
+
+def _taken(rules: Sequence[Rule]) -> set[str]:
+    """Return the views of which *rules* take what they show from somebody."""
+    return {name for one in rules if one.effect != "allow" for name in one.resources.views}
 
 
 def standing(

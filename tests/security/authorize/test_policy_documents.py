@@ -9,7 +9,15 @@ from gitsource.catalog import Catalog
 from gitsource.configuration import catalog_for
 from gitsource.model import Collection, TreeEntry
 from gitsource.security.authorize.documents import COLLECTION, in_force, rules_of, schema
-from gitsource.settings import Authorization, Rule, RuleResources, Settings, Subject, ViewNodes
+from gitsource.settings import (
+    Authorization,
+    Rule,
+    RuleResources,
+    Settings,
+    Subject,
+    ViewNodes,
+    ViewRow,
+)
 from gitsource.validate.schema import check_schema
 
 HEAD = """\
@@ -98,6 +106,26 @@ def test_a_broken_policy_is_an_error_with_its_place(rules, line, column, code, t
     (finding,) = [one for one in findings if one.code == code or one.line == line]
     assert (line, column, "error") == (finding.line, finding.column, finding.severity)
     assert told in finding.message
+
+
+@pytest.mark.parametrize("effect", ["deny", "only"])
+@pytest.mark.parametrize("views", ["[gone]", "[shop, gone]"])
+def test_a_rule_that_takes_what_a_view_shows_does_not_go_with_the_view(effect, views):
+    rules = f"  - {{to: {{any: known}}, resources: {{views: {views}}}, effect: {effect}}}\n"
+    state, _ = judged(HEAD + GOOD + rules)
+    (resource,) = [found for name, found in resources(state) if name == COLLECTION]
+
+    with pytest.raises(ValueError, match="there is no view gone"):
+        in_force(Collection.of(COLLECTION, [resource]), (ViewRow("shop"),))
+
+
+def test_a_rule_that_grants_what_a_view_shows_grants_nothing_without_it():
+    rules = "  - {to: {any: known}, resources: {views: [gone]}}\n"
+    state, _ = judged(HEAD + rules)
+    (resource,) = [found for name, found in resources(state) if name == COLLECTION]
+    (listed,) = in_force(Collection.of(COLLECTION, [resource]), ())
+
+    assert not listed.rows[0].rights.admits("envoy/clusters", "shop", {}, {})
 
 
 def test_what_is_no_policy_has_no_place_in_its_files():
