@@ -176,7 +176,7 @@ def shaken(address, mesh, papers=None, folder=None, *, highest=None):
         return tls.version()
 
 
-async def eventually(true, seconds=10.0):
+async def eventually(true, seconds=60.0):
     """Wait until *true* says so."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - what is waited for has no event

@@ -297,8 +297,11 @@ def test_filters_and_hooks_of_a_working_tree_are_not_run(
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_meant_is_a_usage_error(upstream: Upstream, capsys, args) -> None:
+def test_what_cannot_be_meant_is_a_usage_error(
+    upstream: Upstream, capsys, monkeypatch, args
+) -> None:
     """Of a bare repository there is no working tree; two reports cannot go to one place."""
+    monkeypatch.delenv("CI", raising=False)  # where nothing is remembered without a key
     code, _, err = dry_run(capsys, upstream.folder, *args)
 
     assert 2 == code

@@ -165,7 +165,7 @@ def test_a_dry_run_shows_what_the_guard_would_hold(tmp_path, upstream):
     run_git(folder, "fetch", "-q", "origin")
     done = cli("dry-run", "--repo", folder, "--base", base, "--head", "refs/remotes/origin/main")
 
-    assert 1 == done.returncode
+    assert 3 == done.returncode
     assert "GS207" in done.stdout
 
 
