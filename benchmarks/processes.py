@@ -215,7 +215,7 @@ class Memory:
             with contextlib.suppress(OSError):
                 marks = _status(pid)
                 self.serving = max(self.serving, marks["VmHWM"])
-                command, children = _command(pid), _children(pid)
+                command, children = _command(pid), list(_children(pid))
                 # One that has its parent's command line is a fork, or between vfork and exec: then
                 # it has no memory but its parent's, and is another one when we look again.
                 own = [each for each in children if each in known or _command(each) != command]
