@@ -183,6 +183,8 @@ class Operations:
             published=now.published,
             held_revisions=now.held_count,
             held=now.held is not None,
+            layers_held={each.name: each.held is not None for each in now.layers},
+            layers_failing={each.name: bool(each.error) for each in now.layers},
             pinned=now.control.pin is not None,
             suspended=now.control.suspension is not None,
             unsaved=bool(now.unsaved),

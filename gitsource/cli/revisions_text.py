@@ -38,7 +38,7 @@ def _row(row: Mapping[str, Any]) -> Iterator[str]:
         layer = f"{row['layer']}: " if row.get("layer") else ""
         yield from _wrapped(f"{layer}{row['subject']}", most=1)
     if row.get("layers"):
-        yield from _wrapped(f"of {', '.join(map(_part, row['layers']))}", most=4)
+        yield from of_layers(row["layers"])
     changed = row.get("changed") or ()
     if row.get("outcome") == "published":
         yield from _wrapped(f"changed: {', '.join(changed)}" if changed else "no effect", most=3)
@@ -49,6 +49,11 @@ def _row(row: Mapping[str, Any]) -> Iterator[str]:
         yield from _wrapped(f"superseded by {row['superseded_by'][:12]}")
     if row.get("looks", 1) > 1:
         yield from _wrapped(f"{row['looks']} looks came to this, the last {_time(row['until'])}")
+
+
+def of_layers(layers: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield, as indented lines, which commit of each layer a composition is of."""
+    yield from _wrapped(f"of {', '.join(map(_part, layers))}", most=4)
 
 
 def _part(layer: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +70,7 @@ def list_(state_dir: Path | None, repo: Path | None, config: Path | None, output
             machine.revision(entry.revision)
             | {
                 "version": entry.version,
+                "layers": _layers(entry.revision),
                 "published_at": datetime.fromtimestamp(entry.published_at, UTC).isoformat(),
                 "pinned": pin is not None and pin.revision == entry.revision.commit,
                 "collections": {
@@ -88,6 +90,20 @@ def list_(state_dir: Path | None, repo: Path | None, config: Path | None, output
         subject = neutral(entry.revision.subject)
         line = f"{entry.revision.short}  {at}  {count:>6} resources  {mark}{subject}"
         sys.stdout.write(line[:80].rstrip() + "\n")
+        _tell_layers(entry.revision)
+
+
+def _layers(revision: Revision) -> list[dict[str, str]]:
+    """Return which commit of each layer *revision* is of, as history has it; none: a commit."""
+    return [asdict(each) for each in revision.layers]
+
+
+def _tell_layers(revision: Revision) -> None:
+    from gitsource.cli.revisions_text import of_layers
+
+    if revision.layers:
+        for line in of_layers(_layers(revision)):
+            sys.stdout.write(line.rstrip() + "\n")
 
 
 def _list_repository(repo: Path, config: Path | None, output: str) -> None:
@@ -157,13 +173,14 @@ def tell(found: Snapshot, output: str) -> None:
     from gitsource.report import machine
 
     if output == "json":
-        json.dump(machine.snapshot(found), sys.stdout, indent=2)
+        told = machine.snapshot(found) | {"layers": _layers(found.revision)}
+        json.dump(told, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return
-    told = found.revision
-    sys.stdout.write(
-        f"revision  {told.commit}  {neutral(told.subject)}\nversion   {found.version}\n"
-    )
+    revision = found.revision
+    sys.stdout.write(f"revision  {revision.commit}  {neutral(revision.subject)}\n")
+    _tell_layers(revision)
+    sys.stdout.write(f"version   {found.version}\n")
     for name, content in found.collections.items():
         sys.stdout.write(f"\n{name}  {content.version[:12]}  ({len(content)})\n")
         for each in content:

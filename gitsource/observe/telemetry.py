@@ -72,6 +72,13 @@ METRICS: tuple[Row, ...] = (
     Row("gitsource_published_revisions_total", "counter", (), "Revisions published."),
     Row("gitsource_held_revisions_total", "counter", (), "Revisions that were held back."),
     Row("gitsource_held", "gauge", (), "1 while the head is held back."),
+    Row("gitsource_layer_held", "gauge", ("layer",), "1 while the head of a layer is held back."),
+    Row(
+        "gitsource_layer_failing",
+        "gauge",
+        ("layer",),
+        "1 while a layer cannot be looked at.",
+    ),
     Row("gitsource_pinned", "gauge", (), "1 while an operator's pin is in force."),
     Row("gitsource_suspended", "gauge", (), "1 while looking for new revisions is suspended."),
     Row("gitsource_refusals", "gauge", (), "Subscriptions whose sink refused what it was sent."),
@@ -194,6 +201,10 @@ class Gauges:
     held_revisions: int = 0
     """Revisions held since the start."""
     held: bool = False
+    layers_held: Mapping[str, bool] = field(default_factory=dict)
+    """Layer to whether its head is held; empty if a single repository is followed."""
+    layers_failing: Mapping[str, bool] = field(default_factory=dict)
+    """Layer to whether it could not be looked at."""
     pinned: bool = False
     suspended: bool = False
     unsaved: bool = False
@@ -330,6 +341,8 @@ class Telemetry:
         yield "gitsource_published_revisions_total", _one(now.published)
         yield "gitsource_held_revisions_total", _one(now.held_revisions)
         yield "gitsource_held", _one(now.held)
+        yield "gitsource_layer_held", _each(now.layers_held)
+        yield "gitsource_layer_failing", _each(now.layers_failing)
         yield "gitsource_pinned", _one(now.pinned)
         yield "gitsource_suspended", _one(now.suspended)
         yield "gitsource_refusals", _one(now.refusals)

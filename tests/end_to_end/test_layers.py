@@ -9,12 +9,13 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gitsource.model import LayerRevision, composed_id
 from repositories import Upstream
-from running import VS, Gitsource, broken, closing, eventually, route
+from running import VS, Gitsource, broken, cli, closing, eventually, route
 
 QUIET = "poll: {interval: 1h}\nwatch: {enabled: false}\n"
 
@@ -361,6 +362,51 @@ def test_history_and_explain_tell_which_layer_it_was_and_why(
     assert f"team:{good[:12]} (its head is held)" in text
     assert "it is the newest that holds good; held back: team" in text
     assert "which layer is" in server.cli("explain", "commit", "1234567").stderr
+
+
+def test_published_snapshots_are_listed_with_what_they_are_of(
+    server: Layered, defaults: Upstream, team: Upstream
+) -> None:
+    good = team.commit({"t.yaml": route("t", "to-team")})
+    server.sync()
+    team.commit({"bad.yaml": broken("bad")})
+    mine = defaults.commit({"b.yaml": route("b", "to-newer")})
+    server.sync()
+    state = ("--state-dir", str(server.state))
+
+    def told(*command: str) -> Any:
+        return json.loads(cli("snapshot", *command, *state, "--output", "json").stdout)
+
+    newest, before = told("list")["snapshots"][:2]
+    commits = {layer["name"]: layer["commit"] for layer in newest["layers"]}
+    texts = [cli("snapshot", command, *state).stdout for command in ("list", "show")]
+
+    assert {"team": good, "defaults": mine} == commits
+    assert {"team": good, "defaults": mine} != {
+        layer["name"]: layer["commit"] for layer in before["layers"]
+    }
+    assert newest["layers"] == told("show")["layers"]
+    for text in texts:
+        assert f"defaults:{mine[:12]}" in text
+        assert f"team:{good[:12]} (its head is held)" in text
+
+
+def test_which_layer_is_held_or_out_of_reach_is_a_metric(
+    server: Layered, defaults: Upstream, team: Upstream
+) -> None:
+    team.commit({"bad.yaml": broken("bad")})
+    defaults.commit({"b.yaml": route("b", "to-newer")})
+    server.sync()
+    held = server.ask("GET", "/metrics")[1]
+    defaults.folder.rename(defaults.folder.with_suffix(".gone"))
+    server.sync()
+    failing = server.ask("GET", "/metrics")[1]
+
+    assert 'gitsource_layer_held{layer="team"} 1.0' in held
+    assert 'gitsource_layer_held{layer="defaults"} 0.0' in held
+    assert 'gitsource_layer_failing{layer="defaults"} 0.0' in held
+    assert 'gitsource_layer_failing{layer="defaults"} 1.0' in failing
+    assert 'gitsource_layer_failing{layer="team"} 0.0' in failing
 
 
 def test_wait_knows_commits_of_layers(server: Layered, team: Upstream) -> None:
