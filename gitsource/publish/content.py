@@ -31,7 +31,7 @@ def identity_of(whose: str, node_id: str) -> str:
     What one peer does under a node ID is never held against another that says the same.
     """
     if whose:
-        return f"{whose.replace(' ', '%20')} {node_id}"
+        return f"{whose.replace('%', '%25').replace(' ', '%20')} {node_id}"
     return f"? {node_id}" if node_id.startswith(PROVED) else node_id
 
 
