@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 from gitsource.catalog import Catalog
 from gitsource.configuration import catalog_for
-from gitsource.deliveries import Deliveries
 from gitsource.errors import ConfigurationError, GitsourceError
 from gitsource.git import changes
 from gitsource.git.objects import Objects
@@ -33,7 +32,11 @@ from gitsource.observe import logs
 from gitsource.observe.audit.log import AuditLog, State
 from gitsource.observe.happenings import Fact, Happening, Record, unrecorded
 from gitsource.observe.telemetry import Gauges, Telemetry
-from gitsource.operations import Operations
+from gitsource.operating.deliveries import Deliveries
+from gitsource.operating.operations import Operations
+from gitsource.operating.refusals import Refusals
+from gitsource.operating.revisions import Revisions
+from gitsource.operating.sinks import Sinks
 from gitsource.reconcile.calm import take_turns
 from gitsource.reconcile.chronicle import Chronicle
 from gitsource.reconcile.ground import Place
@@ -41,10 +44,7 @@ from gitsource.reconcile.mirrors import mirrors, packed
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.recording import Recording
-from gitsource.refusals import Refusals
-from gitsource.revisions import Revisions
 from gitsource.settings import Settings
-from gitsource.sinks import Sinks
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import History
@@ -55,11 +55,11 @@ from gitsource.triggers.coalesce import Coalescer
 from gitsource.triggers.ledger import Ledger
 
 if TYPE_CHECKING:
-    from gitsource.listener import Listener
+    from gitsource.doors.listener import Listener
     from gitsource.publish.dialout import Dialler
     from gitsource.publish.secrets import Alarm, Overlay
     from gitsource.publish.session import Session
-    from gitsource.sinks_door import SinksDoor
+    from gitsource.publish.sinks_door import SinksDoor
 
 log = logging.getLogger("gitsource.app")
 
@@ -252,7 +252,7 @@ class App:
 
     async def _serve_sinks(self, stack: contextlib.AsyncExitStack) -> None:
         from gitsource.publish.server import McpServer
-        from gitsource.sinks_door import SinksDoor
+        from gitsource.publish.sinks_door import SinksDoor
 
         settings = self._settings
         self.door = await SinksDoor.open(settings, self.record)

@@ -49,7 +49,7 @@ from gitsource.settings import (
     ViewRow,
     Words,
 )
-from gitsource.settings_checks import Fault, Found, Place, check
+from gitsource.settings_checks.whole import Fault, Found, Place, check
 
 LARGEST_FILE = 1024 * 1024
 """Bytes; nobody's settings are longer, and the wrong file may be."""

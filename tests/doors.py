@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.catalog import Catalog
 from gitsource.publish.server import RESOURCE_SOURCE, McpServer
+from gitsource.publish.sinks_door import SinksDoor
 from gitsource.settings import (
     Address,
     FilePath,
@@ -28,7 +29,6 @@ from gitsource.settings import (
     Tokens,
     TrustDomain,
 )
-from gitsource.sinks_door import SinksDoor
 from gitsource.snapshot.cache import SnapshotCache
 from serving import VS, resource, snapshot
 from svids import DOMAIN

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from gitsource.addresses import is_loopback
 from gitsource.admin.routes import application
 from gitsource.configuration import load
-from gitsource.listener import split_address
+from gitsource.doors.listener import split_address
+from gitsource.settings_checks.addresses import is_loopback
 from gitsource.triggers.places import local_folder
 
 ROOT = Path(__file__).parents[1]

@@ -22,7 +22,7 @@ import click
 import pytest
 
 from gitsource.cli.main import cli
-from gitsource.listener import split_address
+from gitsource.doors.listener import split_address
 from gitsource.settings import Listen, Settings
 
 ROOT = Path(__file__).parents[1]

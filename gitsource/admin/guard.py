@@ -20,11 +20,11 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gitsource.addresses import is_loopback
 from gitsource.admin.access import Access, Caller, Role, Shown
+from gitsource.doors.tls import address_of, chain_of
 from gitsource.observe.happenings import Happening, Record, unrecorded
 from gitsource.security.identity import Rules, Unproved, peer_of
-from gitsource.tls_door import address_of, chain_of
+from gitsource.settings_checks.addresses import is_loopback
 
 READING = frozenset(("GET", "HEAD"))
 """Methods that change nothing; every other one takes an operator."""

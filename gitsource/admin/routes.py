@@ -20,7 +20,6 @@ from typing import Any
 
 from aiohttp import web
 
-from gitsource.addresses import is_loopback
 from gitsource.admin import page
 from gitsource.admin.access import Caller
 from gitsource.admin.commands import (
@@ -45,6 +44,7 @@ from gitsource.errors import (
     StateError,
 )
 from gitsource.observe.happenings import Fact, Happening
+from gitsource.settings_checks.addresses import is_loopback
 
 log = logging.getLogger("gitsource.admin")
 

@@ -17,13 +17,13 @@ from pathlib import Path
 from gitsource.admin.access import Access
 from gitsource.admin.operations import Metrics, Operations
 from gitsource.admin.token_files import TokenFiles
-from gitsource.door_checks import unguarded
-from gitsource.door_papers import papers_of
+from gitsource.doors.listener import Listener, listen, load, socket_path, split_address
+from gitsource.doors.papers import papers_of
+from gitsource.doors.tls import Tls
 from gitsource.errors import ConfigurationError
-from gitsource.listener import Listener, listen, load, socket_path, split_address
 from gitsource.observe.happenings import Record, unrecorded
 from gitsource.settings import Admin
-from gitsource.tls_door import Tls
+from gitsource.settings_checks.http_doors import unguarded
 
 log = logging.getLogger("gitsource.admin")
 

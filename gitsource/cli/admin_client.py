@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from gitsource.addresses import UNIX, is_loopback
 from gitsource.declarations import door as checked
 from gitsource.errors import ConfigurationError
+from gitsource.settings_checks.addresses import UNIX, is_loopback
 
 PATIENCE = 900.0
 """Seconds a command may take: a sync may clone and build a large repository first."""

@@ -21,10 +21,10 @@ from threading import Timer
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from gitsource.addresses import UNIX, is_loopback
 from gitsource.cli.admin_client import EVERYWHERE, NO_PAPERS, AtSocket, Papers
 from gitsource.errors import ConfigurationError, GitsourceError
 from gitsource.model import shown
+from gitsource.settings_checks.addresses import UNIX, is_loopback
 
 MOST = 64 * 1024 * 1024
 """Bytes of one answer: gitsource's own are a few hundred bytes a sink, and in pages."""

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitsource.addresses import UNIX
 from gitsource.errors import ConfigurationError, GitsourceError
 from gitsource.model import Snapshot, shown
+from gitsource.settings_checks.addresses import UNIX
 
 if TYPE_CHECKING:
     from gitsource.cli.admin_client import Papers

@@ -143,7 +143,7 @@ def _snapshot(
 
 def _era(settings: Settings, snapshot: Snapshot | None) -> Era:
     from gitsource.publish.access import Access
-    from gitsource.sink_door_checks import over_tls
+    from gitsource.settings_checks.sinks_door import over_tls
     from gitsource.snapshot.cache import SnapshotCache
 
     required = over_tls(settings) and settings.tls.clients == "require"

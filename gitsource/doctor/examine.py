@@ -32,7 +32,7 @@ from gitsource.rollout.trust import Mark
 from gitsource.security.from_settings import material_of, tokens_of
 from gitsource.security.workload_api import WorkloadApi
 from gitsource.settings import CredentialRow, Settings
-from gitsource.sink_door_checks import exposed, over_tls
+from gitsource.settings_checks.sinks_door import exposed, over_tls
 
 PROXIES = {
     "https": ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"),

@@ -23,8 +23,8 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from gitsource.addresses import UNIX
 from gitsource.doctor.check import Certificate, Folder, Port
+from gitsource.settings_checks.addresses import UNIX
 
 PATIENCE = 10.0
 """Seconds a probe may take."""

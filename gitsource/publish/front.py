@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gitsource.doors.listener import split_address
 from gitsource.errors import ConfigurationError
-from gitsource.listener import split_address
 from gitsource.observe.happenings import Fact, Happening, Record, unrecorded
 from gitsource.observe.neutral import neutral
 from gitsource.publish.admission import Admission, host_of, key_of

@@ -1,9 +1,9 @@
 """
 Why a commit did or did not go out: decided from what is known of it.
 
-Rule: pure. `gitsource.revisions` gathers the facts (from the chronicle and the mirror); here they
-become one verdict, a reason in words and the next step. What a later head did to a commit counts as
-that commit's fate: newer wins, so nothing is lost by not having been looked at alone.
+Rule: pure. `gitsource.operating.revisions` gathers the facts (from the chronicle and the mirror);
+here they become one verdict, a reason in words and the next step. What a later head did to a commit
+counts as that commit's fate: newer wins, so nothing is lost by not having been looked at alone.
 """
 
 from __future__ import annotations

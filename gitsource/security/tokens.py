@@ -20,7 +20,7 @@ from gitsource.observe.happenings import Fact, Happening, Record, unrecorded
 from gitsource.security.identity import Unproved
 from gitsource.security.material import Unusable, read_file
 from gitsource.security.peer import Peer
-from gitsource.sink_door_checks import ALGORITHMS
+from gitsource.settings_checks.sinks_door import ALGORITHMS
 
 log = logging.getLogger("gitsource.security")
 

@@ -21,13 +21,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitsource.addresses import is_private
-from gitsource.door_papers import papers_of
+from gitsource.doors.listener import Listener, listen, load
+from gitsource.doors.papers import papers_of
 from gitsource.errors import ConfigurationError
-from gitsource.listener import Listener, listen, load
 from gitsource.observe.happenings import Record, unrecorded
 from gitsource.observe.neutral import neutral, without_credentials
 from gitsource.settings import Webhook
+from gitsource.settings_checks.addresses import is_private
 from gitsource.triggers.delivery import Delivery, Verdict
 from gitsource.triggers.followed import News
 from gitsource.triggers.judge import Judgement, Rules, admit, judge

@@ -12,21 +12,21 @@ from pathlib import Path
 from doors import secured
 from gitsource.admin.routes import application
 from gitsource.catalog import Catalog
-from gitsource.deliveries import Deliveries
 from gitsource.doctor.check import CHECKS
 from gitsource.git.refs import Chosen
 from gitsource.model import Collection, Finding, Origin, Resource, Revision, Snapshot
 from gitsource.observe.telemetry import METRICS
-from gitsource.operations import Operations
+from gitsource.operating.deliveries import Deliveries
+from gitsource.operating.operations import Operations
+from gitsource.operating.refusals import Refusals
+from gitsource.operating.revisions import Revisions, told
+from gitsource.operating.sinks import Sinks
 from gitsource.publish.secrets import Alarm
+from gitsource.publish.sinks_door import SinksDoor
 from gitsource.reconcile.chronicle import Chronicle, Row
 from gitsource.reconcile.fate import VERDICTS
 from gitsource.reconcile.outcomes import Condition, Held, LayerState, Outcome
-from gitsource.refusals import Refusals
-from gitsource.revisions import Revisions, told
 from gitsource.settings import LayerRow, Repository, Settings
-from gitsource.sinks import Sinks
-from gitsource.sinks_door import SinksDoor
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import Allowance, Control, Pin, Suspension
 from gitsource.snapshot.reports import SinkReport

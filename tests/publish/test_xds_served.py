@@ -14,11 +14,11 @@ from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
 
 from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
+from gitsource.operating.refusals import Refusals
+from gitsource.operating.sinks import Sinks
 from gitsource.publish.secret_files import SecretFiles
 from gitsource.publish.secrets import Overlay
-from gitsource.refusals import Refusals
 from gitsource.settings import Authorization, ViewLocality, ViewNodes, ViewResources, ViewRow
-from gitsource.sinks import Sinks
 from raw_sink import PATIENCE, channel
 from raw_xds import CDS, EDS, LDS, LEDS, RDS, SDS, VHDS, RawXds, served, stored
 from serving import serving

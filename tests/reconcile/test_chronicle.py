@@ -11,9 +11,9 @@ import pytest
 
 from gitsource.git.refs import Chosen
 from gitsource.model import Collection, Finding, Origin, Resource, Revision, Snapshot
+from gitsource.operating.revisions import of_layer
 from gitsource.reconcile.chronicle import MOST, MOST_FINDINGS, Chronicle, held_by
 from gitsource.reconcile.outcomes import Held, LayerState, Outcome
-from gitsource.revisions import of_layer
 from gitsource.snapshot.records import Entry
 
 

@@ -9,8 +9,8 @@ import pytest
 from agent import agent
 from doors import acked, got, knocking, open_door, outcome
 from gitsource.errors import ConfigurationError
+from gitsource.publish.sinks_door import SinksDoor
 from gitsource.settings import Identity, Settings, Tls, TrustDomain
-from gitsource.sinks_door import SinksDoor
 from svids import DOMAIN, Mesh, spiffe
 
 OURS = spiffe("ns/mesh/sa/gitsource")

@@ -21,9 +21,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitsource.addresses import UNIX
+from gitsource.doors.tls import Handshake, Tls
 from gitsource.errors import ConfigurationError
-from gitsource.tls_door import Handshake, Tls
+from gitsource.settings_checks.addresses import UNIX
 
 if TYPE_CHECKING:
     from aiohttp import web

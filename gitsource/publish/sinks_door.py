@@ -26,7 +26,7 @@ from gitsource.security.peer import Peer
 from gitsource.security.tokens import Tokens
 from gitsource.security.workload_api import WorkloadApi
 from gitsource.settings import Settings
-from gitsource.sink_door_checks import exposed, over_tls
+from gitsource.settings_checks.sinks_door import exposed, over_tls
 
 log = logging.getLogger("gitsource.publish")
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gitsource.model import Origin, Resource, Revision, Snapshot
-from gitsource.refusals import Refusals
+from gitsource.operating.refusals import Refusals
 from gitsource.snapshot.reports import SinkReport
 
 SERVED = Revision("c" * 40, "t", 0)

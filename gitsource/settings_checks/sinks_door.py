@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitsource.addresses import is_private
 from gitsource.settings import Settings
+from gitsource.settings_checks.addresses import is_private
 
 NAMES = ("spiffe", "dns", "ip", "cn")
 """What of a certificate can name its holder."""

@@ -12,21 +12,21 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from gitsource import served
 from gitsource.catalog import Catalog
-from gitsource.deliveries import Deliveries
 from gitsource.errors import ConfigurationError
 from gitsource.git import refs
 from gitsource.model import Collection
 from gitsource.observe.audit.log import State
 from gitsource.observe.telemetry import DoorGauges, Gauges
+from gitsource.operating import served
+from gitsource.operating.deliveries import Deliveries
+from gitsource.operating.revisions import Revisions
+from gitsource.operating.sinks import Sinks
+from gitsource.publish.sinks_door import SinksDoor
 from gitsource.reconcile.layers import status as layers
 from gitsource.reconcile.outcomes import Condition, Outcome, rfc3339
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.report import machine
-from gitsource.revisions import Revisions
-from gitsource.sinks import Sinks
-from gitsource.sinks_door import SinksDoor
 from gitsource.snapshot.cache import Acceptance, SnapshotCache
 
 MOST_WAITING = 100

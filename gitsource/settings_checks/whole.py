@@ -16,7 +16,6 @@ from typing import Any, Protocol
 from gitsource.catalog import BUILTIN, Catalog
 from gitsource.credential_rows import credential_faults
 from gitsource.declarations import declared
-from gitsource.door_checks import door_faults
 from gitsource.model import FieldPath
 from gitsource.settings import (
     Bytes,
@@ -28,7 +27,8 @@ from gitsource.settings import (
     Settings,
     Trust,
 )
-from gitsource.sink_door_checks import sink_door_faults
+from gitsource.settings_checks.http_doors import door_faults
+from gitsource.settings_checks.sinks_door import sink_door_faults
 
 MAY_BE_ZERO = frozenset({"repository.depth", "drain", "guard.removals.count"})
 URL = re.compile(r"(file|https?|ssh)://\S+|[^\s/:@-][^\s/:@]*@[^\s/:]+:\S+")

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gitsource.addresses import is_private
 from gitsource.settings import Admin, Settings, Webhook
+from gitsource.settings_checks.addresses import is_private
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
 MAY_BE_OPEN = ("/healthz", "/readyz", "/metrics")

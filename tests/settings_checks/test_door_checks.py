@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from gitsource.addresses import is_private
 from gitsource.configuration import load
-from gitsource.door_checks import unguarded
 from gitsource.settings import Admin, AdminIdentity, AdminToken
+from gitsource.settings_checks.addresses import is_private
+from gitsource.settings_checks.http_doors import unguarded
 
-CASES = Path(__file__).parent / "configurations" / "accepted"
+CASES = Path(__file__).parents[1] / "configurations" / "accepted"
 TLS = {"cert": "a.pem", "key": "a.key"}
 TOKENS = {"tokens": (AdminToken("ada", "token"),)}
 IDENTITIES = {"ca": "ca.pem", "identities": (AdminIdentity("dns:ada.example.com"),)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from gitsource import served
 from gitsource.configuration import load
+from gitsource.operating import served
 from serving import VS, resource, snapshot
 
 VIEWS = (

@@ -8,9 +8,9 @@ import socket
 import pytest
 from aiohttp import web
 
-from gitsource.addresses import is_loopback
+from gitsource.doors.listener import listen, split_address
 from gitsource.errors import ConfigurationError
-from gitsource.listener import listen, split_address
+from gitsource.settings_checks.addresses import is_loopback
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gitsource.doors.tls import Tls
 from gitsource.observe.happenings import Happening, Record
 from gitsource.security.material import InForce, Material, Needs, files
-from gitsource.tls_door import Tls
 
 
 async def papers_of(

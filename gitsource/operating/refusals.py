@@ -20,7 +20,7 @@ from gitsource.observe.neutral import neutral
 from gitsource.reconcile.outcomes import rfc3339
 from gitsource.snapshot.reports import SinkReport
 
-log = logging.getLogger("gitsource.refusals")
+log = logging.getLogger("gitsource.operating.refusals")
 
 KEPT = 200
 """Refusals that are remembered."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from gitsource import served
 from gitsource.errors import ConfigurationError
 from gitsource.model import Collection, Resource
+from gitsource.operating import served
+from gitsource.operating.refusals import Refusals
 from gitsource.publish.secrets import Alarm, is_secret
 from gitsource.publish.session import Session
 from gitsource.publish.words import Holding
-from gitsource.refusals import Refusals
 from gitsource.settings import ViewRow
 from gitsource.snapshot.cache import SnapshotCache
 
@@ -56,7 +56,7 @@ class Sinks:
         return {"sink": name, "streams": streams}
 
     def served(self, views: Iterable[ViewRow]) -> dict[str, Any]:
-        """Return who is served, as far as a push is told by it (`gitsource.served`)."""
+        """Return who is served, as far as a push is told by it (`gitsource.operating.served`)."""
         return served.sinks(self._sessions(), self._cache.sinks(), views)
 
     def retry(self, name: str) -> list[int]:
