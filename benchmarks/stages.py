@@ -27,7 +27,7 @@ import repository
 from floors import SecondMirror
 from gitsource import settings as declared
 from gitsource.build import Builder, bounds, join, judge
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.configuration import catalog_for
 from gitsource.encode.resource import encode
 from gitsource.git.mirror import Mirror

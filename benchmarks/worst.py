@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from gitsource.build import bounds, judge
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.parse import parse
 
 SIZE = 1024 * 1024 - 2048

@@ -29,7 +29,8 @@ from gitsource._proto.gitsource.state.v1.state_pb2 import (
     FileResult,
 )
 from gitsource._proto.gitsource.state.v1.state_pb2 import Finding as FindingMessage
-from gitsource.catalog import Catalog, Kind, wrapped
+from gitsource.catalog.kinds import Kind, wrapped
+from gitsource.catalog.whole import Catalog
 from gitsource.encode.resource import Encoded, EncodeProblem, encode, frame
 from gitsource.errors import StateError
 from gitsource.model import Document, Finding, Origin, Problem, Resource, TreeEntry

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin
 
 from gitsource import own_files
-from gitsource.catalog import Catalog, own_kind
+from gitsource.catalog.rows import own_kind
+from gitsource.catalog.whole import Catalog
 from gitsource.declarations import (
     LISTS,
     READERS,

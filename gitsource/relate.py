@@ -15,7 +15,7 @@ from itertools import groupby, islice
 from typing import TypeAlias
 
 from gitsource.build import Builder, Read, bounds
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.model import Document, Finding, TreeEntry
 from gitsource.parse import parse
 from gitsource.reading.outline import outline

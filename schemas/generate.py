@@ -31,7 +31,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
 
-from gitsource.catalog import BUILTIN, Kind, body_descriptor
+from gitsource.catalog.kinds import Kind, body_descriptor
+from gitsource.catalog.rows import BUILTIN
 
 HERE = Path(__file__).resolve().parent
 PROTO = HERE.parent / "proto"

@@ -16,7 +16,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.publish.server import RESOURCE_SOURCE, McpServer
 from gitsource.publish.sinks_door import SinksDoor
 from gitsource.settings import (

@@ -25,7 +25,8 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message_factory import GetMessageClass
 
 from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
-from gitsource.catalog import Catalog, Kind, body_descriptor
+from gitsource.catalog.kinds import Kind, body_descriptor
+from gitsource.catalog.whole import Catalog
 from gitsource.configuration import catalog_for, load
 from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects

@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from hypothesis import strategies as st
 
-from gitsource.catalog import spellings
+from gitsource.catalog.kinds import spellings
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 KEYS = st.text("abcxyz-_./é", min_size=1, max_size=6)

@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from gitsource.build import bounds, judge
-from gitsource.catalog import BUILTIN, Catalog, body_descriptor
+from gitsource.catalog.kinds import body_descriptor
+from gitsource.catalog.rows import BUILTIN
+from gitsource.catalog.whole import Catalog
 
 CATALOG = Catalog()
 BODIES = {kind.kind: kind.body for kind in BUILTIN}

@@ -16,7 +16,7 @@ from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
 from envoy.service.discovery.v3 import discovery_pb2
 
 from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
 
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/"

@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import replace
 
 from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
 from gitsource.publish.server import McpServer
 from gitsource.settings import Address, Limits

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource as Wire
 from gitsource.build import FRESH_BYTES, Builder, bounds, join, judge
-from gitsource.catalog import Catalog, own_kind
+from gitsource.catalog.rows import own_kind
+from gitsource.catalog.whole import Catalog
 from gitsource.model import TreeEntry
 from gitsource.settings import Build
 from gitsource.snapshot.blobs import BlobCache

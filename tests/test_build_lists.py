@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gitsource.build import bounds, judge
-from gitsource.catalog import Catalog, own_kind
+from gitsource.catalog.rows import own_kind
+from gitsource.catalog.whole import Catalog
 
 CATALOG = Catalog()
 ROUTE = """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsource.catalog import BUILTIN, ENVOY
+from gitsource.catalog.rows import BUILTIN, ENVOY
 from gitsource.configuration import catalog_for, load
 from gitsource.errors import ConfigurationError
 from gitsource.settings import (

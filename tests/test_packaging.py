@@ -110,7 +110,7 @@ def test_the_installed_program_tells_its_version(installed: Path, tmp_path: Path
 
 
 def test_the_installed_package_is_not_the_checkout(installed: Path, tmp_path: Path) -> None:
-    code = "import gitsource.catalog as c; print(c.__file__); print(c.data_folder('schemas'))"
+    code = "import gitsource.catalog.kinds as c; print(c.__file__); print(c.data_folder('schemas'))"
     told = run(installed / "python", "-c", code, cwd=tmp_path)
     package, schemas = map(Path, told.stdout.split())
 

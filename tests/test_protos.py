@@ -9,7 +9,8 @@ from google.protobuf import descriptor_pool
 
 from gitsource._proto.gitsource.state.v1 import state_pb2
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2, metadata_pb2, resource_pb2
-from gitsource.catalog import BUILTIN, body_descriptor, spellings
+from gitsource.catalog.kinds import body_descriptor, spellings
+from gitsource.catalog.rows import BUILTIN
 from gitsource.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[1]

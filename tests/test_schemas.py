@@ -10,7 +10,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from gitsource.catalog import BUILTIN, Catalog, body_descriptor, builtin_schema
+from gitsource.catalog.kinds import body_descriptor, builtin_schema
+from gitsource.catalog.rows import BUILTIN
+from gitsource.catalog.whole import Catalog
 from gitsource.errors import ConfigurationError
 from gitsource.parse import parse
 from gitsource.validate.schema import check_schema, problems

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from gitsource.catalog import path_glob
+from gitsource.catalog.whole import path_glob
 from gitsource.security.peer import Peer
 from gitsource.settings import AdminIdentity
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gitsource.build import Builder
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.configuration import catalog_for, load
 from gitsource.git.local import LocalRepository
 from gitsource.git.objects import Objects

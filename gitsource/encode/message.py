@@ -23,7 +23,7 @@ from google.protobuf.message import EncodeError
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gitsource.catalog import spellings
+from gitsource.catalog.kinds import spellings
 from gitsource.encode.scalars import Change, Refused, duration, expected, scalar, text
 from gitsource.encode.struct import list_bytes, struct_bytes, value_bytes
 from gitsource.messages import known

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, Protocol
 
-from gitsource.catalog import STRUCT, Kind, body_descriptor, wrapped
+from gitsource.catalog.kinds import STRUCT, Kind, body_descriptor, wrapped
 from gitsource.encode.scalars import Refused
 from gitsource.encode.struct import sized, struct_bytes, unencodable
 from gitsource.errors import GitsourceError

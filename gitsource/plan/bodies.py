@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from gitsource.catalog import Catalog, body_descriptor
+from gitsource.catalog.kinds import body_descriptor
+from gitsource.catalog.whole import Catalog
 from gitsource.messages import known
 from gitsource.messages.sensitive import exposed
 from gitsource.model import Resource

@@ -16,7 +16,7 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.errors import ExchangeError
 from gitsource.model import Collection, Snapshot
 from gitsource.publish.chunks import Chunks

@@ -22,7 +22,7 @@ from urllib.parse import unquote
 import grpc
 import grpc.aio
 
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.errors import ConfigurationError
 from gitsource.observe.happenings import Happening, Record, unrecorded
 from gitsource.publish.admission import Admission

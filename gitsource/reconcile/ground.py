@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.errors import GitsourceError
 from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects

@@ -18,7 +18,7 @@ from dataclasses import replace
 from threading import Event
 from typing import Protocol, TypeVar
 
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.errors import ConfigurationError, GitsourceError
 from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects

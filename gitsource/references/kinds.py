@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from gitsource._proto.gitsource.state.v1.state_pb2 import Facts
-from gitsource.catalog import Kind
+from gitsource.catalog.kinds import Kind
 from gitsource.references import envoy, networking, workloads
 from gitsource.references.facts import Fact, Said, Taken, gathered
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gitsource.catalog import path_glob
+from gitsource.catalog.whole import path_glob
 from gitsource.model import Finding, Signature, shown
 from gitsource.observe.neutral import neutral
 from gitsource.settings import PathSigners, Trust

@@ -13,7 +13,8 @@ from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
-from gitsource.catalog import BUILTIN, Catalog
+from gitsource.catalog.rows import BUILTIN
+from gitsource.catalog.whole import Catalog
 from gitsource.credential_rows import credential_faults
 from gitsource.declarations import declared
 from gitsource.model import FieldPath

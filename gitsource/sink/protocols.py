@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from gitsource.catalog import BUILTIN, ENVOY
+from gitsource.catalog.rows import BUILTIN, ENVOY
 from gitsource.sink.wire import Node, Wire
 from gitsource.sink.wires.classic import Classic
 from gitsource.sink.wires.legacy import LegacyIncrements, LegacyState

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.model import Document, Doubt, Problem, shown
 
 _SUFFIX = "List"

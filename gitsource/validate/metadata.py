@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitsource.catalog import STRUCT, Kind, wrapped
+from gitsource.catalog.kinds import STRUCT, Kind, wrapped
 from gitsource.model import FieldPath, Problem, shown
 
 NAME_LENGTH = 253

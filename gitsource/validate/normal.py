@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gitsource.catalog import Kind, body_descriptor
+from gitsource.catalog.kinds import Kind, body_descriptor
 from gitsource.encode.scalars import Refused, number, whole_number
 from gitsource.model import FieldPath, Problem, shown
 

@@ -21,7 +21,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from gitsource.catalog import Kind
+from gitsource.catalog.kinds import Kind
 from gitsource.errors import ConfigurationError
 from gitsource.model import Problem
 from gitsource.validate import cel

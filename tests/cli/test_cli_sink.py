@@ -11,7 +11,7 @@ import socket
 import grpc
 import pytest
 
-from gitsource.catalog import BUILTIN
+from gitsource.catalog.rows import BUILTIN
 from scripted_source import FLAGS, TUNES, ScriptedSource, resource, scripted_source
 from sink_process import sinking
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from doors import secured
 from gitsource.admin.routes import application
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.doctor.check import CHECKS
 from gitsource.git.refs import Chosen
 from gitsource.model import Collection, Finding, Origin, Resource, Revision, Snapshot

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from generated import JSON, documents
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource
-from gitsource.catalog import BUILTIN, Kind, body_descriptor, spellings
+from gitsource.catalog.kinds import Kind, body_descriptor, spellings
+from gitsource.catalog.rows import BUILTIN
 from gitsource.encode.message import Compiler
 from gitsource.encode.resource import EncodeProblem, encode
 

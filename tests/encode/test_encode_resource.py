@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource
 from gitsource._proto.istio.networking.v1alpha3.gateway_pb2 import Gateway
-from gitsource.catalog import BUILTIN, own_kind
+from gitsource.catalog.rows import BUILTIN, own_kind
 from gitsource.encode.resource import Encoded, EncodeProblem, encode, frame
 from gitsource.validate.metadata import Identity
 

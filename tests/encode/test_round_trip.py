@@ -15,7 +15,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource
-from gitsource.catalog import BUILTIN, body_descriptor, spellings
+from gitsource.catalog.kinds import body_descriptor, spellings
+from gitsource.catalog.rows import BUILTIN
 from gitsource.encode.resource import encode, frame
 from gitsource.parse import parse
 

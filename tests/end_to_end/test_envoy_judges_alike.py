@@ -18,7 +18,7 @@ import pytest
 
 from envoy_proxy import address, binary
 from gitsource.build import bounds, judge
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.parse import parse
 
 CORPUS = Path(__file__).parents[1] / "corpus" / "Envoy"

@@ -10,7 +10,7 @@ import pytest
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from google.protobuf.message_factory import GetMessageClass
 
-from gitsource.catalog import body_descriptor
+from gitsource.catalog.kinds import body_descriptor
 from repositories import FIXTURES, Upstream, commit_step, steps
 from running import Gitsource, cli, closing, eventually
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from generated import JSON, damaged, documents
 from gitsource.build import bounds, judge
-from gitsource.catalog import Catalog, body_descriptor, own_kind
+from gitsource.catalog.kinds import body_descriptor
+from gitsource.catalog.rows import own_kind
+from gitsource.catalog.whole import Catalog
 
 SETS = Path(__file__).parent / "accepted"
 CLUSTER = "envoy.config.cluster.v3.Cluster"

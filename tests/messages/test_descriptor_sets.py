@@ -11,7 +11,7 @@ import pytest
 from google.protobuf import descriptor_pool, text_format
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from gitsource.catalog import own_kind
+from gitsource.catalog.rows import own_kind
 from gitsource.encode.resource import EncodeProblem, encode
 from gitsource.errors import ConfigurationError
 from gitsource.messages import sets

@@ -60,7 +60,7 @@ def test_a_process_that_meets_no_envoy_message_loads_none():
     code = """
 import sys
 from gitsource.build import bounds, judge
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 text = b"apiVersion: networking.istio.io/v1\\nkind: Gateway\\nmetadata: {name: a}\\nspec: {}\\n"
 judge(text, None, Catalog(), bounds(Catalog()), json=False)
 print(sorted(name for name in sys.modules if name.split(".")[0] in ("envoy", "xds", "udpa")))

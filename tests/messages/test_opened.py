@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from google.protobuf.message_factory import GetMessageClass
 
-from gitsource.catalog import body_descriptor
+from gitsource.catalog.kinds import body_descriptor
 from gitsource.encode.message import Compiler
 from gitsource.messages.opened import content, opened
 

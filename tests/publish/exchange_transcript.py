@@ -20,7 +20,7 @@ collection nobody knows. Versions are written by hand, so that a line says what 
 
 from dataclasses import dataclass, field
 
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.model import (
     Collection,
     Origin,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.errors import OverLimit
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot, empty_collection
 from gitsource.publish.chunks import FIELD_ROOM, HEAD_ROOM, Chunks

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from classic_sink import IncrementWords, ResourceWords, Sink, StateWords, connected
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.publish.classic import Classic
 from gitsource.publish.legacy import Legacy
 from gitsource.publish.session import End, Session, Shared

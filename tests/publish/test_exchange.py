@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from exchange_transcript import SHORT
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
 from gitsource.publish.exchange import STATED, TRANSITIONS, Event, Exchange, State
 from gitsource.publish.words import Acked, Delta, Error, Full, Nacked, Request, Stale, Subscribed

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.errors import ExchangeError
 from gitsource.publish.legacy import Legacy, decode, decode_incremental
 from gitsource.publish.words import Acked, Error, Nacked, Node, Stale, Subscribed

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.publish.classic import Classic
 from gitsource.publish.gate import Gate
 from gitsource.publish.session import UNGATED, End, Session, Shared

@@ -9,7 +9,7 @@ from envoy.service.discovery.v3 import discovery_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.publish.session import End, Session, Shared
 from gitsource.publish.xds.ads import Memory
 from gitsource.publish.xds.served import Xds

@@ -10,7 +10,7 @@ from threading import Event
 
 import pytest
 
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.configuration import catalog_for
 from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitsource.build import Builder, join
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.model import Finding, Revision, TreeEntry
 from gitsource.relate import load, related
 from gitsource.settings import Build, References, Severities, Words

@@ -9,7 +9,7 @@ import pytest
 
 from gitsource._proto.gitsource.state.v1.state_pb2 import Links
 from gitsource.build import bounds, judge
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.references.index import Index
 from gitsource.references.stored import restored, stored
 from gitsource.settings import References

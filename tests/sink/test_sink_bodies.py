@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from google.protobuf.struct_pb2 import Struct
 
-from gitsource.catalog import BUILTIN
+from gitsource.catalog.rows import BUILTIN
 from gitsource.sink.bodies import as_json, message
 
 STRUCT = "type.googleapis.com/google.protobuf.Struct"

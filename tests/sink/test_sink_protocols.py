@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitsource.catalog import BUILTIN, ENVOY
+from gitsource.catalog.rows import BUILTIN, ENVOY
 from gitsource.cli.sink import PROTOCOLS
 from gitsource.sink.protocols import MESH_CONFIG, asked, wire
 from gitsource.sink.wire import Node

@@ -11,7 +11,7 @@ import pytest
 from google.protobuf import text_format
 
 from gitsource._proto.gitsource.state.v1.state_pb2 import Head, Record
-from gitsource.catalog import own_kind
+from gitsource.catalog.rows import own_kind
 from gitsource.encode.resource import Encoded, encode, frame, proved
 from gitsource.errors import ConfigurationError
 from gitsource.model import (

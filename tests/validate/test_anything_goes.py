@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource
 from gitsource.build import bounds, judge
-from gitsource.catalog import BUILTIN, Catalog, body_descriptor
+from gitsource.catalog.kinds import body_descriptor
+from gitsource.catalog.rows import BUILTIN
+from gitsource.catalog.whole import Catalog
 from gitsource.codes.table import CODES
 
 CORPUS = Path(__file__).parents[1] / "corpus"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gitsource.catalog import BUILTIN
+from gitsource.catalog.rows import BUILTIN
 from gitsource.model import Problem
 from gitsource.validate import cel
 from gitsource.validate.istio import judge

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from gitsource.build import bounds, judge
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.codes.table import CODES
 from gitsource.files import judge_files
 from gitsource.settings import References, Settings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.encode.resource import encode
 from gitsource.model import FieldPath, Problem
 from gitsource.parse import parse

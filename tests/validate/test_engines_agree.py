@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from generated import damaged, documents
-from gitsource.catalog import BUILTIN, Catalog, body_descriptor
+from gitsource.catalog.kinds import body_descriptor
+from gitsource.catalog.rows import BUILTIN
+from gitsource.catalog.whole import Catalog
 from gitsource.encode.resource import EncodeProblem, encode
 from gitsource.parse import parse
 from gitsource.validate.metadata import identify

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 
 from generated import JSON
-from gitsource.catalog import BUILTIN, Kind, own_kind
+from gitsource.catalog.kinds import Kind
+from gitsource.catalog.rows import BUILTIN, own_kind
 from gitsource.validate.metadata import Identity, identify
 
 GATEWAY = next(kind for kind in BUILTIN if kind.kind == "Gateway")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitsource.catalog import BUILTIN
+from gitsource.catalog.rows import BUILTIN
 from gitsource.encode.resource import EncodeProblem, encode
 from gitsource.validate.metadata import identify
 from gitsource.validate.normal import normal

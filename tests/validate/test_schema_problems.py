@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from gitsource.catalog import BUILTIN, own_kind
+from gitsource.catalog.rows import BUILTIN, own_kind
 from gitsource.validate.explain import MOST
 from gitsource.validate.schema import LARGE, problems
 
@@ -255,7 +255,7 @@ def test_a_report_does_not_hang_on_what_is_meant_to_make_it(schema, value):
 
 LOADED = """
 import sys
-from gitsource.catalog import BUILTIN
+from gitsource.catalog.rows import BUILTIN
 from gitsource.validate.schema import problems
 value = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService"}
 value |= {"metadata": {"name": "a"}, "spec": {"hosts": %s}}

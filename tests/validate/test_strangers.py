@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.validate.strangers import told
 
 CATALOG = Catalog()

@@ -1,7 +1,7 @@
 """A resource can ask to let its warnings alone: they are told apart, and errors stay."""
 
 from gitsource.build import bounds, judge
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 
 CATALOG = Catalog()
 DOCUMENT = """\

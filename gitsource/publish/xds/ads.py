@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.errors import ExchangeError, OverLimit
 from gitsource.model import Collection, Snapshot
 from gitsource.publish.content import Identity, Kept, identity_of, itself

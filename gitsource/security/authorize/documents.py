@@ -25,7 +25,7 @@ from functools import cache, lru_cache
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from gitsource.catalog import STRUCT, Kind
+from gitsource.catalog.kinds import STRUCT, Kind
 from gitsource.model import Collection, Problem, Resource
 from gitsource.security.authorize.rules import Book, Rules, book, faults, listed
 from gitsource.settings import Authorization, Globs, Rule, ViewRow, Words

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from gitsource.catalog import Kind, spellings, wrapped
+from gitsource.catalog.kinds import Kind, spellings, wrapped
 from gitsource.envoy_types import XdsType
 from gitsource.messages import known
 from gitsource.model import FieldPath, Problem, shown

@@ -13,7 +13,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from gitsource.catalog import Catalog, Kind, body_descriptor
+from gitsource.catalog.kinds import Kind, body_descriptor
+from gitsource.catalog.whole import Catalog
 from gitsource.model import Document, FieldPath, Problem, shown
 from gitsource.validate.envoy.wrapper import is_wrapper
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitsource.catalog import Kind
+from gitsource.catalog.kinds import Kind
 from gitsource.model import Problem
 from gitsource.validate.istio.subject import Subject, error
 

@@ -15,7 +15,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from gitsource.catalog import Kind
+from gitsource.catalog.kinds import Kind
 from gitsource.model import FieldPath, Problem
 from gitsource.validate.cel import Broken
 from gitsource.validate.istio import every_kind

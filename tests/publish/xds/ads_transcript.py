@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 
 from gitsource._proto.gitsource.xds.v1 import discovery_pb2
 from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.errors import ExchangeError, OverLimit
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
 from gitsource.publish.words import Acked, Error, Nacked, Node, Stale

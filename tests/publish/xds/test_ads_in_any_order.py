@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.model import Collection, Revision, Snapshot
 from gitsource.publish.words import Acked, Error, Nacked, Node, Stale
 from gitsource.publish.xds.ads import Ads, Memory

@@ -3,7 +3,7 @@
 import pytest
 from ads_transcript import URLS, collection_name, stored
 
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.model import Collection, Revision, Snapshot
 from gitsource.publish.words import Error
 from gitsource.publish.xds.ads import Ads

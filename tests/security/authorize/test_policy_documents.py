@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gitsource.build import bounds, join, judge
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.configuration import catalog_for
 from gitsource.model import Collection, TreeEntry
 from gitsource.security.authorize.documents import COLLECTION, in_force, rules_of, schema

@@ -8,7 +8,7 @@ from google.protobuf.struct_pb2 import Struct
 from policed_streams import CDS, COLLECTIONS, LDS, SDS, TYPES, Loop, Sink, message
 
 from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
 from gitsource.publish.classic import Classic
 from gitsource.publish.legacy import Legacy

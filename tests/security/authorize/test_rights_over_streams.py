@@ -18,7 +18,7 @@ from oracle import any_glob, may
 from policed_streams import COLLECTIONS, SDS, TYPES, Loop, Sink, message
 
 from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
 from gitsource.publish.classic import Classic
 from gitsource.publish.legacy import Legacy

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gitsource.build import bounds, judge
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 
 CATALOG = Catalog()
 TYPE = "type.googleapis.com/envoy."

@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 
 from generated import documents
 from gitsource.build import bounds, judge
-from gitsource.catalog import ENVOY, Catalog, body_descriptor
+from gitsource.catalog.kinds import body_descriptor
+from gitsource.catalog.rows import ENVOY
+from gitsource.catalog.whole import Catalog
 from gitsource.validate.envoy.rules import compiled, values
 from gitsource.validate.envoy.rules.quick import clean
 from gitsource.validate.envoy.rules.walk import problems

@@ -1,7 +1,7 @@
 """What the corpus cannot say of AuthorizationPolicy: several findings, and what is left alone."""
 
 from gitsource.build import bounds, judge
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 
 CATALOG = Catalog()
 HEAD = """\

@@ -4,7 +4,7 @@ import pytest
 from google.protobuf.message_factory import GetMessageClass
 
 from gitsource.build import bounds, judge
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 from gitsource.messages.known import find
 from gitsource.validate.istio import envoy_filter, envoy_patch
 

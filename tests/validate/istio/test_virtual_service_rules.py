@@ -3,7 +3,7 @@
 import pytest
 
 from gitsource.build import bounds, judge
-from gitsource.catalog import Catalog
+from gitsource.catalog.whole import Catalog
 
 CATALOG = Catalog()
 HEAD = """\

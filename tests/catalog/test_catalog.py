@@ -1,7 +1,7 @@
 """
 The built-in rows of the catalog against the facts, restated here, and docs/protocol.md.
 
-Run as a script (`python tests/test_catalog.py`), this writes the page's table anew.
+Run as a script (`python tests/catalog/test_catalog.py`), this writes the page's table anew.
 """
 
 import re
@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gitsource.catalog import BUILTIN, Catalog, data_folder
+from gitsource.catalog.kinds import data_folder
+from gitsource.catalog.rows import BUILTIN
+from gitsource.catalog.whole import Catalog
 
-PAGE = Path(__file__).parents[1] / "docs" / "protocol.md"
+PAGE = Path(__file__).parents[2] / "docs" / "protocol.md"
 KINDS = re.compile(r"(<!-- kinds: .*? -->\n).*?(<!-- /kinds -->)", re.DOTALL)
 
 FACTS = """
