@@ -25,7 +25,6 @@ from tempfile import mkdtemp
 
 import repository
 from floors import SecondMirror
-from gitsource import settings as declared
 from gitsource.build import Builder, bounds, join, judge
 from gitsource.catalog.whole import Catalog
 from gitsource.configuration import catalog_for
@@ -33,7 +32,8 @@ from gitsource.encode.resource import encode
 from gitsource.git.mirror import Mirror
 from gitsource.parse import parse
 from gitsource.reconcile.judging import evaluate, load_references
-from gitsource.settings import Settings
+from gitsource.settings.following import Repository
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.build import Proposal, accept, nothing, propose
 from gitsource.snapshot.history import History
@@ -56,7 +56,7 @@ def main() -> None:
     try:
         _imports()
         upstream = repository.copy(made, folder / "upstream.git")
-        settings = Settings(repository=declared.Repository(url=upstream.url))
+        settings = Settings(repository=Repository(url=upstream.url))
         mirror = Mirror(folder / "mirror.git", settings.repository)
         mirror.open()
         mirror.fetch()

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import dry_running
 import floors
-from gitsource import settings as declared
 from gitsource.build import Builder
 from gitsource.configuration import catalog_for
 from gitsource.git.mirror import Mirror
 from gitsource.reconcile.judging import evaluate
-from gitsource.settings import Settings
+from gitsource.settings.following import Repository
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.build import accept, nothing
 from measures import Floor, Row, when_quiet
@@ -135,7 +135,7 @@ def change_rows(site: Site) -> Iterator[Row]:
     row = Row("recheck", "one file changed: judge it and all that it may affect", size, "ms")
     row.target = 0.015 if size == 10_000 else None
     row.floors = [Floor(CHANGES)]
-    settings = Settings(repository=declared.Repository(url=site.made.url))
+    settings = Settings(repository=Repository(url=site.made.url))
     mirror = Mirror(site.folder / "recheck.git", settings.repository)
     mirror.open()
     mirror.fetch()

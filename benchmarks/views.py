@@ -20,7 +20,8 @@ from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource as Envelop
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
 from gitsource.publish.views import Views
 from gitsource.publish.words import Node
-from gitsource.settings import Globs, ViewNodes, ViewResources, ViewRow, Words
+from gitsource.settings.units import Globs, Words
+from gitsource.settings.views import ViewNodes, ViewResources, ViewRow
 from gitsource.snapshot.cache import DEFAULT, SnapshotCache
 
 NAME = "istio/networking/v1alpha3/virtualservices"

@@ -44,7 +44,7 @@ from gitsource.reconcile.mirrors import mirrors, packed
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.recording import Recording
-from gitsource.settings import Settings
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import History

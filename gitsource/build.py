@@ -21,7 +21,6 @@ from itertools import islice
 from threading import Event
 from typing import Any, TypeAlias
 
-from gitsource import settings
 from gitsource._proto.gitsource.state.v1.state_pb2 import (
     DocumentResult,
     Facts,
@@ -38,6 +37,7 @@ from gitsource.parse import Limits, locate, parse
 from gitsource.references.foreign import foreign
 from gitsource.references.kinds import facts_of
 from gitsource.security.authorize import documents as sink_policies
+from gitsource.settings.judging import Build
 from gitsource.snapshot.blobs import BlobCache, Key
 from gitsource.snapshot.build import FileState
 from gitsource.validate import lists, strangers, suppression
@@ -344,7 +344,7 @@ class Builder:
     def __init__(
         self,
         catalog: Catalog,
-        build: settings.Build,
+        build: Build,
         cache: BlobCache | None = None,
         stopping: Event | None = None,
         *,

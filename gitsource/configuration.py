@@ -38,18 +38,13 @@ from gitsource.observe.neutral import without_credentials
 from gitsource.own_files import Read
 from gitsource.security.authorize import documents
 from gitsource.security.authorize import rules as authorize
-from gitsource.settings import (
-    AdminToken,
-    CollectionRow,
-    DialRow,
-    FilePath,
-    FilePaths,
-    LayerRow,
-    Settings,
-    TrustDomain,
-    ViewRow,
-    Words,
-)
+from gitsource.settings.doors import AdminToken, TrustDomain
+from gitsource.settings.following import LayerRow
+from gitsource.settings.judging import CollectionRow
+from gitsource.settings.serving import DialRow
+from gitsource.settings.units import FilePath, FilePaths, Words
+from gitsource.settings.views import ViewRow
+from gitsource.settings.whole import Settings
 from gitsource.settings_checks.whole import Fault, Found, Place, check
 
 LARGEST_FILE = 1024 * 1024

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
-from gitsource.settings import CredentialRow, GitHubApp
+from gitsource.settings.following import CredentialRow, GitHubApp
 
 _URL = re.compile(
     r"(?P<scheme>https?|ssh)://(?:(?P<user>[A-Za-z0-9_][A-Za-z0-9._+-]*)@)?"

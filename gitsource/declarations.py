@@ -20,32 +20,28 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from gitsource import settings as module
 from gitsource.codes.references import ROWS
-from gitsource.settings import (
+from gitsource.settings import whole as module
+from gitsource.settings.doors import AdminIdentity, AdminToken, TrustDomain
+from gitsource.settings.following import CredentialRow, LayerRow, PathSigners
+from gitsource.settings.judging import CollectionRow
+from gitsource.settings.rights import Rule
+from gitsource.settings.serving import DialRow
+from gitsource.settings.units import (
     Address,
-    AdminIdentity,
-    AdminToken,
     Bytes,
-    CollectionRow,
-    CredentialRow,
-    DialRow,
     Door,
     FilePath,
     FilePaths,
     Globs,
-    LayerRow,
-    PathSigners,
-    Rule,
     Seconds,
-    Settings,
     Severities,
     Severity,
     Share,
-    TrustDomain,
-    ViewRow,
     Words,
 )
+from gitsource.settings.views import ViewRow
+from gitsource.settings.whole import Settings
 
 SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 BYTES = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
@@ -176,7 +172,7 @@ def _rows(group: type, prefix: str, docs: Mapping[tuple[str, str], str]) -> Iter
 PREFACE = """\
 # Settings
 
-<!-- Made from gitsource/settings.py: python -m gitsource.declarations > docs/settings.md -->
+<!-- Made from gitsource/settings: python -m gitsource.declarations > docs/settings.md -->
 
 Each setting can be given in the config file (`--config`, YAML or JSON), as an environment variable
 and as a flag; the flag wins over the variable, the variable over the file. `poll.interval` is
@@ -196,10 +192,11 @@ path in the config file counts from that file's folder, anywhere else from the w
 
 
 def _docstrings() -> Mapping[tuple[str, str], str]:
-    """Return the string under each field of settings.py, by class and field."""
-    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    """Return the string under each field of `gitsource.settings`, by class and field."""
+    folder = Path(module.__file__).parent
+    texts = (path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py")))
     found: dict[tuple[str, str], str] = {}
-    for group in tree.body:
+    for group in (node for text in texts for node in ast.parse(text).body):
         if not isinstance(group, ast.ClassDef):
             continue
         for field, words in zip(group.body, group.body[1:], strict=False):

@@ -24,7 +24,7 @@ from gitsource.configuration import catalog_for
 from gitsource.errors import ConfigurationError
 from gitsource.model import Finding
 from gitsource.seen import Known, Seen, Stat, now
-from gitsource.settings import Settings
+from gitsource.settings.whole import Settings
 
 if TYPE_CHECKING:
     from gitsource._proto.gitsource.state.v1.state_pb2 import FileResult

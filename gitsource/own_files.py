@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from gitsource.errors import ConfigurationError
 from gitsource.messages import known, sets
-from gitsource.settings import CollectionRow
+from gitsource.settings.judging import CollectionRow
 
 Read: TypeAlias = Callable[[str], bytes | str | None]
 """Returns a file of the repository; None if there is none."""

@@ -21,7 +21,7 @@ from gitsource.parse import parse
 from gitsource.reading.outline import outline
 from gitsource.references.facts import path_of
 from gitsource.references.index import CODES, Draft, Index, Remark
-from gitsource.settings import References
+from gitsource.settings.judging import References
 from gitsource.snapshot.build import Standing
 from gitsource.validate.istio.subject import spelled
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from fnmatch import translate
 from typing import Protocol, TypeAlias
 
-from gitsource.settings import ViewNodes, ViewResources
+from gitsource.settings.views import ViewNodes, ViewResources
 
 Matches: TypeAlias = Callable[[str], object]
 """Whether a text matches."""

@@ -19,16 +19,10 @@ from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.catalog.whole import Catalog
 from gitsource.publish.server import RESOURCE_SOURCE, McpServer
 from gitsource.publish.sinks_door import SinksDoor
-from gitsource.settings import (
-    Address,
-    FilePath,
-    Identity,
-    Limits,
-    Settings,
-    Tls,
-    Tokens,
-    TrustDomain,
-)
+from gitsource.settings.doors import Identity, Tls, Tokens, TrustDomain
+from gitsource.settings.serving import Limits
+from gitsource.settings.units import Address, FilePath
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.cache import SnapshotCache
 from serving import VS, resource, snapshot
 from svids import DOMAIN

@@ -33,7 +33,9 @@ from gitsource.git.objects import Objects
 from gitsource.model import Finding, Resource, Revision, Snapshot
 from gitsource.reconcile.judging import schema_reader
 from gitsource.reconcile.reconciler import Reconciler
-from gitsource.settings import FilePath, Repository, Settings
+from gitsource.settings.following import Repository
+from gitsource.settings.units import FilePath
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import History

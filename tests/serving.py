@@ -7,7 +7,8 @@ from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
 from gitsource.catalog.whole import Catalog
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
 from gitsource.publish.server import McpServer
-from gitsource.settings import Address, Limits
+from gitsource.settings.serving import Limits
+from gitsource.settings.units import Address
 from gitsource.snapshot.cache import SnapshotCache
 
 VS = "istio/networking/v1alpha3/virtualservices"

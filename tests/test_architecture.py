@@ -110,7 +110,7 @@ def _shown(path: Path) -> Iterator[tuple[int, str]]:
     """
     tree = _tree(path)
     for_readers: set[int] = set()
-    if path.parent.name != "cli" and path.name != "settings.py":
+    if path.parent.name not in {"cli", "settings"}:
         for_readers = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)

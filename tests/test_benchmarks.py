@@ -22,7 +22,7 @@ from gitsource._proto.istio.mcp.v1alpha1.mcp_pb2 import Resources  # noqa: E402
 from gitsource.build import bounds, judge  # noqa: E402
 from gitsource.catalog.whole import Catalog  # noqa: E402
 from gitsource.files import judge_files  # noqa: E402
-from gitsource.settings import Settings  # noqa: E402
+from gitsource.settings.whole import Settings  # noqa: E402
 
 
 def _judged(number, generation=0):

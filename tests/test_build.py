@@ -15,7 +15,7 @@ from gitsource.build import FRESH_BYTES, Builder, bounds, join, judge
 from gitsource.catalog.rows import own_kind
 from gitsource.catalog.whole import Catalog
 from gitsource.model import TreeEntry
-from gitsource.settings import Build
+from gitsource.settings.judging import Build
 from gitsource.snapshot.blobs import BlobCache
 
 ROUTE = b"""\

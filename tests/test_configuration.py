@@ -10,16 +10,11 @@ import pytest
 from gitsource.catalog.rows import BUILTIN, ENVOY
 from gitsource.configuration import catalog_for, load
 from gitsource.errors import ConfigurationError
-from gitsource.settings import (
-    Address,
-    CollectionRow,
-    DialRow,
-    Settings,
-    ViewLocality,
-    ViewNodes,
-    ViewResources,
-    ViewRow,
-)
+from gitsource.settings.judging import CollectionRow
+from gitsource.settings.serving import DialRow
+from gitsource.settings.units import Address
+from gitsource.settings.views import ViewLocality, ViewNodes, ViewResources, ViewRow
+from gitsource.settings.whole import Settings
 
 CASES = Path(__file__).parent / "configurations"
 FLAGS = CollectionRow("acme/v1/flags", "acme.dev/v1", "Flag", None, "schemas/flags.json")

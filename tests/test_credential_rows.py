@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gitsource.credential_rows import chosen, credential_faults
-from gitsource.settings import CredentialRow, FilePath, GitHubApp
+from gitsource.settings.following import CredentialRow, GitHubApp
+from gitsource.settings.units import FilePath
 
 FILE = FilePath("secret")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitsource.declarations import declared, describe, groups, page, read, write
-from gitsource.settings import Address, Bytes, FilePath, Seconds
+from gitsource.settings.units import Address, Bytes, FilePath, Seconds
 
 ROOT = Path(__file__).parents[1]
 

@@ -23,7 +23,8 @@ import pytest
 
 from gitsource.cli.main import cli
 from gitsource.doors.listener import split_address
-from gitsource.settings import Listen, Settings
+from gitsource.settings.doors import Listen
+from gitsource.settings.whole import Settings
 
 ROOT = Path(__file__).parents[1]
 

@@ -9,7 +9,11 @@ import pytest
 
 from gitsource.errors import ConfigurationError
 from gitsource.files import judge_files
-from gitsource.settings import CollectionRow, Limits, Repository, Settings, Words
+from gitsource.settings.following import Repository
+from gitsource.settings.judging import CollectionRow
+from gitsource.settings.serving import Limits
+from gitsource.settings.units import Words
+from gitsource.settings.whole import Settings
 
 ROUTE = """\
 apiVersion: networking.istio.io/v1

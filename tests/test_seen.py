@@ -14,7 +14,8 @@ from gitsource._proto.gitsource.state.v1.state_pb2 import Listing
 from gitsource.files import judge_files
 from gitsource.model import Finding
 from gitsource.seen import LISTINGS, SETTLED, Known, Seen, Stat, cache_folder
-from gitsource.settings import References, Settings
+from gitsource.settings.judging import References
+from gitsource.settings.whole import Settings
 
 ROUTE = """\
 apiVersion: networking.istio.io/v1

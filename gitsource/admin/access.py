@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 
 from gitsource.catalog.whole import path_glob
 from gitsource.security.peer import Peer
-from gitsource.settings import AdminIdentity
+from gitsource.settings.doors import AdminIdentity
 
 Role: TypeAlias = Literal["viewer", "operator"]
 

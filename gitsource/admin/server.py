@@ -22,7 +22,7 @@ from gitsource.doors.papers import papers_of
 from gitsource.doors.tls import Tls
 from gitsource.errors import ConfigurationError
 from gitsource.observe.happenings import Record, unrecorded
-from gitsource.settings import Admin
+from gitsource.settings.doors import Admin
 from gitsource.settings_checks.http_doors import unguarded
 
 log = logging.getLogger("gitsource.admin")

@@ -16,7 +16,7 @@ from pathlib import Path
 from gitsource.admin.access import Token, digest_of
 from gitsource.errors import ConfigurationError
 from gitsource.observe.happenings import Fact, Happening, Record, unrecorded
-from gitsource.settings import AdminToken
+from gitsource.settings.doors import AdminToken
 
 log = logging.getLogger("gitsource.admin")
 

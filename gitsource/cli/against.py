@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gitsource.plan.served import Served, SinkTold, Subscribed
     from gitsource.plan.values import Against, Json
     from gitsource.security.authorize.rights import Rights
-    from gitsource.settings import ViewRow
+    from gitsource.settings.views import ViewRow
 
 _file = click.Path(path_type=Path)
 

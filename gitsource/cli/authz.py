@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gitsource.model import Snapshot
     from gitsource.publish.access import Era
     from gitsource.security.peer import Peer
-    from gitsource.settings import Settings
+    from gitsource.settings.whole import Settings
 
 MEANS = {"spiffe://": "mtls", "dns:": "mtls", "ip:": "mtls", "cn:": "mtls", "jwt:": "jwt"}
 """By what somebody proved an identity that begins so."""

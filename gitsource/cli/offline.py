@@ -17,7 +17,7 @@ from gitsource.git.local import LocalRepository
 from gitsource.git.objects import Objects
 from gitsource.model import Revision
 from gitsource.reconcile.judging import evaluate, schema_reader
-from gitsource.settings import Settings
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.build import Proposal, Standing
 
 

@@ -22,7 +22,7 @@ def serve(config: Path | None, flags: dict[str, str | None]) -> None:
     """
     from gitsource.app import serve as run
     from gitsource.configuration import load
-    from gitsource.settings import Settings
+    from gitsource.settings.whole import Settings
 
     def settings() -> Settings:
         return load(config, os.environ, flags)

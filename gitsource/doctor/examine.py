@@ -31,7 +31,8 @@ from gitsource.rollout import trust as policy
 from gitsource.rollout.trust import Mark
 from gitsource.security.from_settings import material_of, tokens_of
 from gitsource.security.workload_api import WorkloadApi
-from gitsource.settings import CredentialRow, Settings
+from gitsource.settings.following import CredentialRow
+from gitsource.settings.whole import Settings
 from gitsource.settings_checks.sinks_door import exposed, over_tls
 
 PROXIES = {

@@ -24,7 +24,7 @@ from gitsource.git.command import Git
 from gitsource.git.credentials import for_settings
 from gitsource.git.refs import Fixed, Highest
 from gitsource.git.remote import Remote
-from gitsource.settings import Settings
+from gitsource.settings.whole import Settings
 
 PATIENCE = 30.0
 """Seconds one question to the Git host may take at most."""

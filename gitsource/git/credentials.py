@@ -25,7 +25,7 @@ from gitsource.git.access import Access
 from gitsource.git.address import Address
 from gitsource.git.github_app import App, Tokens
 from gitsource.git.github_app import Way as WayToApi
-from gitsource.settings import CredentialRow
+from gitsource.settings.following import CredentialRow
 
 LARGEST = 64 * 1024
 """Bytes of one file; no key and no token is larger."""

@@ -20,7 +20,7 @@ from typing import Any
 from gitsource.errors import AccessRefused, RemoteUnreachable
 from gitsource.git.access import forms
 from gitsource.observe.neutral import neutral, without_credentials
-from gitsource.settings import GitHubApp
+from gitsource.settings.following import GitHubApp
 
 EARLY = 300.0
 """Seconds before its end from which on a token is not used any more: a fetch takes a while."""

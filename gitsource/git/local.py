@@ -18,7 +18,7 @@ from gitsource.git.command import Git
 from gitsource.git.objects import Objects
 from gitsource.git.refs import TAGS, Fixed, Named, is_oid
 from gitsource.model import Revision
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 
 if TYPE_CHECKING:
     from gitsource.git.worktree import What, WorkingTree

@@ -47,7 +47,7 @@ from gitsource.git.remote import Remote
 from gitsource.git.selection import selection
 from gitsource.git.verbs import HEAD_REF, KEEP_REFS, VIA_REF
 from gitsource.model import Revision
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 
 log = logging.getLogger("gitsource.git")
 

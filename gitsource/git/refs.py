@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from gitsource.errors import ConfigurationError
 from gitsource.git.address import full_ref, is_ref_name
 from gitsource.observe.neutral import neutral
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 
 if TYPE_CHECKING:
     from nodesemver import Range, SemVer

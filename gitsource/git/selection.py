@@ -20,7 +20,7 @@ from typing import Any
 from gitsource.errors import ConfigurationError
 from gitsource.git.changes import CANDIDATE, PATH_BYTES, inside, is_candidate
 from gitsource.observe.neutral import neutral
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 
 MOST = 200
 """Patterns in one list."""

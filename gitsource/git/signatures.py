@@ -31,7 +31,7 @@ from gitsource.git.process import Limits, Process
 from gitsource.git.signed import MalformedError, Signed, ssh_fingerprint
 from gitsource.git.verbs import Command
 from gitsource.model import Signature
-from gitsource.settings import Trust
+from gitsource.settings.following import Trust
 
 NAMESPACE = "git"
 """What git has SSH keys sign for: a signature for anything else is none."""

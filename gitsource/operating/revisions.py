@@ -25,7 +25,7 @@ from gitsource.reconcile.outcomes import rfc3339
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.reconcile.trusting import EMPTY_TREE
 from gitsource.report import machine
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 
 SHORTEST = 4
 """Digits by which a commit can be named."""

@@ -20,7 +20,7 @@ from gitsource.publish.session import Session
 from gitsource.publish.views import LONG, REVISION
 from gitsource.publish.words import Holding, Node
 from gitsource.security.authorize.rights import Rights
-from gitsource.settings import ViewRow
+from gitsource.settings.views import ViewRow
 
 MOST_SINKS = 1000
 """Streams told; the rest is only counted."""

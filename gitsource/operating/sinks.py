@@ -17,7 +17,7 @@ from gitsource.operating.refusals import Refusals
 from gitsource.publish.secrets import Alarm, is_secret
 from gitsource.publish.session import Session
 from gitsource.publish.words import Holding
-from gitsource.settings import ViewRow
+from gitsource.settings.views import ViewRow
 from gitsource.snapshot.cache import SnapshotCache
 
 

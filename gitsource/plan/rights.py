@@ -17,7 +17,7 @@ from gitsource.security.authorize.documents import COLLECTION
 from gitsource.security.authorize.rights import EVERYTHING, Rights
 from gitsource.security.authorize.rules import Book
 from gitsource.security.authorize.samples import described, sample
-from gitsource.settings import Subject
+from gitsource.settings.rights import Subject
 
 NAMED = 20
 """Resources of a collection that are named; more of them are counted."""

@@ -26,7 +26,8 @@ from gitsource.security.authorize.documents import COLLECTION, in_force
 from gitsource.security.authorize.rights import EVERYTHING, Rights
 from gitsource.security.authorize.rules import Book, Rules, book
 from gitsource.security.peer import Peer
-from gitsource.settings import Authorization, ViewRow
+from gitsource.settings.rights import Authorization
+from gitsource.settings.views import ViewRow
 
 log = logging.getLogger("gitsource.publish")
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 
 from gitsource.security.peer import Peer
-from gitsource.settings import Limits
+from gitsource.settings.serving import Limits
 
 REMEMBERED = 4096
 """Peers of which is remembered how often they came of late."""

@@ -19,7 +19,7 @@ from gitsource.publish.content import Kept
 from gitsource.publish.exchange import Exchange
 from gitsource.publish.wire import Machine
 from gitsource.publish.words import Heard, Node, Push, Request, Stale
-from gitsource.settings import Limits
+from gitsource.settings.serving import Limits
 
 TRIGGER = "$triggerCollection"
 """What a source that dials sends first, so that bytes flow; sinks know no such collection."""

@@ -29,7 +29,8 @@ from gitsource.publish.classic import TRIGGER, Classic
 from gitsource.publish.server import McpServer, metadata_of
 from gitsource.publish.session import GOING_AWAY, End, Ending, Session, Shared
 from gitsource.security.peer import Peer
-from gitsource.settings import DialRow, Limits, Settings
+from gitsource.settings.serving import DialRow, Limits
+from gitsource.settings.whole import Settings
 
 log = logging.getLogger("gitsource.publish")
 

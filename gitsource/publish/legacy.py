@@ -25,7 +25,7 @@ from gitsource.publish.content import Kept
 from gitsource.publish.mcp import Encoder, Layout, named, node_id, refusal
 from gitsource.publish.wire import Machine
 from gitsource.publish.words import Error, Heard, Node, Push, Request
-from gitsource.settings import Limits
+from gitsource.settings.serving import Limits
 
 STATE = Layout(b"\x0a", b"\x12", b"\x22", collection=b"\x1a")
 """`istio.mcp.v1alpha1.MeshConfigResponse`."""

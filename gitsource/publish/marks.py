@@ -18,7 +18,7 @@ from gitsource._proto.istio.mcp.v1alpha1.metadata_pb2 import Metadata
 from gitsource.model import Collection, Resource, content_digest
 from gitsource.publish.xds.body import field_of
 from gitsource.selectors import ResourceSelector
-from gitsource.settings import ViewResources
+from gitsource.settings.views import ViewResources
 
 REVISION_LABEL = "istio.io/rev"
 """Label of a resource that is for one revision of istiod alone."""

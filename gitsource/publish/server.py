@@ -39,8 +39,9 @@ from gitsource.publish.wire import Wire
 from gitsource.publish.xds.ads import Memory
 from gitsource.publish.xds.served import Xds
 from gitsource.security.peer import Peer
-from gitsource.settings import Address, Limits
-from gitsource.settings import Xds as XdsSettings
+from gitsource.settings.serving import Limits
+from gitsource.settings.serving import Xds as XdsSettings
+from gitsource.settings.units import Address
 from gitsource.snapshot.cache import DEFAULT, SnapshotCache
 
 log = logging.getLogger("gitsource.publish")

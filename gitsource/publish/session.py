@@ -32,7 +32,7 @@ from gitsource.publish.wire import Machine, Sent, Wire
 from gitsource.publish.words import Acked, Heard, Holding, Nacked, Node, Stale, Subscribed
 from gitsource.security.authorize.rights import Rights
 from gitsource.security.peer import NOBODY, Peer
-from gitsource.settings import Limits
+from gitsource.settings.serving import Limits
 from gitsource.snapshot.blame import blamed
 from gitsource.snapshot.cache import DEFAULT, SnapshotCache
 from gitsource.snapshot.reports import Event, Identity, SinkReport

@@ -25,7 +25,7 @@ from gitsource.security.material import Material
 from gitsource.security.peer import Peer
 from gitsource.security.tokens import Tokens
 from gitsource.security.workload_api import WorkloadApi
-from gitsource.settings import Settings
+from gitsource.settings.whole import Settings
 from gitsource.settings_checks.sinks_door import exposed, over_tls
 
 log = logging.getLogger("gitsource.publish")

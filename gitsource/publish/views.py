@@ -37,7 +37,7 @@ from gitsource.publish.words import Node
 from gitsource.security.authorize import rights as authorize
 from gitsource.security.authorize.rights import Rights, Term
 from gitsource.selectors import NodeSelector
-from gitsource.settings import ViewResources, ViewRow
+from gitsource.settings.views import ViewResources, ViewRow
 
 REVISION = "ISTIO_REVISION"
 """Key of a node's metadata: the revision of istiod that asks."""

@@ -23,7 +23,8 @@ from gitsource.model import Revision, Snapshot
 from gitsource.reconcile.archive import Archive
 from gitsource.reconcile.outcomes import Condition, Outcome
 from gitsource.rollout.decide import Decision, Publish
-from gitsource.settings import Repository, Settings
+from gitsource.settings.following import Repository
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.build import Proposal, Standing, accept, nothing
 from gitsource.snapshot.history import Loaded

@@ -20,7 +20,7 @@ from gitsource.model import Finding, Revision, Snapshot, TreeEntry
 from gitsource.references.index import Index
 from gitsource.relate import load, related
 from gitsource.rollout.guard import confirmed, guarded
-from gitsource.settings import Settings
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.build import FileState, Proposal, Standing, nothing, propose
 
 

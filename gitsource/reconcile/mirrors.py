@@ -17,7 +17,8 @@ from gitsource.git.credentials import for_settings
 from gitsource.git.mirror import Mirror
 from gitsource.git.mirror_files import folder_of
 from gitsource.git.process import Limits
-from gitsource.settings import Repository, Settings
+from gitsource.settings.following import Repository
+from gitsource.settings.whole import Settings
 
 Mirrors: TypeAlias = Mirror | Mapping[str, Mirror]
 """The mirror of the repository, or one by the name of each layer."""

@@ -31,7 +31,8 @@ from gitsource.reconcile.ground import Ground, Look, Place, failed
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.reconcile.trusting import Trusting
 from gitsource.rollout.decide import Hold, decide, reason
-from gitsource.settings import Repository, Settings
+from gitsource.settings.following import Repository
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.build import Proposal, Standing
 
 log = logging.getLogger("gitsource.reconcile")

@@ -31,7 +31,7 @@ from gitsource.reconcile.mirrors import Mirrors
 from gitsource.reconcile.one import One
 from gitsource.reconcile.outcomes import Condition, Outcome, after
 from gitsource.rollout.decide import GUARDED, Hold, decide
-from gitsource.settings import Settings
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.build import Proposal
 from gitsource.snapshot.history import Allowance, Control, History, Pin, Suspension

@@ -29,7 +29,8 @@ from gitsource.reconcile.archive import Archive
 from gitsource.rollout import trust as policy
 from gitsource.rollout.guard import confirmed, rewound
 from gitsource.rollout.trust import Mark
-from gitsource.settings import Settings, Trust
+from gitsource.settings.following import Trust
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.history import Followed
 
 MOST_KNOWN = 20_000

@@ -21,7 +21,7 @@ from typing import Literal, TypeAlias
 from gitsource._proto.gitsource.state.v1.state_pb2 import Facts, FileFacts
 from gitsource.references.keys import covers, topic_of
 from gitsource.references.rules import Ref, judged, topics
-from gitsource.settings import References
+from gitsource.settings.judging import References
 
 CODES = frozenset(f"GS4{number:02}" for number in range(1, 100))
 """Codes of what one document says of another."""

@@ -20,7 +20,7 @@ from gitsource._proto.gitsource.state.v1.state_pb2 import Claim, Facts
 from gitsource.model import shown
 from gitsource.references import envoy
 from gitsource.references.keys import HIDDEN, canonical, covering, covers, seen_from
-from gitsource.settings import References
+from gitsource.settings.judging import References
 
 Ref: TypeAlias = tuple[str, int]
 """A document with facts: the path of its file, and its place among those of the file."""

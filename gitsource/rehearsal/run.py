@@ -27,7 +27,7 @@ from gitsource.reconcile.judging import evaluate
 from gitsource.rehearsal.changed import changed_settings
 from gitsource.rehearsal.side import Configured, Side, side
 from gitsource.rollout.guard import confirmed, rewound
-from gitsource.settings import Settings
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.build import FileState, Proposal, Standing, accept, nothing, standing_of
 

@@ -21,7 +21,9 @@ from gitsource.git import changes
 from gitsource.git.local import LocalRepository
 from gitsource.git.objects import Objects
 from gitsource.model import Revision, shown
-from gitsource.settings import CollectionRow, FilePath, Settings
+from gitsource.settings.judging import CollectionRow
+from gitsource.settings.units import FilePath
+from gitsource.settings.whole import Settings
 
 LARGEST = 4 * 1024 * 1024
 """Bytes of a config file, a schema or a descriptor set in the repository."""

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gitsource.model import Collection, Finding, Revision, Snapshot
-from gitsource.settings import Guard
+from gitsource.settings.judging import Guard
 
 ALL = "all"
 """Stands for every collection in a confirmation."""

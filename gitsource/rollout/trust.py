@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from gitsource.catalog.whole import path_glob
 from gitsource.model import Finding, Signature, shown
 from gitsource.observe.neutral import neutral
-from gitsource.settings import PathSigners, Trust
+from gitsource.settings.following import PathSigners, Trust
 
 MOST = 20
 """Commits that are told of; a push of thousands that nobody signed is as clear from these."""

@@ -13,7 +13,7 @@ from gitsource.observe.happenings import Record, unrecorded
 from gitsource.security.material import Material, Needs, Papers, files
 from gitsource.security.tokens import Tokens
 from gitsource.security.workload_api import WorkloadApi
-from gitsource.settings import Settings
+from gitsource.settings.whole import Settings
 
 
 def material_of(

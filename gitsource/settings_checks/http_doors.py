@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gitsource.settings import Admin, Settings, Webhook
+from gitsource.settings.doors import Admin
+from gitsource.settings.triggers import Webhook
+from gitsource.settings.whole import Settings
 from gitsource.settings_checks.addresses import is_private
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitsource.settings import Settings
+from gitsource.settings.whole import Settings
 from gitsource.settings_checks.addresses import is_private
 
 NAMES = ("spiffe", "dns", "ip", "cn")

@@ -18,16 +18,11 @@ from gitsource.catalog.whole import Catalog
 from gitsource.credential_rows import credential_faults
 from gitsource.declarations import declared
 from gitsource.model import FieldPath
-from gitsource.settings import (
-    Bytes,
-    CollectionRow,
-    DialRow,
-    LayerRow,
-    Repository,
-    Seconds,
-    Settings,
-    Trust,
-)
+from gitsource.settings.following import LayerRow, Repository, Trust
+from gitsource.settings.judging import CollectionRow
+from gitsource.settings.serving import DialRow
+from gitsource.settings.units import Bytes, Seconds
+from gitsource.settings.whole import Settings
 from gitsource.settings_checks.http_doors import door_faults
 from gitsource.settings_checks.sinks_door import sink_door_faults
 

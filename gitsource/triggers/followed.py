@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from gitsource.settings import Repository, Settings
+from gitsource.settings.following import Repository
+from gitsource.settings.whole import Settings
 from gitsource.triggers.same_repository import foreign
 
 TAGS = "refs/tags/"

@@ -26,7 +26,7 @@ from gitsource.doors.papers import papers_of
 from gitsource.errors import ConfigurationError
 from gitsource.observe.happenings import Record, unrecorded
 from gitsource.observe.neutral import neutral, without_credentials
-from gitsource.settings import Webhook
+from gitsource.settings.triggers import Webhook
 from gitsource.settings_checks.addresses import is_private
 from gitsource.triggers.delivery import Delivery, Verdict
 from gitsource.triggers.followed import News

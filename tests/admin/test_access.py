@@ -6,7 +6,7 @@ import pytest
 
 from gitsource.admin.access import Access, Shown, Token, digest_of
 from gitsource.security.peer import Peer
-from gitsource.settings import AdminIdentity
+from gitsource.settings.doors import AdminIdentity
 
 READER, BOSS = b"reader-reader-reader", b"boss-boss-boss-boss-"
 TOKENS = (

@@ -17,7 +17,7 @@ from gitsource.admin.routes import application
 from gitsource.admin.server import Terms, serve_admin
 from gitsource.errors import ConfigurationError
 from gitsource.observe.telemetry import Telemetry
-from gitsource.settings import Admin, AdminIdentity, AdminToken
+from gitsource.settings.doors import Admin, AdminIdentity, AdminToken
 from svids import Mesh, spiffe
 from test_admin_server import READY, Scripted
 

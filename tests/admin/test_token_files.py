@@ -7,7 +7,7 @@ import pytest
 from gitsource.admin.access import digest_of
 from gitsource.admin.token_files import TokenFiles
 from gitsource.errors import ConfigurationError
-from gitsource.settings import AdminToken
+from gitsource.settings.doors import AdminToken
 
 OLD, NEW = b"old-old-old-old-old-old", b"new-new-new-new-new-new"
 ROW = AdminToken("ada", "token", "operator")

@@ -17,7 +17,8 @@ from gitsource._proto.istio.networking.v1alpha3.virtual_service_pb2 import Virtu
 from gitsource.cli.sink import PROTOCOLS
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
 from gitsource.publish.dialout import Dialler
-from gitsource.settings import Address, DialRow
+from gitsource.settings.serving import DialRow
+from gitsource.settings.units import Address
 from scripted_source import FLAGS, resource, scripted_source
 from serving import serving
 from sink_process import sinking

@@ -26,7 +26,8 @@ from gitsource.publish.sinks_door import SinksDoor
 from gitsource.reconcile.chronicle import Chronicle, Row
 from gitsource.reconcile.fate import VERDICTS
 from gitsource.reconcile.outcomes import Condition, Held, LayerState, Outcome
-from gitsource.settings import LayerRow, Repository, Settings
+from gitsource.settings.following import LayerRow, Repository
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import Allowance, Control, Pin, Suspension
 from gitsource.snapshot.reports import SinkReport

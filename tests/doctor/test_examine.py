@@ -16,17 +16,11 @@ import pytest
 from certificates import Authority, Pair
 from gitsource.doctor.check import CHECKS, Check
 from gitsource.doctor.examine import examine
-from gitsource.settings import (
-    Address,
-    CollectionRow,
-    CredentialRow,
-    LayerRow,
-    Listen,
-    Repository,
-    Settings,
-    Tls,
-    Trust,
-)
+from gitsource.settings.doors import Listen, Tls
+from gitsource.settings.following import CredentialRow, LayerRow, Repository, Trust
+from gitsource.settings.judging import CollectionRow
+from gitsource.settings.units import Address
+from gitsource.settings.whole import Settings
 from repositories import Upstream
 from servers.over_http import HttpGit
 from servers.over_ssh import SshGit

@@ -15,7 +15,10 @@ from gitsource.plan.compare import plan
 from gitsource.reconcile.judging import schema_reader
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.reconcile.reconciler import Reconciler
-from gitsource.settings import FilePath, Guard, Repository, Settings
+from gitsource.settings.following import Repository
+from gitsource.settings.judging import Guard
+from gitsource.settings.units import FilePath
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.build import standing_of
 from gitsource.snapshot.cache import SnapshotCache

@@ -320,7 +320,7 @@ def test_a_deleted_branch_is_told_and_what_is_served_stays(tmp_path, upstream):
 
 def test_a_mirror_tells_a_tag_from_its_commit(tmp_path, upstream):
     """What signatures of tags are looked for in."""
-    from gitsource.settings import Repository
+    from gitsource.settings.following import Repository
 
     upstream.tag("v1", annotated=True)
     upstream.tag("plain")

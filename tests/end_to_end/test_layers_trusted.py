@@ -12,15 +12,9 @@ from gitsource.configuration import catalog_for
 from gitsource.reconcile.mirrors import mirrors
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.reconcile.reconciler import Reconciler
-from gitsource.settings import (
-    FilePath,
-    LayerRow,
-    PathSigners,
-    Repository,
-    Settings,
-    Trust,
-    Words,
-)
+from gitsource.settings.following import LayerRow, PathSigners, Repository, Trust
+from gitsource.settings.units import FilePath, Words
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import History

@@ -15,7 +15,9 @@ from gitsource.git.mirror import Mirror
 from gitsource.model import Finding
 from gitsource.reconcile.judging import schema_reader
 from gitsource.reconcile.reconciler import Reconciler
-from gitsource.settings import FilePath, Repository, Settings
+from gitsource.settings.following import Repository
+from gitsource.settings.units import FilePath
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.build import standing_of
 from gitsource.snapshot.cache import SnapshotCache

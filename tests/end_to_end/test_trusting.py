@@ -16,15 +16,9 @@ from gitsource.git.mirror import Mirror
 from gitsource.reconcile.judging import schema_reader
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.reconcile.reconciler import Reconciler
-from gitsource.settings import (
-    FilePath,
-    FilePaths,
-    PathSigners,
-    Repository,
-    Settings,
-    Trust,
-    Words,
-)
+from gitsource.settings.following import PathSigners, Repository, Trust
+from gitsource.settings.units import FilePath, FilePaths, Words
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import History

@@ -11,7 +11,10 @@ from gitsource.configuration import catalog_for
 from gitsource.git.mirror import Mirror
 from gitsource.reconcile.judging import schema_reader
 from gitsource.reconcile.reconciler import Reconciler
-from gitsource.settings import Build, CollectionRow, FilePath, Repository, Settings
+from gitsource.settings.following import Repository
+from gitsource.settings.judging import Build, CollectionRow
+from gitsource.settings.units import FilePath
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import History

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gitsource.git.mirror import Mirror
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 
 
 @pytest.fixture

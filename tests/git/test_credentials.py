@@ -15,7 +15,8 @@ from gitsource.git.address import address
 from gitsource.git.command import Git
 from gitsource.git.credentials import Credentials
 from gitsource.git.mirror import Mirror
-from gitsource.settings import CredentialRow, FilePath, Repository
+from gitsource.settings.following import CredentialRow, Repository
+from gitsource.settings.units import FilePath
 from repositories import Upstream
 from servers.over_http import HttpGit, Manner, basic, tls_server
 from servers.over_ssh import SshGit

@@ -13,7 +13,8 @@ from gitsource.git.command import Git
 from gitsource.git.credentials import Credentials
 from gitsource.git.github_app import App, Tokens, Way, lasting
 from gitsource.git.mirror import Mirror
-from gitsource.settings import CredentialRow, FilePath, GitHubApp, Repository
+from gitsource.settings.following import CredentialRow, GitHubApp, Repository
+from gitsource.settings.units import FilePath
 from repositories import Upstream
 from servers.github_api import GitHubApi
 from servers.over_http import HttpGit, basic, tls_server

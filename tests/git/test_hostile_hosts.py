@@ -10,7 +10,7 @@ from gitsource.errors import MirrorError
 from gitsource.git.command import Git
 from gitsource.git.mirror import Mirror
 from gitsource.git.process import Limits
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 from repositories import Upstream
 from servers.over_http import HttpGit, Manner
 

@@ -9,7 +9,7 @@ import pytest
 
 from gitsource.errors import ConfigurationError, GitFailed, RefMissing
 from gitsource.git.local import LocalRepository
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 from repositories import Upstream, clone, run_git
 
 

@@ -19,7 +19,7 @@ from gitsource.errors import (
 )
 from gitsource.git.command import Git
 from gitsource.git.mirror import Mirror
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 from repositories import Upstream, run_git
 
 

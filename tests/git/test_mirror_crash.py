@@ -16,7 +16,7 @@ import pytest
 from gitsource.errors import MirrorError
 from gitsource.git import orphans
 from gitsource.git.mirror import Mirror
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 from repositories import Upstream
 from servers.over_http import HttpGit, Manner
 
@@ -24,7 +24,7 @@ WORKER = """
 import sys, time
 from pathlib import Path
 from gitsource.git.mirror import Mirror
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 mirror = Mirror(Path(sys.argv[1]), Repository(url=sys.argv[2], ref=sys.argv[3]))
 print("ready", flush=True)
 mirror.open()

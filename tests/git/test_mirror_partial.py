@@ -11,7 +11,7 @@ import pytest
 from gitsource.errors import GitFailed, MirrorError, RemoteUnreachable
 from gitsource.git.local import LocalRepository
 from gitsource.git.mirror import Mirror
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 from repositories import Upstream, clone, run_git
 from servers.over_http import HttpGit
 

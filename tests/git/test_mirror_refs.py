@@ -9,7 +9,7 @@ import pytest
 
 from gitsource.errors import ConfigurationError, RefMissing
 from gitsource.git.mirror import Mirror
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 from repositories import Upstream, run_git
 from servers.over_http import HttpGit
 

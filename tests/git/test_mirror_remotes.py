@@ -14,7 +14,7 @@ from gitsource.errors import GitFailed, MirrorError, RefMissing, RemoteUnreachab
 from gitsource.git.command import Git
 from gitsource.git.mirror import Mirror
 from gitsource.git.process import Limits
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 from repositories import Upstream
 from servers.over_http import HttpGit, Manner
 from servers.over_ssh import SshGit

@@ -14,7 +14,7 @@ from gitsource.git import mirror as mirror_module
 from gitsource.git.command import Git
 from gitsource.git.mirror import Mirror
 from gitsource.git.process import Limits
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 from repositories import Upstream
 from servers.over_http import HttpGit, Manner
 
@@ -166,7 +166,7 @@ import sys
 from pathlib import Path
 from gitsource.errors import StateError
 from gitsource.git.mirror import Mirror
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 mirror = Mirror(Path(sys.argv[1]), Repository(sys.argv[2]))
 mirror.open()
 mirror.folder.parent.chmod(0o500)

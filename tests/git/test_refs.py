@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gitsource.errors import ConfigurationError
 from gitsource.git import refs
 from gitsource.git.refs import Fixed, Highest, Named
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 
 OID = "0123456789abcdef0123456789abcdef01234567"
 EVERYTHING = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gitsource.errors import ConfigurationError
 from gitsource.git.selection import Patterns, Selection, selection, why_ignored
-from gitsource.settings import Repository
+from gitsource.settings.following import Repository
 from repositories import clean_environment, run_git
 
 # Few letters, so that patterns and paths meet.

@@ -14,7 +14,8 @@ from gitsource.git import openpgp, signatures
 from gitsource.git.signatures import Keys, Verifier, keys_of
 from gitsource.git.signed import MalformedError, of_commit, of_tag
 from gitsource.model import Signature
-from gitsource.settings import FilePath, FilePaths, Trust
+from gitsource.settings.following import Trust
+from gitsource.settings.units import FilePath, FilePaths
 from signing import Ring, Sign, SshKey, header, with_signature
 
 DAY = 86400

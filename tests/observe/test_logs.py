@@ -10,7 +10,7 @@ import re
 import pytest
 
 from gitsource.observe import logs
-from gitsource.settings import Log
+from gitsource.settings.keeping import Log
 
 
 class Terminal(io.StringIO):

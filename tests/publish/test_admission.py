@@ -6,7 +6,7 @@ import pytest
 
 from gitsource.publish.admission import REMEMBERED, Admission, Bucket, host_of, is_local, key_of
 from gitsource.security.peer import Peer
-from gitsource.settings import Limits
+from gitsource.settings.serving import Limits
 
 LIMITS = replace(Limits(), streams=10, streams_each=2, new_streams=1, connections=5)
 A, B = Peer(address="ipv4:10.0.0.1:5"), Peer(address="ipv4:10.0.0.2:5")

@@ -14,7 +14,7 @@ from gitsource.catalog.whole import Catalog
 from gitsource.publish.classic import Classic
 from gitsource.publish.legacy import Legacy
 from gitsource.publish.session import End, Session, Shared
-from gitsource.settings import Limits
+from gitsource.settings.serving import Limits
 from gitsource.snapshot.cache import SnapshotCache
 from serving import VS, resource, serving, snapshot
 

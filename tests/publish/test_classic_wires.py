@@ -25,7 +25,8 @@ from classic_sink import (
 )
 from gitsource.publish.dialout import Dialler
 from gitsource.publish.server import metadata_of
-from gitsource.settings import Address, DialRow
+from gitsource.settings.serving import DialRow
+from gitsource.settings.units import Address
 from serving import VS, resource, serving, snapshot
 
 GW = "istio/networking/v1alpha3/gateways"

@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from gitsource.publish.server import Entry
 from gitsource.security.peer import Peer
-from gitsource.settings import Authorization, Rule, RuleResources, Subject
+from gitsource.settings.rights import Authorization, Rule, RuleResources, Subject
 from raw_sink import PATIENCE, RawSink, channel
 from raw_xds import CDS, EDS, LDS, SDS, RawXds, served, stored
 from serving import VS, serving

@@ -11,7 +11,8 @@ from certificates import self_signed
 from classic_sink import Listening, Sink
 from gitsource.publish.dialout import Dialler
 from gitsource.publish.server import metadata_of
-from gitsource.settings import Address, DialRow
+from gitsource.settings.serving import DialRow
+from gitsource.settings.units import Address
 from serving import VS, resource, serving, snapshot
 
 

@@ -23,7 +23,8 @@ from doors import (
     with_tokens,
 )
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
-from gitsource.settings import Limits, Settings
+from gitsource.settings.serving import Limits
+from gitsource.settings.whole import Settings
 from serving import resource, snapshot
 from svids import Mesh, spiffe
 

@@ -8,7 +8,8 @@ import grpc
 import pytest
 
 from doors import METHOD, eventually, got, knocking, open_door, outcome, secured, shaken
-from gitsource.settings import Identity, TrustDomain, Words
+from gitsource.settings.doors import Identity, TrustDomain
+from gitsource.settings.units import Words
 from serving import resource, snapshot
 from svids import DOMAIN, Mesh, spiffe
 

@@ -12,7 +12,7 @@ import pytest
 
 from doors import METHOD, eventually, open_door, outcome, secured
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
-from gitsource.settings import Limits
+from gitsource.settings.serving import Limits
 from serving import VS, resource, snapshot
 from svids import Mesh, spiffe
 

@@ -8,7 +8,7 @@ import pytest
 
 from doors import acked, eventually, got, knocking, open_door, outcome, secured
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
-from gitsource.settings import Identity, TrustDomain
+from gitsource.settings.doors import Identity, TrustDomain
 from serving import resource, snapshot
 from svids import DOMAIN, Mesh, spiffe
 

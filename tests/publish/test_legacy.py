@@ -9,7 +9,7 @@ from gitsource.catalog.whole import Catalog
 from gitsource.errors import ExchangeError
 from gitsource.publish.legacy import Legacy, decode, decode_incremental
 from gitsource.publish.words import Acked, Error, Nacked, Node, Stale, Subscribed
-from gitsource.settings import Limits
+from gitsource.settings.serving import Limits
 from gitsource.snapshot.cache import SnapshotCache
 from serving import VS, resource, snapshot
 

@@ -15,7 +15,8 @@ from gitsource.catalog.whole import Catalog
 from gitsource.errors import ConfigurationError
 from gitsource.publish.hanging_up import hang_up
 from gitsource.publish.server import McpServer
-from gitsource.settings import Address, Limits
+from gitsource.settings.serving import Limits
+from gitsource.settings.units import Address
 from gitsource.snapshot.cache import SnapshotCache
 from raw_sink import PATIENCE, RawSink, channel
 from serving import VS, resource, serving, snapshot

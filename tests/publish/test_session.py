@@ -12,7 +12,7 @@ from gitsource.catalog.whole import Catalog
 from gitsource.publish.classic import Classic
 from gitsource.publish.gate import Gate
 from gitsource.publish.session import UNGATED, End, Session, Shared
-from gitsource.settings import Limits
+from gitsource.settings.serving import Limits
 from gitsource.snapshot.cache import SnapshotCache
 from serving import VS, resource, snapshot
 

@@ -22,7 +22,8 @@ from classic_sink import (
 )
 from gitsource.model import Collection, Revision, Snapshot
 from gitsource.publish.dialout import Dialler
-from gitsource.settings import Address, DialRow
+from gitsource.settings.serving import DialRow
+from gitsource.settings.units import Address
 from serving import resource, serving
 
 COLLECTIONS = [

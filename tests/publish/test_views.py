@@ -8,7 +8,7 @@ from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
 from gitsource.publish.views import ALL, Views
 from gitsource.publish.words import Node
-from gitsource.settings import ViewLocality, ViewNodes, ViewResources, ViewRow
+from gitsource.settings.views import ViewLocality, ViewNodes, ViewResources, ViewRow
 from gitsource.snapshot.cache import DEFAULT, SnapshotCache
 from gitsource.snapshot.window import Window
 

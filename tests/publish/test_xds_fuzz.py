@@ -13,7 +13,7 @@ from gitsource.catalog.whole import Catalog
 from gitsource.publish.session import End, Session, Shared
 from gitsource.publish.xds.ads import Memory
 from gitsource.publish.xds.served import Xds
-from gitsource.settings import Limits
+from gitsource.settings.serving import Limits
 from gitsource.snapshot.cache import SnapshotCache
 from raw_xds import CDS, EDS, LDS, RDS, VHDS, served, stored
 

@@ -18,7 +18,8 @@ from gitsource.operating.refusals import Refusals
 from gitsource.operating.sinks import Sinks
 from gitsource.publish.secret_files import SecretFiles
 from gitsource.publish.secrets import Overlay
-from gitsource.settings import Authorization, ViewLocality, ViewNodes, ViewResources, ViewRow
+from gitsource.settings.rights import Authorization
+from gitsource.settings.views import ViewLocality, ViewNodes, ViewResources, ViewRow
 from raw_sink import PATIENCE, channel
 from raw_xds import CDS, EDS, LDS, LEDS, RDS, SDS, VHDS, RawXds, served, stored
 from serving import serving

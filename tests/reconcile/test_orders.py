@@ -17,7 +17,10 @@ from gitsource.git.objects import Objects
 from gitsource.model import Revision
 from gitsource.reconcile.judging import schema_reader
 from gitsource.reconcile.reconciler import Reconciler
-from gitsource.settings import CollectionRow, FilePath, Repository, Settings
+from gitsource.settings.following import Repository
+from gitsource.settings.judging import CollectionRow
+from gitsource.settings.units import FilePath
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import History

@@ -13,7 +13,8 @@ from gitsource.build import Builder, join
 from gitsource.catalog.whole import Catalog
 from gitsource.model import Finding, Revision, TreeEntry
 from gitsource.relate import load, related
-from gitsource.settings import Build, References, Severities, Words
+from gitsource.settings.judging import Build, References
+from gitsource.settings.units import Severities, Words
 from gitsource.snapshot.build import Proposal, Standing, accept, nothing, propose
 
 RULES = References(

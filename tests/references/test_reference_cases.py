@@ -15,7 +15,7 @@ from gitsource.codes.references import ROWS
 from gitsource.configuration import load
 from gitsource.files import judge_files
 from gitsource.model import Finding
-from gitsource.settings import Settings
+from gitsource.settings.whole import Settings
 
 CASES = Path(__file__).parent / "cases"
 FOLDERS = sorted(folder for folder in CASES.iterdir() if folder.is_dir())

@@ -12,7 +12,7 @@ from gitsource.build import bounds, judge
 from gitsource.catalog.whole import Catalog
 from gitsource.references.index import Index
 from gitsource.references.stored import restored, stored
-from gitsource.settings import References
+from gitsource.settings.judging import References
 
 CASES = Path(__file__).parent / "cases"
 

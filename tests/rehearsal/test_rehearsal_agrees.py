@@ -20,7 +20,7 @@ from gitsource.reconcile.judging import evaluate
 from gitsource.rehearsal.memory import Folder, Forgetful
 from gitsource.rehearsal.run import Memory, Question, rehearse
 from gitsource.rehearsal.sealed import Sealed
-from gitsource.settings import Settings
+from gitsource.settings.whole import Settings
 from repositories import FIXTURES, Upstream, build_history
 
 CASES = Path(__file__).parents[1] / "references" / "cases"

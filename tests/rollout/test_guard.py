@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
 from gitsource.rollout.guard import confirmed, guarded, rewound
-from gitsource.settings import Guard, Removals, Share
+from gitsource.settings.judging import Guard, Removals
+from gitsource.settings.units import Share
 
 REVISION = Revision("a" * 40, "b" * 40, 1)
 VITAL = ("clusters", "listeners")

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from gitsource.model import Signature
 from gitsource.rollout.trust import Mark, covers, own_changes, unfit, unsigned
-from gitsource.settings import PathSigners, Trust, Words
+from gitsource.settings.following import PathSigners, Trust
+from gitsource.settings.units import Words
 
 ANN = "0123456789ABCDEF0123456789ABCDEF01234567"
 HOST = "FEDCBA9876543210FEDCBA9876543210FEDCBA98"

@@ -10,7 +10,8 @@ from agent import agent
 from doors import acked, got, knocking, open_door, outcome
 from gitsource.errors import ConfigurationError
 from gitsource.publish.sinks_door import SinksDoor
-from gitsource.settings import Identity, Settings, Tls, TrustDomain
+from gitsource.settings.doors import Identity, Tls, TrustDomain
+from gitsource.settings.whole import Settings
 from svids import DOMAIN, Mesh, spiffe
 
 OURS = spiffe("ns/mesh/sa/gitsource")

@@ -7,7 +7,8 @@ import pytest
 from gitsource.configuration import catalog_for, load
 from gitsource.errors import ConfigurationError
 from gitsource.security.authorize.documents import COLLECTION
-from gitsource.settings import Rule, RuleResources, Subject, ViewNodes
+from gitsource.settings.rights import Rule, RuleResources, Subject
+from gitsource.settings.views import ViewNodes
 
 
 def loaded(folder, text):

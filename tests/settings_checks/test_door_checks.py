@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitsource.configuration import load
-from gitsource.settings import Admin, AdminIdentity, AdminToken
+from gitsource.settings.doors import Admin, AdminIdentity, AdminToken
 from gitsource.settings_checks.addresses import is_private
 from gitsource.settings_checks.http_doors import unguarded
 

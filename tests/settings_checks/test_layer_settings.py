@@ -8,7 +8,8 @@ import pytest
 
 from gitsource.configuration import load
 from gitsource.errors import ConfigurationError
-from gitsource.settings import LayerRow, Repository, Words
+from gitsource.settings.following import LayerRow, Repository
+from gitsource.settings.units import Words
 
 A, B = "file:///srv/a.git", "file:///srv/b.git"
 TWO = f"layers:\n- {{name: low, repository: {{url: '{A}'}}}}\n"

@@ -8,7 +8,9 @@ import pytest
 
 from gitsource.configuration import load
 from gitsource.errors import ConfigurationError
-from gitsource.settings import PathSigners, Removals, Share, Words
+from gitsource.settings.following import PathSigners
+from gitsource.settings.judging import Removals
+from gitsource.settings.units import Share, Words
 
 ANN = "0123456789ABCDEF0123456789ABCDEF01234567"
 

@@ -13,7 +13,8 @@ from certificates import self_signed
 from gitsource.errors import ConfigurationError
 from gitsource.publish.dialout import Dialler
 from gitsource.publish.session import End, Ending
-from gitsource.settings import Address, DialRow
+from gitsource.settings.serving import DialRow
+from gitsource.settings.units import Address
 from gitsource.sink.client import Sent, Sink
 from gitsource.sink.transport import Dialled, Listening, Tls
 from scripted_source import FLAGS, resource, scripted_source

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gitsource.settings import LayerRow, Repository, Settings
+from gitsource.settings.following import LayerRow, Repository
+from gitsource.settings.whole import Settings
 from gitsource.triggers.followed import followed, followed_by, ref_of
 
 A = "1f2e3d4c5b6a79880f1e2d3c4b5a69788f0e1d2c"

@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 
 from gitsource.errors import ConfigurationError
-from gitsource.settings import Address, FilePath, Webhook
+from gitsource.settings.triggers import Webhook
+from gitsource.settings.units import Address, FilePath
 from gitsource.triggers.ledger import Ledger
 from gitsource.triggers.webhook import Behind, serve_webhook
 from webhook_door import CASES, KEY, SECRET, door, exchange, read_case, sign

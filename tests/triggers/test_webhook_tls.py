@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from gitsource.errors import ConfigurationError
-from gitsource.settings import FilePath
+from gitsource.settings.units import FilePath
 from svids import Mesh
 from webhook_door import SECRET, door, sign
 

@@ -28,7 +28,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from gitsource.settings import Address, Bytes, FilePath, Repository, Webhook, Words
+from gitsource.settings.following import Repository
+from gitsource.settings.triggers import Webhook
+from gitsource.settings.units import Address, Bytes, FilePath, Words
 from gitsource.triggers.followed import followed
 from gitsource.triggers.ledger import Ledger
 from gitsource.triggers.webhook import Behind, serve_webhook

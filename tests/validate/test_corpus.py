@@ -19,7 +19,8 @@ from gitsource.build import bounds, judge
 from gitsource.catalog.whole import Catalog
 from gitsource.codes.table import CODES
 from gitsource.files import judge_files
-from gitsource.settings import References, Settings
+from gitsource.settings.judging import References
+from gitsource.settings.whole import Settings
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 CATALOG = Catalog()

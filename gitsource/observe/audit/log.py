@@ -21,7 +21,7 @@ from gitsource.observe.audit.crowd import Crowd
 from gitsource.observe.audit.file import AuditFile, Head
 from gitsource.observe.audit.lines import GAP, TORN, digest, encoded
 from gitsource.observe.happenings import Fact, Happening
-from gitsource.settings import Audit
+from gitsource.settings.keeping import Audit
 
 log = logging.getLogger("gitsource.audit")
 

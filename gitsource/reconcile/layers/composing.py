@@ -21,7 +21,7 @@ from gitsource.reconcile.layers.layer import Candidate, Layer
 from gitsource.references.index import Index
 from gitsource.relate import related
 from gitsource.rollout.guard import ALL, confirmed, guarded
-from gitsource.settings import Settings
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.build import FileState, Proposal, Standing, nothing
 from gitsource.snapshot.compose import OVERRIDES, compose, layer_of
 from gitsource.validate.suppression import suppressed

@@ -19,7 +19,8 @@ from gitsource.reconcile.ground import Ground
 from gitsource.reconcile.outcomes import Held, LayerState
 from gitsource.reconcile.trusting import Trusting
 from gitsource.rollout.decide import Hold, decide, reason
-from gitsource.settings import LayerRow, Settings
+from gitsource.settings.following import LayerRow
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.build import Proposal, Standing, accept, nothing, propose
 from gitsource.snapshot.compose import Part
 

@@ -26,7 +26,7 @@ from gitsource.reconcile.layers.layer import Candidate, Layer, Refused
 from gitsource.reconcile.one import recipe_of
 from gitsource.reconcile.outcomes import LayerState, Outcome
 from gitsource.rollout.decide import GUARDED, Hold, decide, reason
-from gitsource.settings import Settings
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.build import Proposal, Standing
 from gitsource.snapshot.compose import layer_of, parted
 

@@ -8,7 +8,7 @@ from typing import Any
 from gitsource.git import refs
 from gitsource.observe.neutral import without_credentials
 from gitsource.reconcile.outcomes import Condition, LayerState, rfc3339
-from gitsource.settings import Settings
+from gitsource.settings.whole import Settings
 
 
 def told(states: Iterable[LayerState]) -> list[dict[str, Any]]:

@@ -28,7 +28,9 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from gitsource.catalog.kinds import STRUCT, Kind
 from gitsource.model import Collection, Problem, Resource
 from gitsource.security.authorize.rules import Book, Rules, book, faults, listed
-from gitsource.settings import Authorization, Globs, Rule, ViewRow, Words
+from gitsource.settings.rights import Authorization, Rule
+from gitsource.settings.units import Globs, Words
+from gitsource.settings.views import ViewRow
 
 COLLECTION = "gitsource/v1/sinkpolicies"
 """The collection that no sink is ever sent."""

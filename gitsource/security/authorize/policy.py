@@ -19,7 +19,7 @@ from gitsource.security.authorize.rights import EVERYTHING, NOTHING, Rights
 from gitsource.security.authorize.subjects import mismatch
 from gitsource.security.peer import Peer
 from gitsource.selectors import Claims
-from gitsource.settings import Subject
+from gitsource.settings.rights import Subject
 
 
 class Policy(Protocol):

@@ -17,7 +17,8 @@ from itertools import product
 from typing import TypeAlias
 
 from gitsource.selectors import ResourceSelector
-from gitsource.settings import Globs, ViewResources, Words
+from gitsource.settings.units import Globs, Words
+from gitsource.settings.views import ViewResources
 
 _GLOBBING = frozenset("*?[")
 

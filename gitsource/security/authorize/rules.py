@@ -19,7 +19,9 @@ from gitsource.security.authorize.policy import AllOf, AnyOf, Granted, Not, Poli
 from gitsource.security.authorize.rights import EVERYTHING, Rights
 from gitsource.security.peer import Peer
 from gitsource.selectors import Claims
-from gitsource.settings import Authorization, Rule, RuleResources, ViewResources, ViewRow, Words
+from gitsource.settings.rights import Authorization, Rule, RuleResources
+from gitsource.settings.units import Words
+from gitsource.settings.views import ViewResources, ViewRow
 
 MOST = 200
 """Rules of one list, so that no policy takes long to decide."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from gitsource.security.authorize.subjects import PROTOCOLS, mismatch
 from gitsource.security.peer import Peer
-from gitsource.settings import Subject
+from gitsource.settings.rights import Subject
 
 ANY = "any"
 """Stands for any text."""

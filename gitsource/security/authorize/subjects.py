@@ -18,7 +18,8 @@ from typing import Any
 from gitsource.model import FieldPath
 from gitsource.security.peer import Peer
 from gitsource.selectors import Claims, NodeSelector
-from gitsource.settings import Subject, ViewNodes
+from gitsource.settings.rights import Subject
+from gitsource.settings.views import ViewNodes
 
 PROVED = ("spiffe", "trust_domains", "dns", "ips", "identities", "claims")
 """The parts of a subject that are about what was proved."""

@@ -19,7 +19,7 @@ from gitsource.observe.audit.file import files_of, read_head
 from gitsource.observe.audit.log import AuditLog
 from gitsource.observe.audit.verify import verify
 from gitsource.observe.happenings import Happening
-from gitsource.settings import Audit
+from gitsource.settings.keeping import Audit
 
 QUICK = {"retry": 0.02, "gather": 0.001}
 
@@ -125,7 +125,7 @@ import sys
 from pathlib import Path
 from gitsource.observe.audit.log import AuditLog
 from gitsource.observe.happenings import Happening
-from gitsource.settings import Audit
+from gitsource.settings.keeping import Audit
 log = AuditLog(Audit(), Path(sys.argv[1]), gather=0.0)
 log.start()
 n = 0

@@ -12,7 +12,7 @@ from gitsource.observe.audit.lines import NO_LINE, digest, encoded
 from gitsource.observe.audit.log import AuditLog
 from gitsource.observe.audit.verify import read, verify
 from gitsource.observe.happenings import Happening
-from gitsource.settings import Audit
+from gitsource.settings.keeping import Audit
 
 
 @pytest.fixture

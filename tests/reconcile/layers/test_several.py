@@ -9,7 +9,9 @@ import pytest
 from gitsource.configuration import catalog_for
 from gitsource.reconcile.mirrors import mirrors
 from gitsource.reconcile.reconciler import Reconciler
-from gitsource.settings import FilePath, LayerRow, Repository, Settings
+from gitsource.settings.following import LayerRow, Repository
+from gitsource.settings.units import FilePath
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import History

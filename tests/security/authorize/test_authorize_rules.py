@@ -11,15 +11,8 @@ from gitsource.security.authorize.policy import CLOSED, OPEN, AllOf, AnyOf, Gran
 from gitsource.security.authorize.rights import EVERYTHING, NOTHING, Rights
 from gitsource.security.authorize.rules import MOST, Rules, book, faults, listed
 from gitsource.security.peer import NOBODY, Peer
-from gitsource.settings import (
-    Authorization,
-    Rule,
-    RuleResources,
-    Subject,
-    ViewNodes,
-    ViewResources,
-    ViewRow,
-)
+from gitsource.settings.rights import Authorization, Rule, RuleResources, Subject
+from gitsource.settings.views import ViewNodes, ViewResources, ViewRow
 
 
 def peer(path):

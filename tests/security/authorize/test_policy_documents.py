@@ -9,15 +9,9 @@ from gitsource.catalog.whole import Catalog
 from gitsource.configuration import catalog_for
 from gitsource.model import Collection, TreeEntry
 from gitsource.security.authorize.documents import COLLECTION, in_force, rules_of, schema
-from gitsource.settings import (
-    Authorization,
-    Rule,
-    RuleResources,
-    Settings,
-    Subject,
-    ViewNodes,
-    ViewRow,
-)
+from gitsource.settings.rights import Authorization, Rule, RuleResources, Subject
+from gitsource.settings.views import ViewNodes, ViewRow
+from gitsource.settings.whole import Settings
 from gitsource.validate.schema import check_schema
 
 HEAD = """\

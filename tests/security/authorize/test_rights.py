@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsource.security.authorize.rights import EVERYTHING, NOTHING, Rights
-from gitsource.settings import ViewResources
+from gitsource.settings.views import ViewResources
 
 SELECTORS = st.builds(
     ViewResources,

@@ -8,14 +8,8 @@ from gitsource.security.authorize.documents import COLLECTION
 from gitsource.security.authorize.rules import book, listed
 from gitsource.security.authorize.samples import described, sample
 from gitsource.security.authorize.subjects import mismatch
-from gitsource.settings import (
-    Authorization,
-    Rule,
-    RuleResources,
-    Subject,
-    ViewLocality,
-    ViewNodes,
-)
+from gitsource.settings.rights import Authorization, Rule, RuleResources, Subject
+from gitsource.settings.views import ViewLocality, ViewNodes
 
 
 def resource(name):

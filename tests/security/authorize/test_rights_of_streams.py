@@ -18,14 +18,9 @@ from gitsource.publish.xds.ads import Memory
 from gitsource.publish.xds.served import Xds
 from gitsource.security.authorize.documents import COLLECTION
 from gitsource.security.peer import NOBODY, Peer
-from gitsource.settings import (
-    Authorization,
-    Limits,
-    Rule,
-    RuleResources,
-    Subject,
-    ViewNodes,
-)
+from gitsource.settings.rights import Authorization, Rule, RuleResources, Subject
+from gitsource.settings.serving import Limits
+from gitsource.settings.views import ViewNodes
 from gitsource.snapshot.cache import SnapshotCache
 
 WIRES = ("mcp", "mcp-incremental", "mcp-legacy", "xds", "xds-delta")

@@ -27,16 +27,9 @@ from gitsource.publish.xds.ads import Memory
 from gitsource.publish.xds.served import Xds
 from gitsource.security.authorize.documents import COLLECTION
 from gitsource.security.peer import NOBODY, Peer
-from gitsource.settings import (
-    Authorization,
-    Limits,
-    Rule,
-    RuleResources,
-    Subject,
-    ViewNodes,
-    ViewResources,
-    ViewRow,
-)
+from gitsource.settings.rights import Authorization, Rule, RuleResources, Subject
+from gitsource.settings.serving import Limits
+from gitsource.settings.views import ViewNodes, ViewResources, ViewRow
 from gitsource.snapshot.cache import SnapshotCache
 
 NAMES = ("foo/a", "foo/b", "bar/a", "c")

@@ -5,7 +5,8 @@ import pytest
 from gitsource.publish.words import Node
 from gitsource.security.authorize.subjects import faults, mismatch
 from gitsource.security.peer import NOBODY, Peer
-from gitsource.settings import Subject, ViewNodes
+from gitsource.settings.rights import Subject
+from gitsource.settings.views import ViewNodes
 
 ISTIOD = Peer(
     means="mtls",
