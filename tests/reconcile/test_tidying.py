@@ -8,7 +8,10 @@ from pathlib import Path
 from gitsource.configuration import catalog_for
 from gitsource.git.mirror import Mirror
 from gitsource.reconcile.reconciler import Reconciler
-from gitsource.settings import CollectionRow, FilePath, Repository, Settings
+from gitsource.settings.following import Repository
+from gitsource.settings.judging import CollectionRow
+from gitsource.settings.units import FilePath
+from gitsource.settings.whole import Settings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import History
