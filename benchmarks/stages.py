@@ -25,7 +25,9 @@ from tempfile import mkdtemp
 
 import repository
 from floors import SecondMirror
-from gitsource.build import Builder, bounds, join, judge
+from gitsource.build.builder import Builder
+from gitsource.build.joining import join
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.whole import Catalog
 from gitsource.configuration import catalog_for
 from gitsource.encode.resource import encode

@@ -182,7 +182,7 @@ def _anew(
 ) -> Iterator[tuple[str, str, int, bytes]]:
     """Yield, for each of *tasks*, its name, the content that was judged, when, and the result."""
     from gitsource import workers
-    from gitsource.build import CHUNK
+    from gitsource.build.builder import CHUNK
 
     build = settings.build
     wanted = list(tasks)
@@ -203,7 +203,7 @@ def judge_tasks(
     catalog: Catalog, limit: int, tasks: Sequence[Task]
 ) -> list[tuple[str, int, bytes]]:
     """Return, for each task, the digest of what was judged (empty: nothing), when, and what of."""
-    from gitsource.build import bounds, judge
+    from gitsource.build.judge import bounds, judge
 
     limits = bounds(catalog)
     done = []
@@ -232,7 +232,7 @@ def _together(
     isolated: bool,
 ) -> tuple[Finding, ...]:
     """Return all *findings*: also those that the *results* of files have, alone and together."""
-    from gitsource.build import join
+    from gitsource.build.joining import join
     from gitsource.model import Revision, TreeEntry
     from gitsource.references.index import Index
     from gitsource.relate import related

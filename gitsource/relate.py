@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import TypeAlias
 
-from gitsource.build import Builder, Read, bounds
+from gitsource.build.builder import Builder, Read
+from gitsource.build.judge import bounds
 from gitsource.catalog.whole import Catalog
 from gitsource.model import Document, Finding, TreeEntry
 from gitsource.parse import parse

@@ -33,7 +33,7 @@ from gitsource.errors import StateError
 P = TypeVar("P")
 R = TypeVar("R")
 
-PRELOAD = ("__main__", "gitsource.build", "_ruamel_yaml", "jsonschema_rs")
+PRELOAD = ("__main__", "gitsource.build.builder", "_ruamel_yaml", "jsonschema_rs")
 """Imported once by what workers are forked from, not once by each of them."""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.kinds import body_descriptor
 from gitsource.catalog.rows import BUILTIN
 from gitsource.catalog.whole import Catalog

@@ -19,7 +19,7 @@ import processes  # noqa: E402
 import repository  # noqa: E402
 import views  # noqa: E402
 from gitsource._proto.istio.mcp.v1alpha1.mcp_pb2 import Resources  # noqa: E402
-from gitsource.build import bounds, judge  # noqa: E402
+from gitsource.build.judge import bounds, judge  # noqa: E402
 from gitsource.catalog.whole import Catalog  # noqa: E402
 from gitsource.files import judge_files  # noqa: E402
 from gitsource.settings.whole import Settings  # noqa: E402

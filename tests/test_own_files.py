@@ -12,7 +12,7 @@ from google.protobuf import text_format
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from gitsource import protos
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.configuration import catalog_for, load
 from gitsource.errors import ConfigurationError
 from gitsource.messages import sets

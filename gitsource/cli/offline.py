@@ -10,7 +10,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from gitsource.build import Builder
+from gitsource.build.builder import Builder
 from gitsource.catalog.whole import Catalog
 from gitsource.configuration import catalog_for, load
 from gitsource.git.local import LocalRepository

@@ -30,7 +30,7 @@ from gitsource.snapshot.build import Proposal, Standing, accept, nothing
 from gitsource.snapshot.history import Loaded
 
 if TYPE_CHECKING:
-    from gitsource.build import Builder
+    from gitsource.build.builder import Builder
 
 log = logging.getLogger("gitsource.reconcile")
 
@@ -128,7 +128,7 @@ class Ground:
     def builder(self, catalog: Catalog, settings: Settings) -> Builder:
         """Return what judges files, giving way to sinks if any are served."""
         # Here and not above: a restart serves what is on disk before it needs to judge anything.
-        from gitsource.build import Builder
+        from gitsource.build.builder import Builder
 
         serving = self.now().serving is not None
         return Builder(catalog, settings.build, self.blobs, self.stopping, serving=serving)

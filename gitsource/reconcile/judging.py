@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from gitsource.build import Builder, join
+from gitsource.build.builder import Builder
+from gitsource.build.joining import join
 from gitsource.git.changes import safe_path
 from gitsource.git.objects import Objects
 from gitsource.git.selection import selection

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Event
 from typing import Literal, Protocol, TypeAlias
 
-from gitsource.build import Builder
+from gitsource.build.builder import Builder
 from gitsource.errors import ConfigurationError
 from gitsource.git.local import LocalRepository
 from gitsource.git.objects import Objects

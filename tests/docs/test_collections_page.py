@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.configuration import catalog_for, load
 from gitsource.envoy_types import XDS
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from envoy_proxy import address, binary
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.whole import Catalog
 from gitsource.parse import parse
 

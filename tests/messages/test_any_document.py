@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from generated import JSON, damaged, documents
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.kinds import body_descriptor
 from gitsource.catalog.rows import own_kind
 from gitsource.catalog.whole import Catalog

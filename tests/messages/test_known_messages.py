@@ -59,7 +59,7 @@ def run(code: str) -> str:
 def test_a_process_that_meets_no_envoy_message_loads_none():
     code = """
 import sys
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.whole import Catalog
 text = b"apiVersion: networking.istio.io/v1\\nkind: Gateway\\nmetadata: {name: a}\\nspec: {}\\n"
 judge(text, None, Catalog(), bounds(Catalog()), json=False)

@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitsource.build import Builder, join
+from gitsource.build.builder import Builder
+from gitsource.build.joining import join
 from gitsource.catalog.whole import Catalog
 from gitsource.model import Finding, Revision, TreeEntry
 from gitsource.relate import load, related

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitsource._proto.gitsource.state.v1.state_pb2 import Links
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.whole import Catalog
 from gitsource.references.index import Index
 from gitsource.references.stored import restored, stored

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsource.build import Builder
+from gitsource.build.builder import Builder
 from gitsource.configuration import catalog_for
 from gitsource.git.local import LocalRepository
 from gitsource.model import Finding

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.kinds import body_descriptor
 from gitsource.catalog.rows import BUILTIN
 from gitsource.catalog.whole import Catalog

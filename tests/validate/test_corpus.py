@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.whole import Catalog
 from gitsource.codes.table import CODES
 from gitsource.files import judge_files

@@ -1,6 +1,6 @@
 """A resource can ask to let its warnings alone: they are told apart, and errors stay."""
 
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.whole import Catalog
 
 CATALOG = Catalog()

@@ -15,7 +15,7 @@ from itertools import groupby
 
 from gitsource._proto.gitsource.state.v1.state_pb2 import FileFacts
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource as Envelope
-from gitsource.build import Builder
+from gitsource.build.builder import Builder
 from gitsource.model import Resource, Revision, Snapshot, TreeEntry, composition_of
 from gitsource.reconcile.layers.layer import Candidate, Layer
 from gitsource.references.index import Index

@@ -25,7 +25,7 @@ from gitsource.snapshot.build import Proposal, Standing, accept, nothing, propos
 from gitsource.snapshot.compose import Part
 
 if TYPE_CHECKING:
-    from gitsource.build import Builder
+    from gitsource.build.builder import Builder
 
 log = logging.getLogger("gitsource.reconcile")
 

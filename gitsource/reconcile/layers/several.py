@@ -31,7 +31,7 @@ from gitsource.snapshot.build import Proposal, Standing
 from gitsource.snapshot.compose import layer_of, parted
 
 if TYPE_CHECKING:
-    from gitsource.build import Builder
+    from gitsource.build.builder import Builder
     from gitsource.reconcile.layers.composing import Composer
 
 log = logging.getLogger("gitsource.reconcile")

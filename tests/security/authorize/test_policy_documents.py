@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from gitsource.build import bounds, join, judge
+from gitsource.build.joining import join
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.whole import Catalog
 from gitsource.configuration import catalog_for
 from gitsource.model import Collection, TreeEntry

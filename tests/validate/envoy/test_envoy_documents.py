@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from generated import JSON, damaged, documents
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.kinds import body_descriptor
 from gitsource.catalog.rows import ENVOY, own_kind
 from gitsource.catalog.whole import Catalog

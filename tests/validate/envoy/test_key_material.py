@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.whole import Catalog
 
 CATALOG = Catalog()

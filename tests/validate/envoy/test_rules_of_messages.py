@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generated import documents
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.kinds import body_descriptor
 from gitsource.catalog.rows import ENVOY
 from gitsource.catalog.whole import Catalog

@@ -1,6 +1,6 @@
 """What the corpus cannot say of AuthorizationPolicy: several findings, and what is left alone."""
 
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.whole import Catalog
 
 CATALOG = Catalog()

@@ -3,7 +3,7 @@
 import pytest
 from google.protobuf.message_factory import GetMessageClass
 
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.whole import Catalog
 from gitsource.messages.known import find
 from gitsource.validate.istio import envoy_filter, envoy_patch

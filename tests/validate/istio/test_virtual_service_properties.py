@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.whole import Catalog
 
 CATALOG = Catalog()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.whole import Catalog
 
 CATALOG = Catalog()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gitsource.build import bounds, judge
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.rows import own_kind
 from gitsource.catalog.whole import Catalog
 

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource as Wire
-from gitsource.build import FRESH_BYTES, Builder, bounds, join, judge
+from gitsource.build.builder import FRESH_BYTES, Builder
+from gitsource.build.joining import join
+from gitsource.build.judge import bounds, judge
 from gitsource.catalog.rows import own_kind
 from gitsource.catalog.whole import Catalog
 from gitsource.model import TreeEntry
