@@ -32,6 +32,8 @@ def status(told: Mapping[str, Any], now: datetime) -> str:
     door = told.get("door") or {}
     for text in filter(None, (door.get("insecure"), *(door.get("alarms") or ()))):
         lines += _entry("sinks' door", str(text))
+    if fault := (told.get("authorization") or {}).get("fault"):
+        lines += _entry("rights", f"the rules in the repository do not count: {fault}")
     for row in (told.get("ended") or ())[:MOST_ENDED]:
         often = f"{row['count']} times, last {_when(row['at'], now)}"
         who = row["sink"] or row["peer"]

@@ -45,7 +45,7 @@ OF_SINKS = (
 
 def _open() -> Mapping[str, Any]:
     """Return what the status says where nobody goes by rules."""
-    return {"open": True, "policy": None, "rules": 0}
+    return {"open": True, "policy": None, "rules": 0, "fault": None}
 
 
 class Operations:

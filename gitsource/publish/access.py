@@ -49,6 +49,8 @@ class Era:
     """Of the rules: the same on every replica. Empty: there are none, and everything is allowed."""
     names: bool
     """Whether there are views, so that the status names those that take a node."""
+    fault: str = ""
+    """Why the rules in the repository cannot be read, and none of them counts; empty: they can."""
     _rights: dict[tuple[bool, ...], Rights] = field(default_factory=dict, repr=False)
 
     @property
@@ -190,20 +192,24 @@ class Access:
             "open": era is not None and era.open,
             "policy": era.digest[:12] if era is not None and era.digest else None,
             "rules": sum(len(rules.rows) for _, rules in lists),
+            "fault": (era.fault or None) if era is not None else None,
         }
 
     def _begun(self, policies: Collection | None) -> Era:
         settings = self._settings
         repository: tuple[Rules, ...] = ()
+        fault = ""
         if policies is not None:
             try:
                 repository = in_force(policies, self._views)
             except ValueError as error:
-                log.error("the rules in the repository cannot be read, none counts: %s", error)
+                fault = neutral(str(error))
+                log.error("the rules in the repository cannot be read, none counts: %s", fault)
         rules = book(settings, self._views, repository)
         guarded = bool(settings.policy or settings.repository_file or self._guarded)
         views = Views(self._views, self._kept, rules.selectors())
-        return Era(rules, views, _digest(rules) if guarded else "", bool(self._views))
+        digest = _digest(rules) if guarded else ""
+        return Era(rules, views, digest, bool(self._views), fault)
 
 
 def _digest(rules: Book) -> str:

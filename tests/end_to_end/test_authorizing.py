@@ -156,9 +156,12 @@ def test_rules_in_git_go_out_with_their_revision_and_within_the_ceiling(scene: S
     assert policies[0]["facts"]["after"] == policies[1]["facts"]["before"]
     head = scene.upstream.git("rev-parse", "main").strip()
     assert head == policies[1]["facts"]["commit"]
-    assert {"open": False, "policy": policies[1]["facts"]["after"][:12], "rules": 3} == (
-        scene.server.status()["authorization"]
-    )
+    assert {
+        "open": False,
+        "policy": policies[1]["facts"]["after"][:12],
+        "rules": 3,
+        "fault": None,
+    } == (scene.server.status()["authorization"])
 
 
 def test_a_revision_with_broken_rules_is_held_and_the_old_ones_stay(scene: Scene) -> None:
