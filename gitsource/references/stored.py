@@ -7,6 +7,7 @@ stand, sorted; only what somebody asks for is read. For one owner, like any inde
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
@@ -79,16 +80,16 @@ def _everything(members: Mapping[str, Ref | list[Ref]]) -> Iterator[tuple[str, R
     return members.everything() if isinstance(members, _Members) else iter(members.items())
 
 
-class Late(dict[K, V]):
+class Late(dict[K, V], ABC):
     """
     A dictionary whose values stand as numbers until somebody asks for them.
 
     Its keys are complete from the start. For one owner; values are whatever is no bare number.
     """
 
+    @abstractmethod
     def made(self, at: int, key: K) -> V:
         """Return the value that has the number *at*, that of *key*."""
-        raise NotImplementedError
 
     def __getitem__(self, key: K) -> V:
         found: Any = super().__getitem__(key)
