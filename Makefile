@@ -14,6 +14,8 @@ STAMP := $(VENV)/.installed
 APART := $(VENV)/apart
 GROUP := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["apart"])
 WORKERS ?= 2
+# The scripts of demo/, benchmarks/ and supply/ import what lies beside them.
+unexport PYTHONSAFEPATH
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-full lint types imports docs generated supply sbom audit unit full bench \

@@ -51,7 +51,6 @@ def get_ready() -> None:
     """Start what workers come from, without waiting for it: it comes up while Git is asked."""
     if not single():
         _forkserver()
-        forkserver.ensure_running()
 
 
 def single() -> bool:
@@ -69,11 +68,20 @@ def _forked() -> ForkContext:
 
 
 def _forkserver() -> ForkServerContext:
-    # Python starts the forkserver with `-c`, and that looks for modules in the working directory
-    # first: in CI, where this may be a checkout of whatever somebody proposes.
-    os.environ["PYTHONSAFEPATH"] = "1"
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOAD))
+    # Python starts the forkserver with `-c`, and that looks for modules in the working directory
+    # first: in CI, where this may be a checkout of whatever somebody proposes. Whatever else this
+    # process starts is none of ours, and finds its modules as before.
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
     return context
 
 

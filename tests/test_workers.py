@@ -53,6 +53,60 @@ def test_a_process_with_threads_is_not_forked() -> None:
     assert {number: 2 * number for number in range(5)} == results
 
 
+def test_what_else_this_process_starts_finds_its_modules_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    done = Event()
+    beside_us = Thread(target=done.wait)
+    beside_us.start()
+    before = dict(os.environ)
+    try:
+        with Workers(1, doubled) as workers:
+            assert {1: 2} == dict(workers.run([1]))
+    finally:
+        done.set()
+        beside_us.join()
+
+    assert before == dict(os.environ)
+
+
+THREADED = """
+from threading import Event, Thread
+from gitsource.workers import Workers
+
+if __name__ == "__main__":
+    done = Event()
+    Thread(target=done.wait).start()
+    with Workers(1, abs) as workers:
+        print(dict(workers.run([-1])))
+    done.set()
+"""
+
+
+def test_no_worker_imports_what_lies_in_the_working_directory(tmp_path: Path) -> None:
+    script = tmp_path / "threaded.py"
+    script.write_text(THREADED)
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for name in ("multiprocessing", "signal", "_ruamel_yaml"):
+        (checkout / f"{name}.py").write_text(f"open('{tmp_path}/{name}.ran', 'w').close()")
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
+
+    done = subprocess.run(
+        [sys.executable, script],
+        cwd=checkout,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ("{-1: 1}\n", "") == (done.stdout, done.stderr)
+    assert [] == list(tmp_path.glob("*.ran"))
+
+
 ALONE = """
 import os
 from gitsource.workers import Workers, get_ready
