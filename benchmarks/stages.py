@@ -44,7 +44,7 @@ from gitsource.validate.schema import problems
 from processes import CLEAN
 from repository import Committer
 
-SERVING = "import gitsource.cli.main, gitsource.cli.serve, gitsource.app, gitsource.publish.server"
+SERVING = "import gitsource.cli.main, gitsource.cli.serve, gitsource.app.whole, gitsource.publish.server"
 
 
 def main() -> None:

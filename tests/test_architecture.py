@@ -181,7 +181,7 @@ def test_what_decides_is_under_the_contract_that_forbids_io() -> None:
 def test_a_start_does_not_wait_for_heavy_libraries() -> None:
     """What serves the last good snapshot imports none of them."""
     code = (
-        "import sys, gitsource.app, gitsource.publish.server, gitsource.cli.serve\n"
+        "import sys, gitsource.app.whole, gitsource.publish.server, gitsource.cli.serve\n"
         f"print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
     )
     told = subprocess.run(

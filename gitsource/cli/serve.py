@@ -20,7 +20,7 @@ def serve(config: Path | None, flags: dict[str, str | None]) -> None:
     good one, which is also served at once after a restart. SIGTERM drains, SIGHUP reloads the
     settings.
     """
-    from gitsource.app import serve as run
+    from gitsource.app.whole import serve as run
     from gitsource.configuration import load
     from gitsource.settings.whole import Settings
 

@@ -1,0 +1,98 @@
+"""
+The HTTP doors of a running gitsource: the operators' and, where one is wanted, the webhook's.
+
+Rule: they open after the sinks' door and are closed before it; who comes in is each door's own
+business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitsource.observe.happenings import Record
+from gitsource.observe.telemetry import Telemetry
+from gitsource.operating.operations import Operations
+from gitsource.settings.whole import Settings
+from gitsource.triggers.announced import Announcements
+from gitsource.triggers.ledger import Ledger, Row
+
+if TYPE_CHECKING:
+    from gitsource.doors.listener import Listener
+
+log = logging.getLogger("gitsource.app")
+
+
+class HttpDoors:
+    """What the doors of HTTP lead to."""
+
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        operations: Operations,
+        telemetry: Telemetry,
+        record: Record,
+    ) -> None:
+        self._settings = settings
+        self._operations = operations
+        self._telemetry = telemetry
+        self._record = record
+
+    async def operators(self, stack: contextlib.AsyncExitStack) -> None:
+        """Open the operators' door; raises ConfigurationError for an address that is taken."""
+        from gitsource.admin.server import Terms, serve_admin
+
+        settings = self._settings()
+        terms = Terms(
+            settings.admin,
+            insecure=settings.insecure,
+            oldest=settings.tls.min_version,
+            folder=Path(settings.folder),
+            record=self._record,
+        )
+        door = await serve_admin(self._operations, self._telemetry, settings.listen.admin, terms)
+        stack.push_async_callback(door.close)
+        _told("operators", "admin", door)
+
+    async def webhook(
+        self,
+        stack: contextlib.AsyncExitStack,
+        ledger: Ledger,
+        announced: Announcements,
+        noted: Callable[[Row], None],
+    ) -> None:
+        """Open the webhook's door, if one is wanted; raises like `operators`."""
+        settings = self._settings()
+        if not settings.webhook.listen:
+            return
+        from gitsource.triggers.followed import followed_by
+        from gitsource.triggers.webhook import Behind, serve_webhook
+
+        await asyncio.to_thread(ledger.load)
+        behind = Behind(
+            lambda: followed_by(replace(self._settings(), webhook=settings.webhook)),
+            announced.heard,
+            self._telemetry.delivered,
+            ledger,
+            noted=noted,
+        )
+        door = await serve_webhook(
+            settings.webhook,
+            behind,
+            insecure=settings.insecure_webhook,
+            oldest=settings.tls.min_version,
+            folder=Path(settings.folder),
+            record=self._record,
+        )
+        stack.push_async_callback(ledger.close)
+        stack.push_async_callback(door.close)
+        _told("webhooks", "webhook", door)
+
+
+def _told(who: str, name: str, door: Listener) -> None:
+    log.info("listening for %s on %s", who, door.address, extra={"port": door.port, "door": name})
