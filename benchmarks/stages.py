@@ -29,7 +29,7 @@ from gitsource.build.builder import Builder
 from gitsource.build.joining import join
 from gitsource.build.judge import bounds, judge
 from gitsource.catalog.whole import Catalog
-from gitsource.configuration import catalog_for
+from gitsource.configuration.catalogs import catalog_for
 from gitsource.encode.resource import encode
 from gitsource.git.mirror import Mirror
 from gitsource.parse import parse
@@ -44,7 +44,9 @@ from gitsource.validate.schema import problems
 from processes import CLEAN
 from repository import Committer
 
-SERVING = "import gitsource.cli.main, gitsource.cli.serve, gitsource.app.whole, gitsource.publish.server"
+SERVING = (
+    "import gitsource.cli.main, gitsource.cli.serve, gitsource.app.whole, gitsource.publish.server"
+)
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import dry_running
 import floors
 from gitsource.build.builder import Builder
-from gitsource.configuration import catalog_for
+from gitsource.configuration.catalogs import catalog_for
 from gitsource.git.mirror import Mirror
 from gitsource.reconcile.judging import evaluate
 from gitsource.settings.following import Repository

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from gitsource.catalog.whole import Catalog
-from gitsource.configuration import catalog_for
+from gitsource.configuration.catalogs import catalog_for
 from gitsource.errors import ConfigurationError
 from gitsource.model import Finding
 from gitsource.seen import Known, Seen, Stat, now

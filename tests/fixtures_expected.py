@@ -27,7 +27,8 @@ from google.protobuf.message_factory import GetMessageClass
 from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
 from gitsource.catalog.kinds import Kind, body_descriptor
 from gitsource.catalog.whole import Catalog
-from gitsource.configuration import catalog_for, load
+from gitsource.configuration.catalogs import catalog_for
+from gitsource.configuration.whole import load
 from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
 from gitsource.model import Finding, Resource, Revision, Snapshot

@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from gitsource.admin.routes import application
-from gitsource.configuration import load
+from gitsource.configuration.whole import load
 from gitsource.doors.listener import split_address
 from gitsource.settings_checks.addresses import is_loopback
 from gitsource.triggers.places import local_folder

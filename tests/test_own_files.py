@@ -13,7 +13,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from gitsource import protos
 from gitsource.build.judge import bounds, judge
-from gitsource.configuration import catalog_for, load
+from gitsource.configuration.catalogs import catalog_for
+from gitsource.configuration.whole import load
 from gitsource.errors import ConfigurationError
 from gitsource.messages import sets
 

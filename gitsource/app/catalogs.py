@@ -8,7 +8,7 @@ differs; everybody who asks in between gets the same one.
 from __future__ import annotations
 
 from gitsource.catalog.whole import Catalog
-from gitsource.configuration import catalog_for
+from gitsource.configuration.catalogs import catalog_for
 from gitsource.git.objects import Objects
 from gitsource.model import Revision
 from gitsource.settings.whole import Settings

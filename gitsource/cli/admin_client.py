@@ -81,7 +81,7 @@ def admin_address(
     """
     scheme = ""
     if given is None:
-        from gitsource.configuration import load
+        from gitsource.configuration.whole import load
 
         settings = load(config, environ, {})
         given, scheme = settings.listen.admin, HTTPS if settings.admin.cert else ""

@@ -238,7 +238,7 @@ def _terms(sink: SinkTold) -> Iterator[str]:
 
 def _views(told: Sequence[Json], *, source: str) -> tuple[ViewRow, ...]:
     """Return views as the reader of settings reads them, which believes nobody."""
-    from gitsource.configuration import load
+    from gitsource.configuration.whole import load
 
     try:
         return load(None, {"GITSOURCE_VIEWS": json.dumps(list(told))}, {}).views

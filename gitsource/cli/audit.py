@@ -45,7 +45,7 @@ def audit() -> None:
 
 
 def _current(config: Path | None) -> Path:
-    from gitsource.configuration import load
+    from gitsource.configuration.whole import load
 
     settings = load(config, os.environ, {})
     told = settings.audit.file

@@ -93,7 +93,7 @@ def _place(config: Path | None, address: str | None) -> tuple[str, int]:
     from gitsource.declarations import address as checked
 
     if address is None:
-        from gitsource.configuration import load
+        from gitsource.configuration.whole import load
 
         address = load(config, os.environ, {}).listen.mcp
     try:

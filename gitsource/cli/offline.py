@@ -12,7 +12,8 @@ from pathlib import Path
 
 from gitsource.build.builder import Builder
 from gitsource.catalog.whole import Catalog
-from gitsource.configuration import catalog_for, load
+from gitsource.configuration.catalogs import catalog_for
+from gitsource.configuration.whole import load
 from gitsource.git.local import LocalRepository
 from gitsource.git.objects import Objects
 from gitsource.model import Revision

@@ -21,7 +21,7 @@ def serve(config: Path | None, flags: dict[str, str | None]) -> None:
     settings.
     """
     from gitsource.app.whole import serve as run
-    from gitsource.configuration import load
+    from gitsource.configuration.whole import load
     from gitsource.settings.whole import Settings
 
     def settings() -> Settings:

@@ -49,7 +49,7 @@ def validate(
     Exit codes: 0 clean or warnings only, 1 errors (with --strict also warnings), 2 usage or
     environment.
     """
-    from gitsource.configuration import load
+    from gitsource.configuration.whole import load
     from gitsource.report.formats.write import OF_FINDINGS, parse_outputs, write_findings
 
     if bool(paths) == (repo is not None) or (revision is not None and repo is None):

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitsource.configuration import catalog_for
+from gitsource.configuration.catalogs import catalog_for
 from gitsource.credential_rows import chosen
 from gitsource.doctor import check, probes
 from gitsource.doctor.check import Check

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitsource.catalog.whole import Catalog
-from gitsource.configuration import catalog_for, load
+from gitsource.configuration.catalogs import catalog_for
+from gitsource.configuration.whole import load
 from gitsource.errors import ConfigurationError
 from gitsource.git import changes
 from gitsource.git.local import LocalRepository

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from gitsource.build.judge import bounds, judge
-from gitsource.configuration import catalog_for, load
+from gitsource.configuration.catalogs import catalog_for
+from gitsource.configuration.whole import load
 from gitsource.envoy_types import XDS
 
 ROOT = Path(__file__).parents[2]

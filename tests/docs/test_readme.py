@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from gitsource.cli.main import EXIT_CODES
-from gitsource.configuration import load
+from gitsource.configuration.whole import load
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

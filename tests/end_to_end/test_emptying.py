@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitsource.cli.offline import judge
-from gitsource.configuration import catalog_for
+from gitsource.configuration.catalogs import catalog_for
 from gitsource.git.local import LocalRepository
 from gitsource.git.mirror import Mirror
 from gitsource.plan.compare import plan

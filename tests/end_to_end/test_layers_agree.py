@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from gitsource.configuration import catalog_for
+from gitsource.configuration.catalogs import catalog_for
 from gitsource.model import Snapshot
 from gitsource.reconcile.mirrors import mirrors
 from gitsource.reconcile.reconciler import Reconciler

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gitsource.configuration import catalog_for
+from gitsource.configuration.catalogs import catalog_for
 from gitsource.reconcile.mirrors import mirrors
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.reconcile.reconciler import Reconciler

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gitsource.cli.offline import judge
-from gitsource.configuration import catalog_for, load
+from gitsource.configuration.catalogs import catalog_for
+from gitsource.configuration.whole import load
 from gitsource.files import judge_files
 from gitsource.git.local import LocalRepository
 from gitsource.git.mirror import Mirror

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gitsource.configuration import catalog_for
+from gitsource.configuration.catalogs import catalog_for
 from gitsource.errors import ConfigurationError
 from gitsource.git.mirror import Mirror
 from gitsource.reconcile.judging import schema_reader

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsource.configuration import catalog_for
+from gitsource.configuration.catalogs import catalog_for
 from gitsource.git.mirror import Mirror
 from gitsource.reconcile.judging import schema_reader
 from gitsource.reconcile.reconciler import Reconciler

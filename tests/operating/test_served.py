@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from gitsource.configuration import load
+from gitsource.configuration.whole import load
 from gitsource.operating import served
 from serving import VS, resource, snapshot
 

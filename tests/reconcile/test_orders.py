@@ -11,7 +11,7 @@ from threading import Event
 import pytest
 
 from gitsource.catalog.whole import Catalog
-from gitsource.configuration import catalog_for
+from gitsource.configuration.catalogs import catalog_for
 from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
 from gitsource.model import Revision

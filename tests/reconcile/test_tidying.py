@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from gitsource.configuration import catalog_for
+from gitsource.configuration.catalogs import catalog_for
 from gitsource.git.mirror import Mirror
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.settings.following import Repository

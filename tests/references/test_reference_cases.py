@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gitsource.codes.references import ROWS
-from gitsource.configuration import load
+from gitsource.configuration.whole import load
 from gitsource.files import judge_files
 from gitsource.model import Finding
 from gitsource.settings.whole import Settings

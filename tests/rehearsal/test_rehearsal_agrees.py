@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gitsource.build.builder import Builder
-from gitsource.configuration import catalog_for
+from gitsource.configuration.catalogs import catalog_for
 from gitsource.git.local import LocalRepository
 from gitsource.model import Finding
 from gitsource.plan.values import Plan

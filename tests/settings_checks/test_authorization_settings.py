@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gitsource.configuration import catalog_for, load
+from gitsource.configuration.catalogs import catalog_for
+from gitsource.configuration.whole import load
 from gitsource.errors import ConfigurationError
 from gitsource.security.authorize.documents import COLLECTION
 from gitsource.settings.rights import Rule, RuleResources, Subject

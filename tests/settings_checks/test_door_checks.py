@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from gitsource.configuration import load
+from gitsource.configuration.whole import load
 from gitsource.settings.doors import Admin, AdminIdentity, AdminToken
 from gitsource.settings_checks.addresses import is_private
 from gitsource.settings_checks.http_doors import unguarded
 
-CASES = Path(__file__).parents[1] / "configurations" / "accepted"
+CASES = Path(__file__).parents[1] / "configuration" / "configurations" / "accepted"
 TLS = {"cert": "a.pem", "key": "a.key"}
 TOKENS = {"tokens": (AdminToken("ada", "token"),)}
 IDENTITIES = {"ca": "ca.pem", "identities": (AdminIdentity("dns:ada.example.com"),)}

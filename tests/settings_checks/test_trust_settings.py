@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsource.configuration import load
+from gitsource.configuration.whole import load
 from gitsource.errors import ConfigurationError
 from gitsource.settings.following import PathSigners
 from gitsource.settings.judging import Removals

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsource.configuration import catalog_for
+from gitsource.configuration.catalogs import catalog_for
 from gitsource.reconcile.mirrors import mirrors
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.settings.following import LayerRow, Repository

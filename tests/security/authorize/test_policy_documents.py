@@ -7,7 +7,7 @@ import pytest
 from gitsource.build.joining import join
 from gitsource.build.judge import bounds, judge
 from gitsource.catalog.whole import Catalog
-from gitsource.configuration import catalog_for
+from gitsource.configuration.catalogs import catalog_for
 from gitsource.model import Collection, TreeEntry
 from gitsource.security.authorize.documents import COLLECTION, in_force, rules_of, schema
 from gitsource.settings.rights import Authorization, Rule, RuleResources, Subject

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gitsource.catalog.rows import BUILTIN, ENVOY
-from gitsource.configuration import catalog_for, load
+from gitsource.configuration.catalogs import catalog_for
+from gitsource.configuration.whole import load
 from gitsource.errors import ConfigurationError
 from gitsource.settings.judging import CollectionRow
 from gitsource.settings.serving import DialRow
