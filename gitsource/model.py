@@ -333,6 +333,9 @@ class Snapshot:
     collections: Mapping[str, Collection] = field(repr=False)
     findings: tuple[Finding, ...] = field(default=(), repr=False)
     """Warnings only: a revision with errors never becomes a snapshot."""
+    covered: tuple[tuple[str, Resource], ...] = field(default=(), repr=False)
+    """(collection, resource) of what layers have that is not served, since a higher one has another
+    of that name: part of a composition, and of no version."""
 
     @classmethod
     def of(
@@ -340,11 +343,12 @@ class Snapshot:
         revision: Revision,
         collections: Mapping[str, Collection],
         findings: tuple[Finding, ...] = (),
+        covered: tuple[tuple[str, Resource], ...] = (),
     ) -> Snapshot:
         """Return the snapshot of *collections*, dropping empty ones: they answer alike."""
         kept = {name: collections[name] for name in sorted(collections) if len(collections[name])}
         lines = (_length_prefixed(c.name) + _length_prefixed(c.version) for c in kept.values())
-        return cls(revision, content_digest(lines), kept, findings)
+        return cls(revision, content_digest(lines), kept, findings, covered)
 
     def collection(self, name: str) -> Collection:
         """Return the collection *name*, an empty one if the revision has no such resources."""

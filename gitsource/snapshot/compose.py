@@ -69,6 +69,8 @@ class Composition:
     collections: Mapping[str, Collection] = field(repr=False)
     findings: tuple[Finding, ...]
     """What the layers have to say of themselves, and what overrides what."""
+    covered: tuple[tuple[str, Resource], ...] = field(repr=False)
+    """All that is not served, since a higher layer has another; see `Snapshot.covered`."""
     full: bool
 
     def proposal(
@@ -92,7 +94,7 @@ class Composition:
         )
         everything = tuple(sorted((*self.findings, *kept, *told)))
         warnings = tuple(each for each in everything if each.severity == "warning")
-        snapshot = Snapshot.of(revision, self.collections, warnings)
+        snapshot = Snapshot.of(revision, self.collections, warnings, self.covered)
         return Proposal(snapshot, self.changed, everything, self.full, references)
 
 
@@ -138,7 +140,13 @@ def compose(
         findings += _overriding(state, part, below, kinds, let_alone)
     kept = (f for f in base.snapshot.findings if f.code == OVERRIDES and f.file not in looked)
     own = (finding for part in parts for finding in part.snapshot.findings)
-    return Composition(changed, _put(base, winners, gone), (*own, *kept, *findings), full)
+    return Composition(
+        changed,
+        _put(base, winners, gone),
+        (*own, *kept, *findings),
+        _all_covered(base, changed),
+        full,
+    )
 
 
 def _around(parts: Sequence[Part], part: Part) -> tuple[Sequence[Part], Sequence[Part]]:
@@ -157,6 +165,16 @@ def _covered(state: FileState | None, above: Sequence[Part]) -> FileState | None
         hidden = any(part.get(collection, resource.name) is not None for part in above)
         (covered if hidden else served).append((collection, resource))
     return replace(state, resources=tuple(served), covered=tuple(covered)) if covered else state
+
+
+def _all_covered(
+    base: Standing, changed: Mapping[str, FileState | None]
+) -> tuple[tuple[str, Resource], ...]:
+    """Return all that is covered once *changed* is part of *base*, sorted."""
+    kept = (each for each in base.snapshot.covered if each[1].origin.path not in changed)
+    states = (state for state in changed.values() if state is not None)
+    found = (*kept, *(each for state in states for each in state.covered))
+    return tuple(sorted(found, key=lambda each: (each[0], each[1].name, each[1].origin.path)))
 
 
 def _overriding(
@@ -231,6 +249,26 @@ def parted(base: Standing, names: Iterable[str]) -> dict[str, Standing]:
         ignored = sum(state.ignored for state in content.values())
         standing[name] = Standing(snapshot, content, ignored)
     return standing
+
+
+def opened_up(snapshot: Snapshot) -> Standing:
+    """
+    Return a composition that came without its files, so that `parted` can take it apart.
+
+    Of the files only what they came to is known: neither contents nor when they came to be.
+    """
+    served: dict[str, list[tuple[str, Resource]]] = defaultdict(list)
+    covered: dict[str, list[tuple[str, Resource]]] = defaultdict(list)
+    for collection in snapshot.collections.values():
+        for resource in collection:
+            served[resource.origin.path].append((collection.name, resource))
+    for name, resource in snapshot.covered:
+        covered[resource.origin.path].append((name, resource))
+    files = {
+        path: FileState("", 0, tuple(served.get(path, ())), covered=tuple(covered.get(path, ())))
+        for path in sorted(served.keys() | covered.keys())
+    }
+    return Standing(snapshot, files)
 
 
 def layer_of(path: str) -> str:

@@ -9,6 +9,9 @@ who made it.
     gitsource-snapshot 1 sha256:<hex> <bytes>\n    format, digest and size of all that follows
     <4 bytes> <head> <record>                      length of the head; see state.proto
 
+Format 2 is that of a composition in which a layer covers another: what is covered is in it too, so
+that it can be taken apart (`snapshot.compose.opened_up`). All else is written as format 1.
+
 Nothing is compressed, so a file is as large as what it unfolds to. When it was published, and by
 which settings, is not part of a snapshot.
 """
@@ -23,13 +26,15 @@ from typing import BinaryIO
 
 from google.protobuf.message import DecodeError
 
-from gitsource._proto.gitsource.state.v1.state_pb2 import Head, Record
+from gitsource._proto.gitsource.state.v1.state_pb2 import FileTable, Head, Record
 from gitsource.errors import ConfigurationError
 from gitsource.model import Resource, Snapshot
+from gitsource.snapshot.compose import layer_of
 from gitsource.snapshot.records import full_record, head_of, snapshot_of
 
 FORMAT = "gitsource-snapshot"
-VERSION = 1
+PLAIN, LAYERED = 1, 2
+"""Formats: of what is served alone, and with what layers cover."""
 LARGEST = 1024 * 1024 * 1024
 """Bytes of a file that is read: it is in memory as a whole, twice for a moment."""
 LARGEST_HEAD = 1024 * 1024
@@ -51,11 +56,12 @@ class Seal:
     """SHA-256 of what follows, in hex: the same for the same snapshot."""
     size: int
     """Bytes that follow."""
+    format: int = PLAIN
 
     @property
     def header(self) -> bytes:
         """The line."""
-        return f"{FORMAT} {VERSION} sha256:{self.digest} {self.size}\n".encode()
+        return f"{FORMAT} {self.format} sha256:{self.digest} {self.size}\n".encode()
 
 
 def seal(snapshot: Snapshot) -> Seal:
@@ -64,7 +70,7 @@ def seal(snapshot: Snapshot) -> Seal:
     for part in _parts(snapshot):
         digest.update(part)
         size += len(part)
-    return Seal(digest.hexdigest(), size)
+    return Seal(digest.hexdigest(), size, LAYERED if snapshot.covered else PLAIN)
 
 
 def write(file: BinaryIO, snapshot: Snapshot) -> Seal:
@@ -118,12 +124,13 @@ def _sealed(file: BinaryIO) -> Seal:
         raise ConfigurationError(
             "the file is no exported snapshot", hint="`gitsource export` makes one"
         )
-    if int(found[1]) != VERSION:
+    if int(found[1]) not in {PLAIN, LAYERED}:
         raise ConfigurationError(
-            f"the file has format {int(found[1])}, and this gitsource reads format {VERSION}",
+            f"the file has format {int(found[1])}, and this gitsource reads formats {PLAIN} and "
+            f"{LAYERED}",
             hint="import it with the gitsource that made it, or a later one",
         )
-    return Seal(found[2].decode(), int(found[3]))
+    return Seal(found[2].decode(), int(found[3]), int(found[1]))
 
 
 def _payload(file: BinaryIO, told: Seal) -> bytes:
@@ -176,7 +183,10 @@ def _check_head(head: Head) -> None:
 
 
 def _check_record(record: Record) -> None:
-    if not record.full or record.files.ByteSize():
+    files = FileTable()
+    files.CopyFrom(record.files)
+    del files.covered[:]
+    if not record.full or files.ByteSize():
         raise _refused("it is a part of a history, not a snapshot")
     if any(not told.warning for told in record.findings):
         raise _refused("it holds findings that no snapshot has: errors")
@@ -195,6 +205,17 @@ def _prove(snapshot: Snapshot, prove: Prove) -> None:
     for collection in snapshot.collections.values():
         for resource in collection:
             _prove_one(collection.name, resource, prove)
+    layers = {layer.name for layer in snapshot.revision.layers}
+    seen: set[tuple[str, str, str]] = set()
+    for name, resource in snapshot.covered:
+        _prove_one(name, resource, prove)
+        above = snapshot.collection(name).get(resource.name)
+        layer = layer_of(resource.origin.path)
+        if layer not in layers or above is None or layer_of(above.origin.path) == layer:
+            raise _refused(f"{name} {resource.name!r} of {layer!r} is covered by nothing")
+        if (name, resource.name, layer) in seen:
+            raise _refused(f"{name} {resource.name!r} is in the layer {layer!r} twice")
+        seen.add((name, resource.name, layer))
 
 
 def _prove_one(collection: str, resource: Resource, prove: Prove) -> None:

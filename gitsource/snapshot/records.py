@@ -158,6 +158,10 @@ def full_record(snapshot: Snapshot, files: Mapping[str, FileState]) -> Iterator[
             part = Record()
             _put(part, collection.name, (), collection.resources[at : at + PART])
             yield part.SerializeToString()
+    if not files and snapshot.covered:
+        part = Record()
+        _tell_covered(part, snapshot.covered)
+        yield part.SerializeToString()
     paths = iter(files)
     while some := list(islice(paths, PART)):
         part = Record()
@@ -223,12 +227,15 @@ def _tell_files(record: Record, removed: Iterable[str], files: Mapping[str, File
     table.blobs.extend(bytes.fromhex(state.blob) for state in files.values())
     table.births.extend(state.birth for state in files.values())
     table.ignored.extend(state.ignored for state in files.values())
-    covered: dict[str, list[Resource]] = defaultdict(list)
-    for state in files.values():
-        for collection, resource in state.covered:
-            covered[collection].append(resource)
-    for name in sorted(covered):
-        _fill(table.covered.add(), name, (), covered[name])
+    _tell_covered(record, (each for state in files.values() for each in state.covered))
+
+
+def _tell_covered(record: Record, covered: Iterable[tuple[str, Resource]]) -> None:
+    by_collection: dict[str, list[Resource]] = defaultdict(list)
+    for collection, resource in covered:
+        by_collection[collection].append(resource)
+    for name in sorted(by_collection):
+        _fill(record.files.covered.add(), name, (), by_collection[name])
 
 
 def snapshot_of(head: Head, records: list[Record]) -> Snapshot:
@@ -254,7 +261,22 @@ def snapshot_of(head: Head, records: list[Record]) -> Snapshot:
         for told in records[-1].findings
     )
     collections = {name: Collection.of(name, found.values()) for name, found in known.items()}
-    return Snapshot.of(_revision(head), collections, findings)
+    return Snapshot.of(_revision(head), collections, findings, _covered(records))
+
+
+def _covered(records: Iterable[Record]) -> tuple[tuple[str, Resource], ...]:
+    """Return what is covered after *records*, each of which tells it of the files it has."""
+    found: dict[str, list[tuple[str, Resource]]] = {}
+    for record in records:
+        table = record.files
+        if found:
+            for path in (*table.removed, *table.paths):
+                found.pop(path, None)
+        for change in table.covered:
+            for resource in _resources(change):
+                found.setdefault(resource.origin.path, []).append((change.name, resource))
+    every = (each for of_file in found.values() for each in of_file)
+    return tuple(sorted(every, key=lambda each: (each[0], each[1].name, each[1].origin.path)))
 
 
 def _resources(change: CollectionChange) -> Iterator[Resource]:

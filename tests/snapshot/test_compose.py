@@ -187,6 +187,7 @@ def test_composing_change_by_change_comes_to_what_composing_from_nothing_does(mo
     assert anew.snapshot.version == composed.snapshot.version
     assert anew.snapshot.findings == composed.snapshot.findings
     assert states({p: s for p, s in anew.changed.items() if s}) == states(composed.files)
+    assert anew.snapshot.covered == composed.snapshot.covered
 
 
 @given(MOVES)
@@ -245,6 +246,10 @@ def test_what_is_covered_is_on_disk_as_well(tmp_path: Path) -> None:
 
     assert rows == standing.snapshot.revision.layers
     assert states(base.files) == states(standing.files)
+    assert [("a", "low:a.yaml")] == [
+        (one.name, one.origin.path) for _, one in loaded.snapshot.covered
+    ]
+    assert base.snapshot.covered == loaded.snapshot.covered
     apart = parted(standing, ("low", "top"))
     assert {"a", "b"} == set(apart["low"].snapshot.collection(COLLECTION).names)
     assert "1" * 40 == apart["low"].snapshot.revision.commit

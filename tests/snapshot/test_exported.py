@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +25,7 @@ from gitsource.model import (
     Snapshot,
 )
 from gitsource.snapshot import exported
+from gitsource.snapshot.compose import opened_up, parted
 
 KIND = own_kind({"name": "acme/v1/flags", "api_version": "acme.dev/v1", "kind": "Flag"})
 HOSTILE = Path(__file__).parent / "hostile_exports"
@@ -35,7 +37,7 @@ REASONS = {
     "empty": "is no exported snapshot",
     "ends-too-early": "ends too early",
     "first-line-without-end": "is no exported snapshot",
-    "format-of-the-future": "reads format 1",
+    "format-of-the-future": "reads formats 1 and 2",
     "goes-on-behind-its-end": "goes on behind its end",
     "head-longer-than-the-file": "its head is longer",
     "no-export": "is no exported snapshot",
@@ -128,6 +130,44 @@ def test_a_composition_keeps_the_commits_of_its_layers():
     assert read(written(of(flag("a"), layers=layers))).revision.layers == layers
 
 
+LAYERS = (LayerRevision("base", "a" * 40), LayerRevision("team", "b" * 40))
+
+
+def composed() -> Snapshot:
+    """Return a composition in which a layer covers another."""
+    top, low, other = flag("shop/a"), flag("shop/a", on=False), flag("shop/b")
+    top, low = (
+        replace(one, origin=Origin(f"{layer}:a.yaml", 3))
+        for one, layer in ((top, "team"), (low, "base"))
+    )
+    other = replace(other, origin=Origin("base:b.yaml", 1))
+    return replace(of(top, other, layers=LAYERS), covered=((KIND.collection, low),))
+
+
+def test_a_composition_is_carried_with_what_is_covered_in_it_and_can_be_taken_apart():
+    snapshot = composed()
+    found = read(written(snapshot))
+    apart = parted(opened_up(found), ("base", "team"))
+
+    names = {name: one.snapshot.collection(KIND.collection).names for name, one in apart.items()}
+    assert {"base": ("shop/a", "shop/b"), "team": ("shop/a",)} == names
+    assert ("b" * 40, snapshot.covered) == (
+        apart["team"].snapshot.revision.commit, found.covered
+    )  # fmt: skip
+
+
+def test_only_where_something_is_covered_is_the_format_another_one():
+    """What was written before has the same bytes, and is read by those who read it."""
+    plain, layered = of(flag("shop/a"), layers=LAYERS), composed()
+
+    assert [b"1", b"2"] == [written(each).split(b" ")[1] for each in (plain, layered)]
+
+
+def test_what_is_covered_is_not_taken_for_a_plain_snapshot():
+    with pytest.raises(ConfigurationError, match="in other words"):
+        read(written(composed()).replace(b"gitsource-snapshot 2", b"gitsource-snapshot 1", 1))
+
+
 def test_a_file_larger_than_is_taken_is_refused_by_its_first_line():
     with pytest.raises(ConfigurationError, match="10 are taken at most"):
         exported.read(io.BytesIO(written(of(flag("a")))), proved, largest=10)
@@ -156,8 +196,10 @@ def test_a_file_that_says_what_is_not_so_is_refused(file: Path):
     head, _, record = text.partition("---\n")
     told = text_format.Parse(head, Head()).SerializeToString(deterministic=True)
     payload = len(told).to_bytes(4, "big") + told
-    payload += text_format.Parse(record, Record()).SerializeToString(deterministic=True)
-    seal = exported.Seal(hashlib.sha256(payload).hexdigest(), len(payload))
+    content = text_format.Parse(record, Record())
+    payload += content.SerializeToString(deterministic=True)
+    layered = 2 if content.files.covered else 1
+    seal = exported.Seal(hashlib.sha256(payload).hexdigest(), len(payload), layered)
     expected = text.partition("\n")[0].removeprefix("# ")
 
     with pytest.raises(ConfigurationError, match=expected):

@@ -17,7 +17,7 @@ from gitsource._proto.gitsource.state.v1.state_pb2 import FileFacts
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource as Envelope
 from gitsource.build.builder import Builder
 from gitsource.model import Resource, Revision, Snapshot, TreeEntry, composition_of
-from gitsource.reconcile.layers.layer import Candidate, Layer
+from gitsource.reconcile.layers.member import Candidate, Member
 from gitsource.references.index import Index
 from gitsource.relate import related
 from gitsource.rollout.guard import ALL, confirmed, guarded
@@ -34,7 +34,7 @@ LOADED = 4000
 class Composer:
     """What compositions are judged with in one look."""
 
-    layers: Mapping[str, Layer]
+    layers: Mapping[str, Member]
     """The lowest first."""
     base: Standing | None
     """The composition that stands; None: everything is judged anew."""
@@ -107,10 +107,12 @@ class Composer:
             yield from self._results(self.layers[name], states)
 
     def _results(
-        self, layer: Layer, states: Mapping[str, FileState]
+        self, layer: Member, states: Mapping[str, FileState]
     ) -> Iterator[tuple[str, bytes | None]]:
         """Yield the same for files of one layer, from the cache of results."""
-        prefix, objects = f"{layer.name}:", layer.mirror.objects
+        prefix, objects = f"{layer.name}:", layer.objects
+        if objects is None:
+            return  # nobody can tell; see `Member.objects`
         limit = self.settings.limits.file_bytes
         self.builder.ensure = objects.ensure
         entries = [
@@ -144,8 +146,10 @@ class Composer:
         """Yield the contents of *places*, each a layer and a blob."""
         limit = self.settings.limits.file_bytes
         for name, group in groupby(places, layer_of):
-            blobs = [place.partition(":")[2] for place in group]
-            yield from self.layers[name].mirror.objects.read(blobs, limit=limit)
+            objects = self.layers[name].objects
+            if objects is None:
+                raise AssertionError("what says nothing of others was to be read for what it says")
+            yield from objects.read([place.partition(":")[2] for place in group], limit=limit)
 
     # ------------------------------------------------------------------ guards
 

@@ -8,36 +8,27 @@ the layer, and once, as long as neither moves. For the worker thread alone.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitsource.errors import GitFailed, GitsourceError, MirrorError, StateError
 from gitsource.git.mirror import Mirror
+from gitsource.git.objects import Objects
 from gitsource.model import Finding, Revision, Snapshot
 from gitsource.reconcile.ground import Ground
+from gitsource.reconcile.layers.member import Candidate, confirmations, proposed
 from gitsource.reconcile.outcomes import Held, LayerState
 from gitsource.reconcile.trusting import Trusting
 from gitsource.rollout.decide import Hold, decide, reason
 from gitsource.settings.following import LayerRow
 from gitsource.settings.whole import Settings
-from gitsource.snapshot.build import Proposal, Standing, accept, nothing, propose
+from gitsource.snapshot.build import Standing, accept, nothing
 from gitsource.snapshot.compose import Part
 
 if TYPE_CHECKING:
     from gitsource.build.builder import Builder
 
 log = logging.getLogger("gitsource.reconcile")
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A revision of a layer that is sound by itself."""
-
-    revision: Revision
-    proposal: Proposal
-    facts: Mapping[str, bytes | None] = field(repr=False)
-    """What the files that differ say of others, by path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +69,11 @@ class Layer:
         self._trusting.close()
 
     # ------------------------------------------------------------------ what stands
+
+    @property
+    def objects(self) -> Objects:
+        """What its mirror holds."""
+        return self.mirror.objects
 
     @property
     def commit(self) -> str:
@@ -227,20 +223,7 @@ class Layer:
         return base
 
     def _proposed(self, revision: Revision, base: Standing | None, builder: Builder) -> Candidate:
-        # Here and not above: a restart serves what is on disk before it needs to judge anything.
-        from gitsource.reconcile.judging import judge_files
-
-        objects = self.mirror.objects
-        files = judge_files(objects, base, revision, builder, self.settings, f"{self.name}:")
-        proposal = propose(
-            base or nothing(),
-            revision,
-            files.changed,
-            files.findings,
-            full=files.full,
-            kinds=builder.catalog.called,
-        )
-        return Candidate(revision, proposal, files.facts)
+        return proposed(self.objects, revision, base, builder, self.settings, self.name)
 
     # ------------------------------------------------------------------ afterwards
 
@@ -254,5 +237,4 @@ class Layer:
 
     def confirmations(self, before: Snapshot, after: Snapshot) -> str:
         """Return what its commits between two compositions confirm."""
-        old, new = (each.revision.commit_of(self.name) for each in (before, after))
-        return self.mirror.objects.confirmations(old or None, new) if new != old else ""
+        return confirmations(self.objects, self.name, before, after)

@@ -22,7 +22,8 @@ from gitsource.git.mirror import Mirror
 from gitsource.git.refs import Chosen
 from gitsource.model import Finding, Revision, Snapshot, composition_of
 from gitsource.reconcile.ground import Ground, Look, Place
-from gitsource.reconcile.layers.layer import Candidate, Layer, Refused
+from gitsource.reconcile.layers.layer import Layer, Refused
+from gitsource.reconcile.layers.member import Candidate
 from gitsource.reconcile.one import recipe_of
 from gitsource.reconcile.outcomes import LayerState, Outcome
 from gitsource.rollout.decide import GUARDED, Hold, decide, reason
