@@ -18,8 +18,8 @@ WORKERS ?= 2
 unexport PYTHONSAFEPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full lint types imports docs generated supply sbom audit unit full bench \
-  wheel clean
+.PHONY: help demo test test-full lint types imports docs generated supply sbom audit sshd browser \
+  unit full bench wheel clean
 
 help:
 	@sed -n '3,6s/^# *//p' $(MAKEFILE_LIST)
@@ -69,11 +69,18 @@ audit: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/pytest tests/docs
 
-unit: $(STAMP)
+# What no package index has. Where it cannot be had that is said, and no error here.
+sshd: $(STAMP)
+	@cd tests && $(abspath $(BIN))/python -m servers.get_sshd
+
+browser: $(STAMP)
+	@cd tests && $(abspath $(BIN))/python -m get_browser
+
+unit: $(STAMP) sshd
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not full" --ignore tests/docs
 
-full: $(STAMP)
-	$(BIN)/pytest -m full --timeout 5400
+full: $(STAMP) sshd browser
+	$(BIN)/pytest -m "full or browser" --need-browser --timeout 5400
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/table.py

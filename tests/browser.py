@@ -10,6 +10,8 @@ import tempfile
 from dataclasses import dataclass
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+PACKAGE = "chromium"
+"""Debian's, by which it can be installed."""
 
 _CONSOLE = re.compile(r":CONSOLE[:(].*")
 
@@ -23,16 +25,19 @@ class Seen:
     """What the browser complained of, and what scripts said."""
 
 
+def found() -> str | None:
+    """Return the program; None if there is none."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
 def browser() -> str:
     """Return the program; fails if there is none, with what to do."""
-    for name in NAMES:
-        found = shutil.which(name)
-        if found:
-            return found
-    raise AssertionError(
-        "the long tests look at pages in a real browser, and there is none on PATH: "
-        "install Debian's chromium (apt-get install chromium), or put one on PATH as chromium"
+    program = found()
+    assert program, (
+        "these tests look at pages in a real browser, and there is none on PATH: "
+        f"install Debian's (apt-get install {PACKAGE}), or put one on PATH as chromium"
     )
+    return program
 
 
 def look(url: str) -> Seen:

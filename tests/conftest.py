@@ -17,11 +17,26 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import browser
+
 ROOT = Path(__file__).parents[1]
 
 # An example that takes long on a busy machine is not wrong: time is measured in benchmarks/ alone.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--need-browser", action="store_true", help="fail, not skip, where there is no browser"
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what looks at pages where no browser is installed, unless one is asked for."""
+    looks = item.get_closest_marker("browser") and not item.config.getoption("--need-browser")
+    if looks and not browser.found():
+        pytest.skip("there is no browser on PATH: make test-full gets one, or says how")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -23,7 +23,7 @@ from gitsource.settings.units import Address
 from gitsource.settings.whole import Settings
 from repositories import Upstream
 from servers.over_http import HttpGit
-from servers.over_ssh import SshGit
+from servers.over_sshd import SERVERS
 from svids import Mesh
 
 
@@ -157,8 +157,9 @@ def test_what_takes_no_pushes_over_http_is_read_only(settings, upstream):
     assert not any(line.startswith("POST") and "receive-pack" in line for line in asked)
 
 
-def test_what_takes_no_pushes_over_ssh_is_read_only(settings, upstream, home):
-    with SshGit(upstream.folder.parent) as host:
+@pytest.mark.parametrize("server", SERVERS)
+def test_what_takes_no_pushes_over_ssh_is_read_only(settings, upstream, home, server):
+    with server(upstream.folder.parent) as host:
         host.write_home(home)
         known = home / ".ssh" / "known_hosts"
         key = home / ".ssh" / "id_ed25519"
@@ -167,7 +168,7 @@ def test_what_takes_no_pushes_over_ssh_is_read_only(settings, upstream, home):
             f"ssh://127.0.0.1:{host.port}", ssh_key=str(key), known_hosts=str(known)
         )
         reading = found(settings, url, row)
-        host.takes_pushes = True
+        host.take_pushes()
         pushing = found(settings, url, row)
 
     assert {"clock": "skipped"} == states(reading), reading["credentials"].text
@@ -175,8 +176,9 @@ def test_what_takes_no_pushes_over_ssh_is_read_only(settings, upstream, home):
     assert "ok" == reading["host key"].state
 
 
-def test_a_host_key_that_changed_is_told_with_both_fingerprints(settings, upstream, home):
-    with SshGit(upstream.folder.parent) as host:
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_host_key_that_changed_is_told_with_both_fingerprints(settings, upstream, home, server):
+    with server(upstream.folder.parent) as host:
         host.write_home(home, known=host.known_hosts_line(wrong=True))
         row = CredentialRow(
             f"ssh://127.0.0.1:{host.port}",

@@ -23,7 +23,7 @@ from repositories import Upstream
 from running import Gitsource, cli, eventually, route
 from servers.github_api import GitHubApi
 from servers.over_http import HttpGit, Manner, basic, tls_server
-from servers.over_ssh import SshGit
+from servers.over_sshd import SERVERS
 from servers.proxies import HttpProxy, Socks5Proxy
 
 QUIET = "poll: {interval: 1h}\nwatch: {enabled: false}\n"
@@ -161,7 +161,7 @@ def _proxied(place: Place, kind: type[HttpProxy | Socks5Proxy], scheme: str) -> 
 
 def ssh(place: Place) -> Scene:
     secret = place.secret()
-    host = place.stack.enter_context(SshGit(place.upstream.folder.parent))
+    host = place.stack.enter_context(SERVERS[-1](place.upstream.folder.parent))
     for key in (host.private_key(secret), host.private_key()):
         place.planted += [line.decode() for line in key.splitlines()[1:-1]]
     row = {
@@ -173,7 +173,7 @@ def ssh(place: Place) -> Scene:
 
     def hang() -> None:
         place.file("key", host.private_key(secret))
-        host.hanging.set()
+        host.hang()
 
     return Scene(f"{host.url}/mesh.git", row, place.planted, lock=host.new_user_key, hang=hang)
 

@@ -11,7 +11,7 @@ from repositories import Upstream
 from running import Gitsource, broken, eventually, route
 
 
-@pytest.mark.full
+@pytest.mark.browser
 def test_the_status_page_is_whole_and_allowed_by_its_own_policy(tmp_path: Path) -> None:
     upstream = Upstream(tmp_path / "repo.git")
     good = upstream.commit({"mesh/web.yaml": route("web", "v1")})

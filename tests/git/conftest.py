@@ -6,6 +6,13 @@ import pytest
 
 from gitsource.git.mirror import Mirror
 from gitsource.settings.following import Repository
+from servers.over_sshd import SERVERS
+
+
+@pytest.fixture(params=SERVERS)
+def server(request):
+    """Each kind of server over ssh that can be started here."""
+    return request.param
 
 
 @pytest.fixture

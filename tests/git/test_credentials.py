@@ -20,7 +20,6 @@ from gitsource.settings.units import FilePath
 from repositories import Upstream
 from servers.over_http import HttpGit, Manner, basic, tls_server
 from servers.over_ssh import SshGit
-from servers.over_sshd import OpenSshGit, sshd
 from servers.proxies import HttpProxy, Socks5Proxy
 
 
@@ -355,15 +354,6 @@ def test_a_host_that_is_down_is_told_apart_from_a_name_that_is_wrong(mirror_of, 
 
 
 # --------------------------------------------------------------------------- ssh
-
-
-SERVERS = [SshGit, *([OpenSshGit] if sshd() else [])]
-"""OpenSSH's server where there is one; the other is always there."""
-
-
-@pytest.fixture(params=SERVERS)
-def server(request):
-    return request.param
 
 
 @pytest.fixture

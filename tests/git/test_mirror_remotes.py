@@ -17,7 +17,6 @@ from gitsource.git.process import Limits
 from gitsource.settings.following import Repository
 from repositories import Upstream
 from servers.over_http import HttpGit, Manner
-from servers.over_ssh import SshGit
 
 
 @pytest.fixture
@@ -195,10 +194,10 @@ def test_a_redirect_to_another_transport_is_not_followed(upstream, mirror_of, sc
 # --------------------------------------------------------------------------- ssh
 
 
-def test_a_mirror_follows_a_branch_over_ssh(upstream, mirror_of, tmp_path, monkeypatch):
+def test_a_mirror_follows_a_branch_over_ssh(upstream, mirror_of, server, tmp_path, monkeypatch):
     """With a key and a known host, and with nothing but upload-pack run there."""
     upstream.commit({"a.yaml": os.urandom(100_000)})
-    with SshGit(upstream.folder.parent) as host:
+    with server(upstream.folder.parent) as host:
         host.write_home(tmp_path / "home")
         monkeypatch.setenv("HOME", str(tmp_path / "home"))
         monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
@@ -214,11 +213,11 @@ def test_a_mirror_follows_a_branch_over_ssh(upstream, mirror_of, tmp_path, monke
 
 @pytest.mark.parametrize("known", ["nobody", "another key", "revoked"])
 def test_a_host_whose_key_is_not_known_is_not_trusted(
-    upstream, mirror_of, tmp_path, monkeypatch, known
+    upstream, mirror_of, server, tmp_path, monkeypatch, known
 ):
     """Neither on first sight nor after a change; and its key is not written down."""
     upstream.commit({"a.yaml": "1"})
-    with SshGit(upstream.folder.parent) as host:
+    with server(upstream.folder.parent) as host:
         line = {
             "nobody": "",
             "another key": host.known_hosts_line(wrong=True),
@@ -236,10 +235,10 @@ def test_a_host_whose_key_is_not_known_is_not_trusted(
     assert (tmp_path / "home" / ".ssh" / "known_hosts").read_text() == line
 
 
-def test_a_key_that_is_refused_is_told(upstream, mirror_of, tmp_path, monkeypatch):
+def test_a_key_that_is_refused_is_told(upstream, mirror_of, server, tmp_path, monkeypatch):
     """No password is asked for."""
     upstream.commit({"a.yaml": "1"})
-    with SshGit(upstream.folder.parent) as host:
+    with server(upstream.folder.parent) as host:
         host.write_home(tmp_path / "home", key=False)
         monkeypatch.setenv("HOME", str(tmp_path / "home"))
         monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
@@ -250,9 +249,9 @@ def test_a_key_that_is_refused_is_told(upstream, mirror_of, tmp_path, monkeypatc
     assert "token or key" in caught.value.hint
 
 
-def test_a_missing_repository_over_ssh_is_told(upstream, mirror_of, tmp_path, monkeypatch):
+def test_a_missing_repository_over_ssh_is_told(upstream, mirror_of, server, tmp_path, monkeypatch):
     """The far end's words come through."""
-    with SshGit(upstream.folder.parent) as host:
+    with server(upstream.folder.parent) as host:
         host.write_home(tmp_path / "home")
         monkeypatch.setenv("HOME", str(tmp_path / "home"))
         mirror = mirror_of(f"{host.url}/nothing.git")

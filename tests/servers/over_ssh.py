@@ -31,10 +31,8 @@ class SshGit:
         self._user_key = asyncssh.generate_private_key("ssh-ed25519")
         self.commands: list[str] = []
         """Every command that a client asked for."""
-        self.takes_pushes = False
-        """Whether ``git-receive-pack`` runs as well."""
-        self.hanging = threading.Event()
-        """Set: who wants in, or anything else, never gets an answer."""
+        self._runs = {"git-upload-pack"}
+        self._hanging = threading.Event()
         self.port = 0
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
@@ -75,6 +73,14 @@ class SshGit:
         """Let another key in from now on, and the old one no more."""
         self._user_key = asyncssh.generate_private_key("ssh-ed25519")
 
+    def take_pushes(self) -> None:
+        """Run ``git-receive-pack`` as well from now on."""
+        self._runs = {"git-upload-pack", "git-receive-pack"}
+
+    def hang(self) -> None:
+        """Answer nothing from now on."""
+        self._hanging.set()
+
     def known_hosts_line(self, *, wrong: bool = False) -> str:
         """Return the line by which a client knows this host (or, *wrong*, another key for it)."""
         key = asyncssh.generate_private_key("ssh-ed25519") if wrong else self._host_key
@@ -110,7 +116,7 @@ class SshGit:
 
         class Server(asyncssh.SSHServer):
             async def begin_auth(self, _user: str) -> bool:
-                if host.hanging.is_set():
+                if host._hanging.is_set():
                     await asyncio.sleep(60)
                 return True
 
@@ -150,8 +156,7 @@ class SshGit:
     async def _upload_pack(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         self.commands.append(process.command or "")
         words = shlex.split(process.command or "")
-        known = {"git-upload-pack", *(["git-receive-pack"] if self.takes_pushes else [])}
-        if len(words) != 2 or words[0] not in known:
+        if len(words) != 2 or words[0] not in self._runs:
             process.exit(126)
             return
         env = clean_environment()

@@ -11,7 +11,7 @@ from hostile_plans import cases, plan_of
 from report_expected import RICH, report
 from report_readers import OF_A_PAGE, read_html
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.browser
 
 
 def seen(page: str, folder: Path):
