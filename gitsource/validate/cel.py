@@ -4,7 +4,8 @@ The rules in CEL that stand in a schema beside its keywords (``x-kubernetes-vali
 A schema is compiled once into a tree of those places below which there is a rule, a list with keys
 or a deprecated field; a document is walked along that tree, so what has no rule costs nothing. A
 rule is asked once for what it can see of a value (`_seen`): ten thousand timeouts of 5s are one
-question, and it sees nothing else, so that no other value decides it.
+question, and it sees nothing else, so that no other value decides it. What plainly holds is not
+asked at all (`shortcuts`).
 
 Rule: a rule that cannot be evaluated is broken, as it is in a cluster; but one that would take more
 steps than CEL's own budget allows says nothing, and the same is looked for by Istio's own rules.
@@ -21,6 +22,7 @@ from typing import Any, TypeAlias
 from gitsource.encode.scalars import nanoseconds
 from gitsource.model import Problem, Severity, shown
 from gitsource.validate.istio import urls
+from gitsource.validate.shortcuts import sure
 
 CODE = "GS312"
 DEPRECATED = "GS315"
@@ -207,10 +209,14 @@ def _rule(row: Mapping[str, Any]) -> _Rule:
 
 @cache
 def _rules(rules: tuple[_Rule, ...]) -> Check:
-    seen = _seen([rule.text for rule in rules])
+    texts = [rule.text for rule in rules]
+    seen = _seen(texts)
+    plainly_hold = sure(texts)
     answers: dict[Any, tuple[_Rule, ...]] = {}
 
     def run(value: Any) -> list[Found] | None:
+        if plainly_hold is not None and plainly_hold(value):
+            return None
         asked = seen.part(value)
         key = seen.key(asked)
         broken = answers.get(key) if key is not None else None
