@@ -95,6 +95,7 @@ METRICS: tuple[Row, ...] = (
         (),
         "Connections of sinks over TLS that were not let in.",
     ),
+    Row("gitsource_named_bytes", "gauge", (), "Bytes that what sinks name takes, as counted."),
     Row("gitsource_limits_met_total", "counter", ("limit",), "How often a limit of sinks was met."),
     Row(
         "gitsource_certificate_expiry_timestamp_seconds",
@@ -178,6 +179,8 @@ class DoorGauges:
     refused: int = 0
     limits: Mapping[str, int] = field(default_factory=dict)
     """Limit to how often it was met."""
+    named: int = 0
+    """Bytes of what sinks name."""
     ends: float = 0.0
     """When the certificate runs out that is shown to sinks; 0: there is none."""
     reloads: int = 0
@@ -355,6 +358,7 @@ class Telemetry:
         door = now.door
         yield "gitsource_connections", _one(door.connections)
         yield "gitsource_refused_connections_total", _one(door.refused)
+        yield "gitsource_named_bytes", _one(door.named)
         yield "gitsource_limits_met_total", _each(door.limits)
         yield (
             "gitsource_certificate_expiry_timestamp_seconds",

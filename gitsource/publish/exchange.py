@@ -31,11 +31,13 @@ from gitsource.publish.words import (
     Heard,
     Holding,
     Nacked,
+    Named,
     Node,
     Push,
     Request,
     Stale,
     Subscribed,
+    weight,
 )
 
 PATIENCE = 1.0
@@ -143,6 +145,13 @@ class Exchange:
                 watch.refused,
             )
 
+    def named(self, requested: str) -> Named:
+        """Return what the sink names under *requested*, which it subscribed to."""
+        watch = self._watches[requested]
+        # On a wire without full state what it holds is remembered as it is.
+        stated = None if self._whole else watch.held
+        return Named(stated=stated, own=watch.stated_bytes if watch.stated else 0)
+
     # ------------------------------------------------------------------ hearing
 
     def receive(self, request: Request, snapshot: Snapshot | None, now: float) -> Heard:
@@ -187,6 +196,8 @@ class Exchange:
         elif first and request.incremental and request.initial_versions:
             watch.held = None
             watch.stated = self._compared(watch, request, snapshot)
+            if watch.stated is not None:
+                watch.stated_bytes = weight(f"{k}{v}" for k, v in watch.stated.other.items())
         else:
             watch.held = None
         resumed = self._resumed(watch, request, snapshot)

@@ -24,7 +24,8 @@ from gitsource.model import Resource, Snapshot
 from gitsource.observe.happenings import Happening, Record, unrecorded
 from gitsource.observe.neutral import neutral
 from gitsource.publish.access import Access
-from gitsource.publish.admission import Bucket
+from gitsource.publish.admission import Bucket, key_of
+from gitsource.publish.budget import Budget
 from gitsource.publish.gate import Gate
 from gitsource.publish.giveback import GiveBack
 from gitsource.publish.sight import SHUT, Sight
@@ -98,6 +99,8 @@ class Shared:
     """Where the audit log is told of what happens on its streams."""
     access: Access = field(init=False)
     """What each stream may receive, and which views take it; everything by default."""
+    budget: Budget = field(init=False)
+    """Bytes of what sinks name."""
     gate: Gate = field(init=False)
     memory: GiveBack = field(default_factory=GiveBack)
     met: Counter[str] = field(default_factory=Counter)
@@ -106,6 +109,7 @@ class Shared:
 
     def __post_init__(self) -> None:
         self.access = Access(self.cache)
+        self.budget = Budget(self.limits)
         self.gate = Gate(self.limits.push_bytes_in_flight)
 
     def news(self, sink: str, collection: str) -> bool:
@@ -165,6 +169,7 @@ class Session:
         self._ending: Ending | None = None
         most = shared.limits.requests
         self._requests = Bucket(most, most * BURST)
+        self._share = shared.budget.share(key_of(who))
         self._deadline: asyncio.Timeout | None = None
         self._gave_way = False
         self._good: Snapshot | None = None
@@ -205,6 +210,7 @@ class Session:
         finally:
             unwatch()
             reader.cancel()
+            self._share.release()
             why = ending.text or ending.end.value
             ours = ending.end in OURS
             if limit := _LIMIT.search(why):
@@ -244,6 +250,8 @@ class Session:
         heard = self._machine.receive(request, snapshot, self._loop.time())
         # Answers to pushes are as many as those.
         answer = isinstance(heard, Acked | Nacked)
+        if not isinstance(heard, Stale):
+            self._share.put(heard.requested, self._machine.named(heard.requested))
         if not answer and not self._requests.take(self._loop.time()):
             most = self._shared.limits.requests
             raise OverLimit(f"more than {most} requests a second (limits.requests)")

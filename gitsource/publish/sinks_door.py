@@ -153,6 +153,7 @@ class SinksDoor:
             connections=server.admission.connections if server is not None else 0,
             refused=front.refused if front is not None else 0,
             limits=dict(server.shared.met) if server is not None else {},
+            named=server.shared.budget.total if server is not None else 0,
             ends=self._material.in_force.ends if self._material is not None else 0.0,
             reloads=sum(part.reloads for part in parts),
             alarms=len(self.alarms),

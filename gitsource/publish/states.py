@@ -106,6 +106,8 @@ class Watch:
     """The version it refused last on this stream."""
     stated: Stated | None = None
     """Until its first ACK, what it said it holds."""
+    stated_bytes: int = 0
+    """What that counts as."""
     held: Collection | None = None
     """The same as `accepted` with its contents, where nobody else keeps them: on the way from one
     version to another in several pushes, and always on a wire that has no full state."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from gitsource.model import Collection, Snapshot
 from gitsource.publish.content import Identity
-from gitsource.publish.words import Heard, Holding, Node
+from gitsource.publish.words import Heard, Holding, Named, Node
 
 
 class Sent(Protocol):
@@ -67,6 +67,9 @@ class Machine(Protocol):
 
         Raises ExchangeError for what the protocol forbids, OverLimit for more than is allowed.
         """
+
+    def named(self, requested: str) -> Named:
+        """Return what the sink names under *requested*, which it subscribed to; costs nothing."""
 
     def offer(self, snapshot: Snapshot | None, now: float) -> Any | None:
         """Return what to send now, if anything; nothing changes until it is `sent`."""

@@ -7,7 +7,7 @@ is bytes: `mcp` (and any other wire) translates.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -168,6 +168,31 @@ class Stale:
 
 
 Heard: TypeAlias = Subscribed | Acked | Nacked | Stale
+
+
+# --------------------------------------------------------------------------- what a sink names
+
+NAME = 256
+"""Bytes that a name takes besides its characters, in all the sets that it may be in."""
+WIDE = 4
+"""Bytes that a character takes in a text that is not all ASCII."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What one subscription has gitsource remember of what the sink itself said."""
+
+    names: frozenset[str] = frozenset()
+    """Names of resources that it asks for; streams that ask alike share the set."""
+    stated: Collection | None = None
+    """What it says it has, where some of that may be known to nobody else; shared likewise."""
+    own: int = 0
+    """Bytes of what the stream shares with nobody."""
+
+
+def weight(texts: Iterable[str]) -> int:
+    """Return how many bytes names (or names with versions) count as."""
+    return sum(NAME + (len(one) if one.isascii() else len(one) * WIDE) for one in texts)
 
 
 # --------------------------------------------------------------------------- what a sink has

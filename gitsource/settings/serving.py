@@ -59,6 +59,12 @@ class Limits:
     """Collections (xDS: types) one stream may ask for."""
     names: int = 100_000
     """Single resources one xDS stream may ask for by name, or say that it has."""
+    named_bytes_each: Bytes = Bytes(256 * 1024 * 1024)
+    """Memory for what the streams of one identity (or address, as above) name: subscriptions,
+    resources they ask for, and what they say they have. What several ask for alike counts once. A
+    stream that would need more is ended with RESOURCE_EXHAUSTED."""
+    named_bytes: Bytes = Bytes(1024 * 1024 * 1024)
+    """The same of all sinks together."""
     push_bytes: Bytes = Bytes(1024 * 1024 * 1024)
     """The largest message that is sent; a stream that would need a larger one is ended."""
     push_bytes_in_flight: Bytes = Bytes(64 * 1024 * 1024)

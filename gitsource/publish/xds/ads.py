@@ -20,7 +20,17 @@ from gitsource.errors import ExchangeError, OverLimit
 from gitsource.model import Collection, Snapshot
 from gitsource.publish.content import Identity, Kept, identity_of, itself
 from gitsource.publish.exchange import PATIENCE, SETTLE
-from gitsource.publish.words import Acked, Error, Heard, Holding, Nacked, Node, Stale, Subscribed
+from gitsource.publish.words import (
+    Acked,
+    Error,
+    Heard,
+    Holding,
+    Nacked,
+    Named,
+    Node,
+    Stale,
+    Subscribed,
+)
 from gitsource.publish.xds import standing, subscription
 from gitsource.publish.xds.blame import Grudges, judge
 from gitsource.publish.xds.due import Due, beat, due, in_order
@@ -136,6 +146,11 @@ class Ads:
         for watch in self._ordered:
             yield standing.holding(watch, self._bad(watch))
 
+    def named(self, requested: str) -> Named:
+        """Return what the client names under *requested*, a type that it asked for."""
+        watch = self._watches[requested]
+        return Named(watch.wanted.names, watch.has if watch.strange else None)
+
     # ------------------------------------------------------------------ hearing
 
     def receive(self, request: Request, snapshot: Snapshot | None, now: float) -> Heard:
@@ -209,6 +224,7 @@ class Ads:
         if snapshot is not None:
             whole = self._plan(snapshot, 0.0).whole(watch)
         has = self._shelf.stated(whole, request.initial_versions)
+        watch.strange = has is not whole
         watch.has = self._shelf.narrowed(has, watch.wanted)
         if watch.requested == ENDPOINTS and (clusters := self._watches.get(CLUSTER)):
             needs = NO_NAMES.union(*(self._shelf.endpoints(one.put) for one in clusters.flights))

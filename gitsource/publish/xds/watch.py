@@ -112,6 +112,8 @@ class Watch:
     """SotW: whether `has` is all there is to know."""
     stated: str = ""
     """SotW: the version of an earlier stream."""
+    strange: bool = False
+    """Delta: whether it said to have what is not served."""
     flights: tuple[Flight, ...] = ()
     nonce: str = ""
     """Of the last response."""
