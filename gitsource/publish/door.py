@@ -46,12 +46,14 @@ class Door:
         cache: SnapshotCache,
         *,
         tokens: Callable[[str, str], Peer] | None = None,
+        fallen: Callable[[Peer], str] = lambda _peer: "",
         anonymous: bool = True,
         end_expired: bool = True,
         record: Record = unrecorded,
     ) -> None:
         """
-        *tokens* says whose token a header has, from which address, or raises `Unproved`.
+        *tokens* says whose token a header has, from which address, or raises `Unproved`; *fallen*
+        says why the token of somebody who is in counts no more.
 
         *anonymous*: whoever proves nothing is let in. *end_expired*: calls end with the proof.
         """
@@ -60,6 +62,9 @@ class Door:
         self._admission = admission
         self._cache = cache
         self._tokens = tokens
+        self._fallen = fallen
+        self._in: dict[object, tuple[Peer, str, Callable[[str], None]]] = {}
+        """Who is in by a token, and how that is ended."""
         self._anonymous = anonymous
         self._end_expired = end_expired
         self._record = record
@@ -92,6 +97,25 @@ class Door:
             return None
         # NB: a timer of the loop takes no more than some weeks on every system.
         return min(max(0.0, peer.expires - time.time()), LONGEST)
+
+    def stays(self, peer: Peer, what: str, end: Callable[[str], None]) -> Callable[[], None]:
+        """
+        Have *end* called, with a reason, when the proof of who *peer* is does not count any more.
+
+        Returns how to say that the call (of *what*) is over.
+        """
+        if not peer.key:
+            return lambda: None
+        token = object()
+        self._in[token] = (peer, what, end)
+        return lambda: self._in.pop(token, None) and None
+
+    def revise(self) -> None:
+        """End the calls of those who could not come in any more: other keys are in force."""
+        for peer, what, end in tuple(self._in.values()):
+            if why := self._fallen(peer):
+                self._tell(peer.address, what, why, peer.identity)
+                end(why)
 
     def _who(self, context: grpc.aio.ServicerContext[Any, Any], name: str) -> Peer:
         peer: Peer | None = Peer(address=name)
@@ -173,13 +197,24 @@ class _Behind(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc publishes no
         async def call(requests: Any, context: Any) -> None:
             peer = await door.enter(context, what)
             ASKING.set(peer)
+            proof = asyncio.timeout(door.lasts(peer))
+            ended = [EXPIRED]
+
+            def end(why: str) -> None:
+                ended[:] = [why]
+                proof.reschedule(0)
+
+            over = door.stays(peer, what, end)
             try:
-                async with asyncio.timeout(door.lasts(peer)) as proof:
-                    await served(requests, context)
+                try:
+                    async with proof:
+                        await served(requests, context)
+                finally:
+                    over()  # before anything is waited for: a timeout that is over takes no orders
             except TimeoutError:
                 if not proof.expired():
                     raise
-                await context.abort(grpc.StatusCode.UNAUTHENTICATED, EXPIRED)
+                await context.abort(grpc.StatusCode.UNAUTHENTICATED, ended[0])
             finally:
                 door.leave(peer)
 

@@ -170,6 +170,8 @@ class Entry:
     """Over TLS on these terms; None: in plaintext."""
     tokens: Callable[[str, str], Peer] | None = None
     """Whose bearer token a header has, from which address; None: tokens say nothing."""
+    fallen: Callable[[Peer], str] = lambda _peer: ""
+    """Why such a token counts no more; empty: it does."""
     anonymous: bool = True
     """Whether whoever proves nothing is let in."""
     end_expired: bool = True
@@ -222,6 +224,7 @@ class McpServer:
             self.admission,
             cache,
             tokens=self._entry.tokens,
+            fallen=self._entry.fallen,
             anonymous=self._entry.anonymous,
             end_expired=self._entry.end_expired,
             record=record,
@@ -365,6 +368,9 @@ class McpServer:
         self._sessions[session] = task
         self._empty.clear()
         timer = self._until(who, session)
+        over = self.door.stays(
+            who, wire.protocol, lambda why: session.end(Ending(End.UNPROVED, why))
+        )
         try:
             with suppress(grpc.aio.BaseError):
                 await context.send_initial_metadata(self._metadata)
@@ -373,6 +379,7 @@ class McpServer:
         finally:
             if timer is not None:
                 timer.cancel()
+            over()
             del self._sessions[session]
             if not self._sessions:
                 self._empty.set()

@@ -74,6 +74,7 @@ class SinksDoor:
         return Entry(
             terms,
             self._tokens.peer if self._tokens is not None else None,
+            self._tokens.fallen if self._tokens is not None else lambda _peer: "",
             # Who shows no certificate where one is wanted does not get as far as that.
             anonymous=self._tokens is None,
             end_expired=settings.identity.expired == "end",
@@ -92,6 +93,8 @@ class SinksDoor:
         front = server.door.front
         if self._material is not None and front is not None:
             self._material.changed.append(front.revise)
+        if self._tokens is not None:
+            self._tokens.changed.append(server.door.revise)
 
     @property
     def watches(self) -> Mapping[str, Callable[[], Coroutine[Any, Any, None]]]:

@@ -32,6 +32,8 @@ class Peer:
     """Common name of its certificate's subject; old, and only by setting an identity."""
     claims: Mapping[str, Any] = field(default_factory=dict)
     """What its token says, if that is how it proved itself."""
+    key: str = field(default="", repr=False)
+    """Thumbprint of the key that signed its token; empty: it showed none."""
     expires: float = 0.0
     """Until when that is proved, in seconds since the epoch; 0: no end is known."""
     identity: str = ""

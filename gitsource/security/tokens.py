@@ -9,9 +9,11 @@ text.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +53,14 @@ class Tokens:
         self._every = every
         self._record = record
         self._content = b""
-        self._keys: Mapping[str, Any] = {}
+        self._keys: Mapping[str, Key] = {}
         self._bad = b""
         self.alarm = ""
         """What is wrong with the file; empty while its keys are in force."""
         self.reloads = 0
         self.failures = 0
+        self.changed: list[Callable[[], None]] = []
+        """Called, on the event loop, when other keys are in force."""
 
     def __repr__(self) -> str:
         return f"<Tokens keys={len(self._keys)} alarm={self.alarm!r}>"
@@ -100,6 +104,8 @@ class Tokens:
             log.info("tokens.jwks_file: %d new keys are in force", len(keys))
             facts: Mapping[str, Fact] = {"door": "tokens", "keys": len(keys)}
             self._record(Happening("certificate", outcome="ok", facts=facts))
+            for call in self.changed:
+                call()
 
     def _alarmed(self, why: str) -> None:
         if self.alarm == why:
@@ -122,9 +128,10 @@ class Tokens:
         if len(token) > LONGEST:
             raise Unproved("the token is too long")
         try:
+            key = self._key(jwt.get_unverified_header(token))
             claims = jwt.decode(
                 token,
-                self._key(jwt.get_unverified_header(token)),
+                key.public,
                 algorithms=self._algorithms,
                 audience=self._audience,
                 issuer=self._issuer,
@@ -141,11 +148,18 @@ class Tokens:
             address=address,
             means="jwt",
             claims=claims,
+            key=key.thumbprint,
             expires=expires,
             identity=f"jwt:{subject}@{self._issuer}",
         )
 
-    def _key(self, header: Mapping[str, Any]) -> Any:
+    def fallen(self, peer: Peer) -> str:
+        """Return why the token by which *peer* was let in counts no more; empty: it does."""
+        if not peer.key or any(key.thumbprint == peer.key for key in self._keys.values()):
+            return ""
+        return "the key that signed the token of this stream is no more: come back with a new one"
+
+    def _key(self, header: Mapping[str, Any]) -> Key:
         """Return the key that *header* names."""
         name, algorithm = header.get("kid"), header.get("alg")
         if name is None and len(self._keys) == 1:
@@ -154,7 +168,7 @@ class Tokens:
             raise _NoKeyError("no key of tokens.jwks_file has its kid")
         key = self._keys[name]
         # A key that says how it signs is not taken for anything else.
-        if key.algorithm_name != algorithm:
+        if key.public.algorithm_name != algorithm:
             raise _NoKeyError("it is not signed as its key says")
         return key
 
@@ -167,14 +181,29 @@ class _NoKeyError(ValueError):
     """There is no key for a token; the text is ours."""
 
 
-def keys_of(content: bytes, file: Path) -> Mapping[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A public key of the set."""
+
+    public: Any = field(repr=False)
+    """A `jwt.PyJWK`."""
+    thumbprint: str
+    """The same for the same key, whatever it is called: RFC 7638 in essence."""
+
+
+def _thumbprint(row: Mapping[str, Any]) -> str:
+    told = {name: row.get(name) for name in ("kty", "crv", "x", "y", "n", "e")}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def keys_of(content: bytes, file: Path) -> Mapping[str, Key]:
     """Return the public keys in *content* by their kid; raises `Unusable`, which names *file*."""
     import jwt
 
     called = f"tokens.jwks_file ({file})"
     try:
         rows = json.loads(content)["keys"]
-        found: dict[str, Any] = {}
+        found: dict[str, Key] = {}
         for row in rows:
             if row.get("kty") == "oct" or "d" in row:
                 raise Unusable(f"{called} holds a key that is not public")
@@ -183,7 +212,7 @@ def keys_of(content: bytes, file: Path) -> Mapping[str, Any]:
             name = row.get("kid", "")
             if not isinstance(name, str) or name in found:
                 raise Unusable(f"{called} holds two keys of one kid")
-            found[name] = jwt.PyJWK(row)
+            found[name] = Key(jwt.PyJWK(row), _thumbprint(row))
     except (*_NO_SET, jwt.PyJWTError) as error:
         raise Unusable(f"{called} is no JSON Web Key Set") from error
     if not found:

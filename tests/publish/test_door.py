@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 import time
 from dataclasses import replace
 
 import grpc
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from grpc_health.v1 import health_pb2
 
 from doors import (
+    KEY,
     METHOD,
     acked,
     eventually,
@@ -29,6 +33,7 @@ from serving import resource, snapshot
 from svids import Mesh, spiffe
 
 MESH = Mesh()
+SECOND = ec.generate_private_key(ec.SECP256R1())
 # --------------------------------------------------------------------------- tokens
 
 
@@ -83,6 +88,75 @@ async def test_a_token_that_has_run_out_ends_its_stream(tmp_path):
             code = await call.code()
 
         assert grpc.StatusCode.UNAUTHENTICATED is code
+
+
+def jwks_of(*kids):
+    """Return a set in which the key of *envoy* has the name *one*, or is missing."""
+    rows = {
+        "one": json.loads(jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key())) | {"kid": "one"},
+        "two": json.loads(jwt.algorithms.ECAlgorithm.to_jwk(SECOND.public_key())) | {"kid": "two"},
+    }
+    return json.dumps({"keys": [rows[kid] for kid in kids]})
+
+
+def second_token(**claims):
+    """Return a token that the second key signed."""
+    now = int(time.time())
+    told = {"iss": "us", "aud": "gitsource", "sub": "other", "exp": now + 60} | claims
+    return jwt.encode(told, SECOND, "ES256", headers={"kid": "two"})
+
+
+async def test_a_key_that_is_taken_away_ends_the_streams_of_its_tokens_and_no_others(tmp_path):
+    settings = secured(tmp_path, MESH, clients="optional", tokens=with_tokens(tmp_path))
+    (tmp_path / "jwks.json").write_text(jwks_of("one", "two"))
+    async with (
+        open_door(settings) as door,
+        knocking(door.address, MESH, token=token()) as one,
+        knocking(door.address, MESH, token=second_token()) as two,
+        knocking(door.address, MESH, MESH.svid(spiffe())) as three,
+    ):
+        for call in (one, two, three):
+            await got(call)
+        (tmp_path / "jwks.json").write_text(jwks_of("two"))
+        await door.door._tokens.look()
+        async with asyncio.timeout(10):
+            told = (await one.code()).name, await one.details()
+        await eventually(lambda: len(door.server.sessions) == 2)
+
+        assert "UNAUTHENTICATED" == told[0]
+        assert "the key that signed the token" in told[1]
+        assert [told[1]] == door.ledger.refusals()
+        assert ["jwt:envoy@us"] == [
+            one.who for one in door.ledger.happenings if one.event == "refuse"
+        ]
+        assert [False, False] == [two.done(), three.done()]
+
+
+async def test_another_key_of_the_same_name_ends_them_too(tmp_path):
+    settings = secured(tmp_path, MESH, clients="none", tokens=with_tokens(tmp_path))
+    other = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(SECOND.public_key())) | {"kid": "one"}
+    async with open_door(settings) as door, knocking(door.address, MESH, token=token()) as call:
+        await got(call)
+        (tmp_path / "jwks.json").write_text(json.dumps({"keys": [other]}))
+        await door.door._tokens.look()
+        async with asyncio.timeout(10):
+            code = await call.code()
+
+        assert grpc.StatusCode.UNAUTHENTICATED is code
+
+
+async def test_new_keys_beside_the_old_end_nothing(tmp_path):
+    settings = secured(tmp_path, MESH, clients="none", tokens=with_tokens(tmp_path))
+    async with open_door(settings) as door, knocking(door.address, MESH, token=token()) as call:
+        await acked(call, await got(call))
+        (tmp_path / "jwks.json").write_text(jwks_of("one", "two"))
+        await door.door._tokens.look()
+        door.cache.set("default", snapshot(resource("a/new", "v9")))
+        async with asyncio.timeout(10):
+            answer = mcp_pb2.Resources.FromString(await call.read())
+
+        assert ["a/new"] == [one.metadata.name for one in answer.resources]
+        assert [] == door.ledger.refusals()
 
 
 async def test_a_certificate_is_who_one_is_whatever_token_comes_with_it(tmp_path):
@@ -182,6 +256,24 @@ async def test_a_token_that_has_run_out_ends_calls_to_the_other_services_too(met
             code = await call.code()
 
         assert grpc.StatusCode.UNAUTHENTICATED is code
+
+
+@pytest.mark.parametrize("method", ENDLESS)
+async def test_a_key_that_is_taken_away_ends_calls_to_the_other_services_too(method, tmp_path):
+    settings = secured(tmp_path, MESH, clients="none", tokens=with_tokens(tmp_path))
+    (tmp_path / "jwks.json").write_text(jwks_of("one", "two"))
+    header = (("authorization", f"Bearer {token()}"),)
+    async with open_door(settings) as door, channel_to(door, None) as channel:
+        call = channel.stream_stream(method)(metadata=header)
+        await call.write(SERVICES[method])
+        await call.read()
+        (tmp_path / "jwks.json").write_text(jwks_of("two"))
+        await door.door._tokens.look()
+        async with asyncio.timeout(10):
+            code = await call.code()
+
+        assert grpc.StatusCode.UNAUTHENTICATED is code
+        assert {} == door.server.door._in
 
 
 @contextlib.asynccontextmanager

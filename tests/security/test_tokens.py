@@ -156,6 +156,29 @@ async def test_other_keys_are_in_force_after_the_next_look(tokens, told):
     assert [("certificate", "ok")] == told
 
 
+def stands(tokens, peer):
+    return "" if not tokens.fallen(peer) else "fallen"
+
+
+async def test_who_came_in_by_a_key_that_is_gone_has_fallen_and_nobody_else(tokens):
+    one = tokens.peer(f"Bearer {token()}", "")
+    two = tokens.peer(f"Bearer {token(RSA, 'two', 'RS256')}", "")
+    calls = []
+    tokens.changed.append(lambda: calls.append([stands(tokens, peer) for peer in (one, two)]))
+    tokens._file.write_text(jwks(jwk(RSA, "two", alg="RS256"), jwk(OTHER, "one")))
+    await tokens.look()
+
+    assert [["fallen", ""]] == calls
+
+
+async def test_a_key_that_is_only_called_otherwise_is_the_same_key(tokens):
+    peer = tokens.peer(f"Bearer {token()}", "")
+    tokens._file.write_text(jwks(jwk(KEY, "renamed", use="sig")))
+    await tokens.look()
+
+    assert "" == tokens.fallen(peer)
+
+
 FILES = {
     "no JSON": "{",
     "no set": "[]",
