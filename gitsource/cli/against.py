@@ -9,36 +9,32 @@ the views that the instance says are in force.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial, wraps
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitsource.errors import ConfigurationError, GitsourceError
-from gitsource.model import Snapshot, shown
-from gitsource.settings_checks.addresses import UNIX
+from gitsource.model import Snapshot
 
 if TYPE_CHECKING:
     from gitsource.cli.admin_client import Papers
-    from gitsource.cli.admin_door import Door
+    from gitsource.cli.reached import Reached, Resources
     from gitsource.plan.served import Served, SinkTold, Subscribed
     from gitsource.plan.values import Against, Json
     from gitsource.security.authorize.rights import Rights
     from gitsource.settings.views import ViewRow
+    from gitsource.snapshot.build import Standing
 
 _file = click.Path(path_type=Path)
 
 MOST_ASKED = 20
 """Collections of which an instance is asked for the resources."""
 
-Comparison = Callable[[Snapshot, Snapshot], "Against"]
-"""From base and head to what the push means to those who are served."""
 GetPapers = Callable[[], "Papers"]
 """Gives what is shown at an admin HTTP."""
-Resources = Callable[[str], Mapping[str, str] | None]
-"""From the name of a collection to the versions of what is served of it; None: nobody knows."""
 
 
 def door_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,14 +74,12 @@ def door_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def against_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give *command* ``--against``: it gets a function of base and head, None without the flag."""
+    """Give *command* ``--against``: it gets a `Beside`, None without the flag."""
 
     @wraps(command)
     def prepared(*args: Any, against: str | None, papers: GetPapers, **kwargs: Any) -> Any:
-        def compared(base: Snapshot, head: Snapshot) -> Against:
-            return compare(against or "", base, head, papers())
-
-        return command(*args, against=None if against is None else compared, **kwargs)
+        beside = None if against is None else Beside(against, papers)
+        return command(*args, against=beside, **kwargs)
 
     return click.option(
         "--against",
@@ -95,91 +89,55 @@ def against_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(door_options(prepared))
 
 
-def compare(told: str, base: Snapshot, head: Snapshot, papers: Papers) -> Against:
-    """
-    Return what pushing *head* over *base* means to what *told* (an address or a file) names.
+class Beside:
+    """What is served, asked when somebody needs it: for layers, or for what the push means."""
 
-    Raises GitsourceError if it cannot be read.
-    """
-    from gitsource.plan.against import against, drifted
+    def __init__(self, told: str, papers: GetPapers) -> None:
+        """*told* is an address or a file."""
+        self._told = told
+        self._papers = papers
 
-    served, resources = reach(told, papers, option="--against")
-    known = learned(drifted(served, base), resources)
-    return against(served, base, head, Expected(served), known, _filled(base, head))
+    def __repr__(self) -> str:
+        return f"<Beside {self._told}>"
+
+    @cached_property
+    def _reached(self) -> Reached:
+        from gitsource.cli.reached import reach
+
+        return reach(self._told, self._papers(), option="--against")
+
+    def __call__(self, base: Snapshot, head: Snapshot) -> Against:
+        """Return what pushing *head* over *base* means; raises GitsourceError."""
+        from gitsource.plan.against import against, drifted
+
+        served = self._reached.served
+        known = learned(drifted(served, base), self._reached.resources)
+        return against(served, base, head, Expected(served), known, _filled(base, head))
+
+    @property
+    def source(self) -> str:
+        """Its address, or file."""
+        return self._reached.served.source
+
+    @property
+    def commits(self) -> Mapping[str, str]:
+        """Which commit of each layer is served."""
+        return self._reached.served.layers
+
+    @property
+    def bodies(self) -> bool:
+        """Whether it tells what is in resources."""
+        return self._reached.bodies
+
+    def layers(self, names: Iterable[str]) -> Mapping[str, Standing]:
+        """Return what it tells of the layers *names*; nothing if that is not all of each."""
+        return self._reached.apart(names)
 
 
 def learned(names: Sequence[str], resources: Resources) -> dict[str, Mapping[str, str]]:
     """Return what *resources* knows of the first of the collections *names*."""
     found = ((name, resources(name)) for name in names[:MOST_ASKED])
     return {name: content for name, content in found if content is not None}
-
-
-def reach(told: str, papers: Papers, *, option: str) -> tuple[Served, Resources]:
-    """Return what *told* says is served, and how to learn the resources of a collection."""
-    file = Path(told)
-    if "://" not in told and not told.startswith(UNIX) and file.exists():
-        return _exported(file)
-    from gitsource.cli.admin_door import door
-
-    try:
-        where = door(told, papers, option=option)
-    except ConfigurationError as error:
-        if "://" in told or "is no address" not in str(error):
-            raise
-        raise ConfigurationError(
-            f"{option}: {shown(told)} is neither a file that is there nor an address",
-            hint="name a file of `gitsource export`, or an address as host:port, https://host or "
-            "unix:/path",
-        ) from error
-    return _instance(where)
-
-
-def _exported(file: Path) -> tuple[Served, Resources]:
-    from gitsource.cli.exported import opened
-    from gitsource.plan.served import of_snapshot
-
-    snapshot, _ = opened(file)
-
-    def resources(name: str) -> Mapping[str, str]:
-        return {each.name: each.version for each in snapshot.collection(name)}
-
-    return of_snapshot(snapshot, str(file)), resources
-
-
-def _instance(where: Door) -> tuple[Served, Resources]:
-    from gitsource.cli.admin_door import read
-    from gitsource.plan.served import read as understand
-
-    try:
-        served = understand(read(where, "/snapshot"), str(where))
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{where} answers what no gitsource does: {error}",
-            hint="is it the admin HTTP of gitsource, and not something between?",
-        ) from error
-
-    def resources(name: str) -> Mapping[str, str] | None:
-        try:
-            return _pages(where, name, served.version)
-        except (ValueError, GitsourceError):
-            return None  # Only the names are missing then: versions are known already.
-
-    return served, resources
-
-
-def _pages(where: Door, collection: str, version: str) -> Mapping[str, str]:
-    from gitsource.cli.admin_door import read
-    from gitsource.plan.served import read_resources
-
-    found: dict[str, str] = {}
-    after = ""
-    while True:
-        asked = {"collection": collection} | ({"after": after} if after else {})
-        page, following = read_resources(read(where, "/snapshot", asked), version, after)
-        found |= page
-        if not following:
-            return found
-        after = following
 
 
 # --------------------------------------------------------------------------- what sinks see

@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 import click
 
 from gitsource.cli.against import against_option
+from gitsource.cli.layered import others_options
 from gitsource.cli.output import colours
 
 if TYPE_CHECKING:
-    from gitsource.cli.against import Comparison
+    from collections.abc import Callable
+
+    from gitsource.cli.against import Beside
     from gitsource.plan.values import Plan
+    from gitsource.rehearsal.question import Others
 
 FINDINGS, GUARDED = 1, 3
 """Exit codes: findings would hold the revision; it is valid, and a guard would hold it."""
@@ -28,8 +32,21 @@ FINDINGS, GUARDED = 1, 3
 @click.option("--head", help="Revision to try.  [default: HEAD]")
 @click.option("--worktree", is_flag=True, help="Try the working tree, untracked files included.")
 @click.option("--staged", is_flag=True, help="Try what is staged (git add).")
-@click.option("--config", type=click.Path(path_type=Path), help="Settings (collections and so on).")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="GITSOURCE_CONFIG",
+    help="Settings (collections, layers and so on).  [env var: GITSOURCE_CONFIG]",
+)
 @click.option("--path", help="Folder of the repository to keep to.")
+@click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    metavar="NAME",
+    help="Layer that the repository is (repeatable).  [default: by its remotes]",
+)
+@others_options
 @against_option
 @click.option("--all", "show_old", is_flag=True, help="Tell what the base has already, too.")
 @click.option(
@@ -62,7 +79,9 @@ def dry_run(
     fail_on: str,
     cache: str | None,
     told: tuple[str, ...],
-    against: Comparison | None,
+    layers: tuple[str, ...],
+    others: Callable[[Beside | None], Others],
+    against: Beside | None,
     *,
     worktree: bool,
     staged: bool,
@@ -76,6 +95,9 @@ def dry_run(
     Runs the pipeline of `serve` on a local repository, stopped before publishing. Nothing is
     fetched, nothing of the repository is run, and nothing is written to it.
 
+    Of settings with `layers` it plans the composition: --repo is the layer under review, the others
+    come from --with, a state directory, or what is served (--against).
+
     Exit codes: 0 nothing wrong, 1 findings would hold the revision, 2 usage or environment, 3 it is
     valid and a guard would hold it.
     """
@@ -84,7 +106,8 @@ def dry_run(
     from gitsource.cli.output import say
     from gitsource.git.local import LocalRepository
     from gitsource.rehearsal.memory import memory_in
-    from gitsource.rehearsal.run import Question, rehearse
+    from gitsource.rehearsal.question import Question
+    from gitsource.rehearsal.run import rehearse
     from gitsource.report.formats.write import parse_outputs, write
 
     if (head is not None) + worktree + staged > 1:
@@ -96,6 +119,8 @@ def dry_run(
         kind="worktree" if worktree else "staged" if staged else "commit",
         config=config,
         path=path,
+        layers=layers,
+        others=others(against),
     )
     with LocalRepository(Path(repo)) as repository, memory_in(cache, os.environ, say) as memory:
         made = rehearse(repository, asked, os.environ, memory)

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitsource.cli.against import GetPapers, Resources, door_options, learned, reach
+from gitsource.cli.against import GetPapers, door_options, learned
+from gitsource.cli.layered import Place, with_option
+from gitsource.cli.reached import Resources, reach
 from gitsource.errors import ConfigurationError
 from gitsource.model import shown
 from gitsource.plan.served import Served, of_snapshot, sum_of
@@ -43,7 +45,13 @@ _COMMIT = re.compile(r"[0-9a-f]{4,64}")
 @click.option(
     "--state-dir", type=click.Path(path_type=Path), help="Ask the history in a state directory."
 )
-@click.option("--config", type=click.Path(path_type=Path), help="Settings (collections and so on).")
+@with_option
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="GITSOURCE_CONFIG",
+    help="Settings (collections, layers and so on).  [env var: GITSOURCE_CONFIG]",
+)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def verify(
     target: str | None,
@@ -51,6 +59,7 @@ def verify(
     revision: str | None,
     against: str | None,
     papers: GetPapers,
+    checkouts: tuple[Place, ...],
     state_dir: Path | None,
     config: Path | None,
     output: str,
@@ -62,6 +71,9 @@ def verify(
     in what a running gitsource serves or in an exported snapshot (--against); with --revision,
     VERSION itself is what is compared. The same commit and the same settings give the same
     versions everywhere: what differs was not made of that commit, or by other settings.
+
+    A composition of layers is built from each layer's commit: from the repositories that --with
+    names, from --repo for the layer that it is, or from the mirrors in the state directory.
 
     Exit codes: 0 the same, 1 it differs or does not validate, 2 usage or environment.
     """
@@ -81,11 +93,15 @@ def verify(
             )
         told, resources = Served("VERSION", revision, target), _nobody
     elif against is not None:
-        told, resources = reach(against, papers(), option="--against")
+        reached = reach(against, papers(), option="--against")
+        told, resources = reached.served, reached.resources
         _meant(told, target)
     else:
         told, resources = _from_history(target, state_dir, config)
-    built = _built(told.revision, Path(repo), config)
+    if told.layers:
+        built = _built_of_layers(told, Path(repo), dict(checkouts), state_dir, config)
+    else:
+        built = _built(told.revision, Path(repo), config)
     _tell(told, built, resources, output, alone=revision is not None)
 
 
@@ -94,19 +110,9 @@ def _nobody(_name: str) -> Mapping[str, str] | None:
     return None
 
 
-def _composed(told: Served) -> ConfigurationError:
-    layers = ", ".join(f"{name} at {commit[:12]}" for name, commit in told.layers.items())
-    return ConfigurationError(
-        f"{told.source} has a composition of layers: {layers}",
-        hint="it is made of several repositories, and cannot be built from one",
-    )
-
-
 def _meant(told: Served, target: str | None) -> None:
     if not told.revision:
         raise ConfigurationError(f"{told.source} serves nothing yet")
-    if told.layers:
-        raise _composed(told)
     if not _WHOLE.fullmatch(told.revision):
         raise ConfigurationError(f"{told.source} says {shown(told.revision)} for a commit")
     if target is not None and target != told.version and not told.revision.startswith(target):
@@ -142,10 +148,33 @@ def _from_history(
     def resources(name: str) -> dict[str, str]:
         return {each.name: each.version for each in kept.collection(name)}
 
-    told = of_snapshot(kept, "the history")
-    if told.layers:
-        raise _composed(told)
-    return told, resources
+    return of_snapshot(kept, "the history"), resources
+
+
+def _built_of_layers(
+    told: Served,
+    repo: Path,
+    checkouts: dict[str, tuple[Path, str | None]],
+    state_dir: Path | None,
+    config: Path | None,
+) -> Snapshot:
+    from gitsource.cli.offline import catalog_in, settings_for
+    from gitsource.errors import RevisionRejected
+    from gitsource.rehearsal.layers.again import rebuilt
+    from gitsource.rehearsal.layers.at_hand import layers_in
+    from gitsource.rehearsal.question import Others
+
+    settings = settings_for(config)
+    mine: dict[str, tuple[Path, str | None]] = dict.fromkeys(
+        layers_in(repo, settings), (repo, None)
+    )
+    others = Others(mine | checkouts, state=state_dir)
+    proposal = rebuilt(settings, catalog_in(settings, None, None), told.layers, others)
+    if not proposal.acceptable:
+        raise RevisionRejected(
+            f"the composition {told.revision[:12]} does not validate", proposal.findings
+        )
+    return proposal.snapshot
 
 
 def _built(commit: str, repo: Path, config: Path | None) -> Snapshot:
@@ -171,12 +200,14 @@ def _tell(told: Served, built: Snapshot, resources: Resources, output: str, *, a
     lies = not alone and sum_of(told) != told.version
     if not alone:
         differing = drifts(told, built, learned(drifted(told, built), resources))
-    same = told.version == built.version and not differing and not lies
+    # The id of a composition follows from the commits that were told.
+    strange = told.revision != built.revision.commit
+    same = told.version == built.version and not (differing or lies or strange)
     if output == "json":
         json.dump(_values(told, built, differing, same=same), sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
-        _print(told, built, differing, same=same, lies=lies)
+        _print(told, built, differing, same=same, lies=lies, strange=strange)
     raise SystemExit(0 if same else 1)
 
 
@@ -203,7 +234,13 @@ def _values(
 
 
 def _print(
-    told: Served, built: Snapshot, differing: tuple[Drift, ...], *, same: bool, lies: bool
+    told: Served,
+    built: Snapshot,
+    differing: tuple[Drift, ...],
+    *,
+    same: bool,
+    lies: bool,
+    strange: bool,
 ) -> None:
     from gitsource.observe.neutral import neutral
 
@@ -219,6 +256,8 @@ def _print(
     click.echo(f"  built  {built.version}")
     if lies:
         click.echo("  the collections that were told do not come to that version themselves")
+    if strange:
+        click.echo(f"  the layers' commits that were told are not {neutral(told.revision)[:12]}")
     for each in differing:
         was, now = (neutral(text)[:12] or "nothing" for text in (each.served, each.expected))
         click.echo(f"  {neutral(each.collection)}: told {was}, built {now}")

@@ -97,6 +97,11 @@ class LocalRepository:
         lines = listed.decode("utf-8", "replace").split("\0")
         return meant.of(line.partition(" ")[2] for line in lines if " " in line) or ""
 
+    def remotes(self) -> tuple[str, ...]:
+        """Return the addresses of its remotes, as they are written there."""
+        lines = self._git.lines(verbs.remotes(self.git_dir))
+        return tuple(dict.fromkeys(line.partition(" ")[2] for line in lines))
+
     def working(self, what: What, limit: int) -> WorkingTree:
         """
         Return the working tree, or the index, as one more tree above the repository's objects.

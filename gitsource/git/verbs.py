@@ -261,6 +261,12 @@ def symbolic(git_dir: Path, ref: str) -> Command:
     return Command("symbolic-ref", ("symbolic-ref", "--quiet", "--end-of-options", ref), git_dir)
 
 
+def remotes(git_dir: Path) -> Command:
+    """Tell the addresses of the remotes, as the repository's own configuration has them."""
+    fixed = ("config", "--local", "--get-regexp", r"^remote\..*\.url$")
+    return Command("config", fixed, git_dir)
+
+
 def batch(git_dir: Path) -> Command:
     """Answer questions about objects for as long as they are asked."""
     return Command("cat-file", ("cat-file", "--batch-command", "--buffer"), git_dir)

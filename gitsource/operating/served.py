@@ -4,8 +4,9 @@ What is served, to whom and how far it came, for those who compare it with somet
 Rule: read-only, and enough to say from outside what a push would reach: versions of what is in the
 snapshot (before files are put into Secrets), the views in force, and of each sink its rights and
 what views and subscriptions look at. No bodies, and of a node's metadata only what the views ask
-for. Answers are bounded: a collection is told in pages, sinks, names and rights beyond a number are
-only counted.
+for. Of layers it tells which file each resource is from, and what is covered, so that they can be
+taken apart. Answers are bounded: a collection is told in pages; sinks, names, rights and what is
+covered are only counted beyond a number.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ MOST_NAMES = 1000
 """Names told that one subscription asks for; with more, only how many there are."""
 MOST_TERMS = 1000
 """Terms told of the rights of one sink; with more, none."""
+MOST_COVERED = 5000
+"""Resources told that layers have and do not serve, since a higher one has another."""
 PAGE = 10_000
 """Resources told at once."""
 
@@ -37,6 +40,7 @@ def whole(
 ) -> dict[str, Any]:
     """Return what is served: versions of collections, and the views by which it is shown."""
     collections = serving.collections.values() if serving is not None else ()
+    covered = serving.covered if serving is not None else ()
     return {
         "revision": serving.revision.commit if serving is not None else None,
         "version": serving.version if serving is not None else None,
@@ -49,6 +53,17 @@ def whole(
         "collections": {
             each.name: {"version": each.version, "count": len(each)} for each in collections
         },
+        "covered": [
+            {
+                "collection": name,
+                "name": one.name,
+                "version": one.version,
+                "file": one.origin.path,
+                "line": one.origin.line,
+            }
+            for name, one in covered[:MOST_COVERED]
+        ],
+        "covered_omitted": max(0, len(covered) - MOST_COVERED),
         "views": [_row(view) for view in views],
     }
 
@@ -60,16 +75,21 @@ def resources(
     names: tuple[str, ...] = ()
     version = None
     told: dict[str, str] = {}
+    origins: dict[str, list[str | int]] = {}
     if serving is not None:
         content, version = serving.collection(collection), serving.version
         names = content.names
         start = bisect_right(names, after) if after else 0
-        told = {each.name: each.version for each in content.resources[start : start + most]}
+        page = content.resources[start : start + most]
+        told = {each.name: each.version for each in page}
+        if serving.revision.layers:
+            origins = {each.name: [each.origin.path, each.origin.line] for each in page}
         names = names[start:]
     return {
         "version": version,
         "collection": collection,
         "resources": told,
+        "origins": origins,
         "next": [*told][-1] if len(names) > len(told) else None,
     }
 

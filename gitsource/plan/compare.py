@@ -278,6 +278,8 @@ class _Look:
     ) -> tuple[tuple[FieldChange, ...], int]:
         if self._bodies is None or was.version == now.version:
             return (), 0
+        if not (was.wire and now.wire):
+            return (), 1  # of a layer of which versions alone are known
         size = len(was.wire) + len(now.wire)
         if size > LARGEST_BODY or size > self._left:
             self._skipped += 1
@@ -331,7 +333,8 @@ class _Look:
     def _likeness(self, collection: str, was: Resource, now: Resource) -> float:
         """Return which part of the values of two bodies is the same."""
         size = len(was.wire) + len(now.wire)
-        if self._bodies is None or size > LARGEST_BODY or size > self._left:
+        bare = not (was.wire and now.wire)
+        if self._bodies is None or bare or size > LARGEST_BODY or size > self._left:
             return 0.0
         self._left -= size
         one = set(_leaves(self._bodies.before.read(collection, was)))

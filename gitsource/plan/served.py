@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitsource.model import Snapshot, content_digest, digest_line
+from gitsource.model import Origin, Snapshot, content_digest, digest_line
 from gitsource.plan.values import Json
 
 LONGEST = 4096
@@ -73,6 +73,18 @@ class SinkTold:
 
 
 @dataclass(frozen=True, slots=True)
+class CoveredTold:
+    """A resource that a layer has and that is not served, since a higher one has another."""
+
+    collection: str
+    name: str
+    version: str
+    file: str
+    """``NAME:path``."""
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Served:
     """What is served, and to whom."""
 
@@ -92,6 +104,8 @@ class Served:
     sinks: tuple[SinkTold, ...] | None = ()
     """None: a file, which has none."""
     sinks_omitted: int = 0
+    covered: tuple[CoveredTold, ...] | None = None
+    """None: what is covered is not told, or not all of it."""
 
 
 def of_snapshot(snapshot: Snapshot, source: str) -> Served:
@@ -136,7 +150,37 @@ def read(told: Json, source: str) -> Served:
         tuple(_list(whole.get("views"), "views")),
         tuple(_sink(each) for each in _list(whole.get("sinks"), "sinks")),
         _number(whole.get("sinks_omitted"), "sinks_omitted"),
+        _covered(whole),
     )
+
+
+def _covered(whole: Mapping[str, Any]) -> tuple[CoveredTold, ...] | None:
+    rows = [_mapping(each, "covered[]") for each in _list(whole.get("covered"), "covered")]
+    told = tuple(
+        CoveredTold(
+            _text(row.get("collection"), "covered[].collection"),
+            _text(row.get("name"), "covered[].name"),
+            _text(row.get("version"), "covered[].version"),
+            _text(row.get("file"), "covered[].file"),
+            _number(row.get("line"), "covered[].line"),
+        )
+        for row in rows
+    )
+    omitted = _number(whole.get("covered_omitted"), "covered_omitted")
+    return told if "covered" in whole and not omitted else None
+
+
+def read_origins(told: Json) -> dict[str, Origin]:
+    """Return the places by name on a page of a collection, where layers are served: ValueError."""
+    found = {}
+    for name, each in _mapping(_mapping(told, "the answer").get("origins"), "origins").items():
+        place = _list(each, "origins")
+        if len(place) != 2:
+            raise ValueError("origins: expected file and line")
+        found[_text(name, "a name")] = Origin(
+            _text(place[0], "a file"), _number(place[1], "a line")
+        )
+    return found
 
 
 def read_resources(told: Json, version: str, after: str) -> tuple[dict[str, str], str]:

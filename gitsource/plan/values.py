@@ -67,6 +67,10 @@ class ResourceChange:
     """changed, renamed: what differs in its body, in the body's order."""
     omitted: int = 0
     """Further fields that differ and are not told."""
+    layer_before: str = ""
+    """Of several layers, the one that sinks had it of; empty: none, or there are no layers."""
+    layer: str = ""
+    """The one that they would have it of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,40 @@ class RightsChange:
     gained: tuple[str, ...] = ()
     """What it may have from now on: collections, or ``collection: name``."""
     lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPlan:
+    """One of several layers that are composed, and how it takes part in the plan."""
+
+    name: str
+    how: Literal["reviewed", "repository", "served", "versions", "missing"]
+    """``reviewed``: its change is what is planned. ``repository``: judged from a repository.
+    ``served``: taken from what is served, ``versions``: from names and versions of that alone.
+    ``missing``: nothing is known of it, and the plan is made without."""
+    before: str = ""
+    """Its commit in the base; empty: none, or nobody knows."""
+    after: str = ""
+    """Its commit after the push; empty for a working tree as well."""
+    source: str = ""
+    """Where it was taken from, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoEffect:
+    """What a layer changes and no sink sees, since a higher layer has the place."""
+
+    collection: str
+    name: str
+    what: Literal["added", "changed", "removed"]
+    layer: str
+    """Whose change it is."""
+    file: str
+    line: int
+    by: str
+    """The layer that has the place."""
+    by_file: str
+    by_line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +242,24 @@ class Plan:
     """What the reader should know of how this came about: a base that does not validate, say."""
     message_limit: int = 4 * 1024 * 1024
     """Bytes that a sink takes in one message, unless it was built otherwise."""
+    layers: tuple[LayerPlan, ...] = ()
+    """What is composed, the lowest first; empty where one repository is followed. The plan is then
+    of the composition, versions too; files of layers not under review are ``NAME:path``."""
+    composition_before: str = ""
+    """What the composition of the commits is called in the base; empty: it has none."""
+    composition_after: str = ""
+    no_effect: tuple[NoEffect, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Everything that is to be said of *head*, guards included, sorted by place."""
         return tuple(sorted((*self.new, *self.old, *self.guards)))
+
+    def elsewhere(self, file: str) -> bool:
+        """Whether *file* is of a layer that is not reviewed, and so in another repository."""
+        name, colon, _ = file.partition(":")
+        others = (each.name for each in self.layers if each.how != "reviewed")
+        return bool(colon) and name in others
 
     @property
     def ends(self) -> Ends:

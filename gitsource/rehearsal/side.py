@@ -112,6 +112,7 @@ class Side:
         told = (
             *(self.catalog.digest, selecting.path, repr(settings.references)),
             *(repr(selecting.include), repr(selecting.ignore), repr(settings.limits)),
+            repr(settings.layers),
         )
         return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
@@ -133,6 +134,8 @@ def side(configured: Configured, objects: Objects, revision: Revision) -> Side:
         return data
 
     def read(name: str) -> bytes | None:
+        if settings.layers and not configured.inside:
+            return None  # of several repositories none counts more than another
         beside = f"{configured.folder}{name}"
         data = noted(beside)
         if data is not None or beside == name:

@@ -59,6 +59,7 @@ SLOTS: dict[str, tuple[Callable[[str], Command], str]] = {
     "for-each-ref under": (lambda t: verbs.refs(DIR, t), "refs/heads"),
     "for-each-ref contains": (lambda t: verbs.containing(DIR, t, "refs"), OID),
     "symbolic-ref": (lambda t: verbs.symbolic(DIR, t), "HEAD"),
+    "remotes of": (lambda t: verbs.remotes(Path(t)), "/srv/x"),
     "diff-tree path": (lambda t: verbs.diffs(DIR, inside(t)), "mesh"),
     "ls-tree tree": (lambda t: verbs.list_tree(DIR, t, ""), OID),
     "ls-tree path": (lambda t: verbs.list_tree(DIR, OID, inside(t)), "mesh"),

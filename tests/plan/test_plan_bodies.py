@@ -9,7 +9,8 @@ import pytest
 from gitsource.git.local import LocalRepository
 from gitsource.plan.values import REDACTED, Plan
 from gitsource.rehearsal.memory import Forgetful
-from gitsource.rehearsal.run import Question, rehearse
+from gitsource.rehearsal.question import Question
+from gitsource.rehearsal.run import rehearse
 from repositories import Upstream
 
 FLAGS = "acme/v1/flags"

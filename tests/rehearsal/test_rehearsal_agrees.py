@@ -18,7 +18,8 @@ from gitsource.model import Finding
 from gitsource.plan.values import Plan
 from gitsource.reconcile.judging import evaluate
 from gitsource.rehearsal.memory import Folder, Forgetful
-from gitsource.rehearsal.run import Memory, Question, rehearse
+from gitsource.rehearsal.question import Memory, Question
+from gitsource.rehearsal.run import rehearse
 from gitsource.rehearsal.sealed import Sealed
 from gitsource.settings.whole import Settings
 from repositories import FIXTURES, Upstream, build_history

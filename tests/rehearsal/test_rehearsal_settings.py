@@ -11,7 +11,8 @@ from gitsource.errors import ConfigurationError
 from gitsource.git.local import LocalRepository
 from gitsource.plan.values import Plan
 from gitsource.rehearsal.memory import Forgetful
-from gitsource.rehearsal.run import Question, rehearse
+from gitsource.rehearsal.question import Question
+from gitsource.rehearsal.run import rehearse
 from repositories import Upstream, clone, run_git
 
 FLAGS = "acme/v1/flags"

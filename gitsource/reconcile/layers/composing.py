@@ -194,7 +194,7 @@ class Composer:
         layer = self.layers.get(name)
         if layer is None:
             return lambda _what, _name: False  # it is a layer no more: an operator's to confirm
-        if name in chosen and chosen[name].revision.commit == self.allowed:
+        if self.allowed and name in chosen and chosen[name].revision.commit == self.allowed:
             return lambda _what, _name: True
         words = confirmed(layer.confirmations(before, after))
         return lambda what, collection: (what, collection) in words or (what, ALL) in words

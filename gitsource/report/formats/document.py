@@ -19,6 +19,8 @@ from gitsource.plan.values import (
     Against,
     CollectionPlan,
     FieldChange,
+    LayerPlan,
+    NoEffect,
     Plan,
     ResourceChange,
     RightsChange,
@@ -114,6 +116,34 @@ def values(planned: Plan) -> dict[str, Any]:
         "rights": [_right(each) for each in planned.rights],
         "against": _against(planned.against) if planned.against is not None else None,
         "notes": list(planned.notes),
+        "layers": [_layer(each) for each in planned.layers],
+        "composition_before": planned.composition_before,
+        "composition_after": planned.composition_after,
+        "no_effect": [_no_effect(each) for each in planned.no_effect],
+    }
+
+
+def _layer(layer: LayerPlan) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "how": layer.how,
+        "before": layer.before,
+        "after": layer.after,
+        "source": layer.source,
+    }
+
+
+def _no_effect(told: NoEffect) -> dict[str, Any]:
+    return {
+        "collection": told.collection,
+        "name": told.name,
+        "what": told.what,
+        "layer": told.layer,
+        "file": told.file,
+        "line": told.line,
+        "by": told.by,
+        "by_file": told.by_file,
+        "by_line": told.by_line,
     }
 
 
@@ -154,6 +184,8 @@ def _change(change: ResourceChange) -> dict[str, Any]:
         "bytes_after": change.bytes_after,
         "fields": [_field(each) for each in change.fields],
         "omitted": change.omitted,
+        "layer_before": change.layer_before,
+        "layer": change.layer,
     }
 
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
 from gitsource.model import Finding
-from gitsource.plan.values import Plan
+from gitsource.plan.values import NoEffect, Plan
 from gitsource.report import text
 from gitsource.report.formats import words
-from gitsource.report.formats.harmless import harmless, place
+from gitsource.report.formats.harmless import harmless, path, place
 from gitsource.report.formats.look import Look
 from gitsource.report.formats.told import Told, of_base, of_head, plain
 
@@ -42,8 +42,24 @@ def plan(planned: Plan, look: Look) -> str:
         told += f" {words.count(fixed, 'finding')} fixed."
     for collection, near in words.large(planned):
         told += f" {harmless(collection.name, 300)}: {near}."
+    lines += _without_effect(planned.no_effect)
     lines.append(_command("notice", {"title": "gitsource dry-run"}, harmless(told, LONGEST)))
     return "".join(f"{line}\n" for line in lines)
+
+
+def _without_effect(told: Sequence[NoEffect]) -> Iterator[str]:
+    for at, each in enumerate(told[:MOST_LINES]):
+        what = f"no effect: overridden by layer {each.by} at {each.by_file}:{each.by_line}"
+        text = f"{harmless(each.name, LONGEST)}: {harmless(what, LONGEST)}"
+        if at >= MOST - 1:  # one notice is the summary
+            yield f"{path(each.file, LONGEST)}:{each.line}: {text}"
+        elif each.what == "removed":
+            yield _command("notice", {"title": "no effect"}, text)
+        else:
+            properties = {"file": harmless(each.file, LONGEST), "line": str(max(1, each.line))}
+            yield _command("notice", {**properties, "title": "no effect"}, text)
+    if len(told) > MOST_LINES:
+        yield f"... and {len(told) - MOST_LINES} more without effect"
 
 
 def findings(found: Sequence[Finding], files: int, _look: Look) -> str:
@@ -76,11 +92,13 @@ def _annotation(kind: _Type, told: Told) -> str:
     found = told.finding
     state = {"old": " (old)", "guard": " (guard)"}.get(told.state, "")
     properties = {"title": f"{found.code}{state}"}
-    if found.file:
+    if found.file and not told.elsewhere:
         properties = {"file": harmless(found.file, LONGEST), **properties}
         if found.line:
             properties |= {"line": str(found.line), "col": str(max(1, found.column))}
     resource = f"{harmless(found.resource, LONGEST)}: " if found.resource else ""
+    if told.elsewhere:
+        resource = f"{place(found, LONGEST)}: {resource}"
     return _command(kind, properties, f"{resource}{harmless(found.message, LONGEST)}")
 
 

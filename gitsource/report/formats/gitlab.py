@@ -13,7 +13,7 @@ from typing import Any
 from gitsource.model import Finding
 from gitsource.plan.values import Plan
 from gitsource.report.formats.document import dumped
-from gitsource.report.formats.harmless import harmless
+from gitsource.report.formats.harmless import harmless, place
 from gitsource.report.formats.look import Look
 from gitsource.report.formats.told import Told, fingerprints, of_head, plain
 
@@ -42,6 +42,8 @@ def _written(told: Sequence[Told]) -> str:
 def _issue(told: Told, fingerprint: str) -> dict[str, Any]:
     found = told.finding
     resource = f"{harmless(found.resource)}: " if found.resource else ""
+    if told.elsewhere:
+        resource = f"{place(found)}: {resource}"
     guarded = told.state == "guard" and found.severity == "error"
     return {
         "type": "issue",
@@ -52,7 +54,7 @@ def _issue(told: Told, fingerprint: str) -> dict[str, Any]:
         "fingerprint": fingerprint,
         # What is said of the revision as a whole needs a path too.
         "location": {
-            "path": harmless(found.file).lstrip("/") or ".",
-            "lines": {"begin": max(1, found.line)},
+            "path": "." if told.elsewhere else harmless(found.file).lstrip("/") or ".",
+            "lines": {"begin": 1 if told.elsewhere else max(1, found.line)},
         },
     }

@@ -36,6 +36,11 @@ def plan(planned: Plan, look: Look) -> str:
         case = ET.SubElement(pushes, "testcase", classname="push plan")
         case.set("name", harmless(collection.name))
         ET.SubElement(case, "system-out").text = "\n".join(_pushed(collection))
+    for each in planned.no_effect[:MOST_NAMES]:
+        case = ET.SubElement(pushes, "testcase", classname="without effect")
+        case.set("name", harmless(f"{each.what} {each.name}"))
+        told = f"overridden by layer {each.by} at {each.by_file}:{each.by_line}"
+        ET.SubElement(case, "system-out").text = harmless(told)
     if not planned.collections:
         ET.SubElement(pushes, "testcase", classname="push plan", name="nothing would be pushed")
     return _written(root)
@@ -59,9 +64,9 @@ def _suite(root: ET.Element, name: str, told: Sequence[Told], otherwise: str) ->
         again = named[f"{file} {title}"]
         case = ET.SubElement(suite, "testcase", classname=file)
         case.set("name", title if again == 1 else f"{title} ({again})")
-        if found.file:
+        if found.file and not each.elsewhere:
             case.set("file", file)
-        if found.line:
+        if found.line and not each.elsewhere:
             case.set("line", str(found.line))
         _outcome(case, each)
     if not told:
@@ -84,7 +89,7 @@ def _outcome(case: ET.Element, told: Told) -> None:
 
 
 def _pushed(collection: CollectionPlan) -> Iterable[str]:
-    yield f"{words.short(collection.version_before)} -> {words.short(collection.version_after)}"
+    yield words.step(collection.version_before, collection.version_after)
     yield f"{collection.count_before} -> {collection.count_after} resources"
     for each in collection.changes[:MOST_NAMES]:
         was = f" (was {harmless(each.before)})" if each.before else ""

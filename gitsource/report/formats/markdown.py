@@ -13,7 +13,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from gitsource.plan.values import Against, CollectionPlan, Plan, ResourceChange
+from gitsource.plan.values import Against, CollectionPlan, LayerPlan, Plan, ResourceChange
 from gitsource.report.formats import words
 from gitsource.report.formats.fields import lines
 from gitsource.report.formats.harmless import harmless, place
@@ -63,6 +63,7 @@ def plan(planned: Plan, look: Look) -> str:
     page = _Page()
     page.add(f"{MARKER}\n### gitsource: {_ENDS[planned.ends]} {_verdict(planned)}\n\n")
     page.add(f"{words.headline(planned)}\n\n{_revisions(planned)}\n\n")
+    page.list([_layer(each) for each in planned.layers], _LISTS // 8)
     page.list([f"* note: {_code(note, _MESSAGE)}\n" for note in planned.notes], _LISTS // 8)
     page.list(_table(planned), _TABLE)
     if planned.collections:
@@ -77,6 +78,7 @@ def plan(planned: Plan, look: Look) -> str:
     if left:
         page.add(f"{words.count(left, 'old warning')} not shown.\n\n")
     page.section("Fixed", [_finding(each) for each in of_base(planned)], _LISTS // 8)
+    page.section("Without effect", _no_effect(planned), _LISTS // 8)
     page.section("Settings", _settings(planned), _LISTS // 8)
     page.section("Rights", _rights(planned), _LISTS // 8)
     if planned.against is not None:
@@ -207,6 +209,20 @@ def _finding(told: Told) -> str:
     return f"* {' '.join(words_)}: {_code(found.message, _MESSAGE)}\n"
 
 
+def _layer(layer: LayerPlan) -> str:
+    told = f"* layer {_code(layer.name, _NAME)} {words.commits(layer)}, {words.SOURCES[layer.how]}"
+    named = layer.how not in {"reviewed", "missing"}
+    return f"{told} {_code(layer.source, _NAME)}\n" if named else f"{told}\n"
+
+
+def _no_effect(planned: Plan) -> list[str]:
+    return [
+        f"* {each.what} {_code(each.name, _NAME)}: overridden by layer {_code(each.by, _NAME)} at "
+        f"{_code(f'{each.by_file}:{each.by_line}', _NAME)}\n"
+        for each in planned.no_effect
+    ]
+
+
 def _settings(planned: Plan) -> list[str]:
     told = []
     for each in planned.settings:
@@ -281,7 +297,11 @@ def _block(change: ResourceChange) -> str:
         facts.append(f"was {_html(change.before, _NAME)}")
     if change.file:
         facts.append(f"in {_html(change.file, _NAME)}")
-    if change.file_before and change.file_before != change.file:
+    if change.layer_before and change.layer and change.layer_before != change.layer:
+        facts.append(f"of layer {_html(change.layer, _NAME)}")
+        was = f"{_html(change.layer_before, _NAME)}, in {_html(change.file_before, _NAME)}"
+        facts.append(f"was of layer {was}")
+    elif change.file_before and change.file_before != change.file:
         facts.append(f"moved from {_html(change.file_before, _NAME)}")
     summary = f"{html.escape(words.SIGNS[change.what])} {change.what} {' '.join(facts)}"
     told, more = lines(change, _LINES)

@@ -117,6 +117,7 @@ def _sections(planned: Plan, look: Look) -> Iterator[tuple[str, Iterable[str]]]:
     yield "Findings", [*_findings(found), *_silent(silent(planned, look))]
     yield "Fixed", _findings(of_base(planned))
     yield "Push plan", _push(planned)
+    yield "Without effect", _no_effect(planned)
     yield "Settings", _settings(planned)
     yield "Rights", _rights(planned)
     yield "Running instance", _against(planned.against)
@@ -141,7 +142,13 @@ def _standing(planned: Plan) -> Iterator[str]:
     yield f"<dt>Base</dt><dd>{_revision(planned.base, 'nothing: everything counts as new')}</dd>"
     yield f"<dt>Head</dt><dd>{_revision(planned.head, 'no commit')}</dd>"
     before, after = _code(planned.version_before), _code(planned.version_after)
-    yield f"<dt>Snapshot</dt><dd>{before} → {after}</dd>"
+    if planned.version_after or not planned.layers:
+        yield f"<dt>Snapshot</dt><dd>{before} → {after}</dd>"
+    for layer in planned.layers:
+        told = f"{_text(words.commits(layer))}, {words.SOURCES[layer.how]}"
+        if layer.how not in {"reviewed", "missing"}:
+            told += f" {_code(layer.source)}"
+        yield f"<dt>Layer {_code(layer.name)}</dt><dd>{told}</dd>"
     for note in planned.notes[:MOST_NAMES]:
         yield f'<dt>Note</dt><dd class="doubt">{_text(note)}</dd>'
     for collection, told in words.large(planned):
@@ -211,6 +218,9 @@ def _push(planned: Plan) -> Iterator[str]:
 
 
 def _versions(collection: CollectionPlan) -> Iterator[str]:
+    if not collection.version_after:
+        yield '<p class="quiet">versions not known</p>'
+        return
     before = _code(collection.version_before) if collection.version_before else "nothing"
     yield f'<p class="quiet">{before} → {_code(collection.version_after)}</p>'
 
@@ -225,7 +235,11 @@ def _resource(change: ResourceChange, *, unfolded: bool) -> str:
     if change.file:
         where = f"{change.file}:{change.line}" if change.line else change.file
         facts.append(f"in {_code(where)}")
-    if change.file_before and change.file_before != change.file:
+    if change.layer_before and change.layer and change.layer_before != change.layer:
+        facts.append(f"of layer {_code(change.layer)}")
+        was = f"{_code(change.layer_before)}, in {_code(change.file_before)}"
+        facts.append(f"was of layer {was}")
+    elif change.file_before and change.file_before != change.file:
         facts.append(f"moved from {_code(change.file_before)}")
     sizes = [words.size(each) for each in (change.bytes_before, change.bytes_after) if each]
     if sizes:
@@ -239,6 +253,20 @@ def _resource(change: ResourceChange, *, unfolded: bool) -> str:
     state = " open" if unfolded else ""
     diff = f'<pre class="diff">{"".join(shown)}</pre>'
     return f"<details{state}><summary>{' '.join(facts)}</summary>{diff}</details>"
+
+
+def _no_effect(planned: Plan) -> Iterator[str]:
+    rows = [
+        (
+            f'<span class="{_PAINT[each.what]}">{each.what}</span>',
+            _code(each.name),
+            _code(f"{each.file}:{each.line}"),
+            f"layer {_code(each.by)} at {_code(f'{each.by_file}:{each.by_line}')}",
+        )
+        for each in planned.no_effect[:MOST_RESOURCES]
+    ]
+    yield from _table(("Change", "Resource", "Where", "Overridden by"), rows) if rows else ()
+    yield from _more(len(planned.no_effect) - MOST_RESOURCES)
 
 
 def _settings(planned: Plan) -> Iterator[str]:

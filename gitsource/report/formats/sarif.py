@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -19,7 +20,7 @@ from gitsource.model import Finding
 from gitsource.plan.values import Plan
 from gitsource.report.formats import words
 from gitsource.report.formats.document import dumped
-from gitsource.report.formats.harmless import harmless
+from gitsource.report.formats.harmless import harmless, place
 from gitsource.report.formats.look import Look
 from gitsource.report.formats.told import Told, fingerprints, of_head, plain
 
@@ -56,7 +57,8 @@ def _anchor(planned: Plan) -> str:
     """Return a file that stands for the whole revision: one that the head touches, if it can be."""
     changes = [each for collection in planned.collections for each in collection.changes]
     touched = [each.file for each in changes if each.what != "removed" and each.file]
-    return (touched or [each.file for each in planned.findings if each.file] or ["."])[0]
+    named = [*touched, *(each.file for each in planned.findings if each.file)]
+    return next((file for file in named if not planned.elsewhere(file)), ".")
 
 
 def _log(run: dict[str, Any]) -> str:
@@ -106,14 +108,16 @@ def _rule(code: str) -> dict[str, Any]:
 def _result(
     told: Told, places: dict[str, int], fingerprint: str, *, compared: bool, anchor: str
 ) -> dict[str, Any]:
-    found = told.finding
+    found, far = told.finding, told.elsewhere
+    # A file of another repository is no place here.
+    here = replace(found, file="", line=0, column=0) if far else found
     result: dict[str, Any] = {
         "ruleId": found.code,
         "ruleIndex": places[found.code],
         "level": found.severity,
-        "message": {"text": _text(found.message)},
+        "message": {"text": _text(f"{place(found)}: {found.message}" if far else found.message)},
         "partialFingerprints": {"gitsourceFinding/v1": fingerprint},
-        "locations": [{"physicalLocation": _location(found, anchor, of_a_revision=compared)}],
+        "locations": [{"physicalLocation": _location(here, anchor, of_a_revision=compared)}],
         "properties": {"resource": harmless(found.resource), "guard": told.state == "guard"},
     }
     if compared:

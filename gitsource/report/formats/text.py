@@ -13,7 +13,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from gitsource.model import Finding, Revision
-from gitsource.plan.values import Against, CollectionPlan, Plan, ResourceChange
+from gitsource.plan.values import Against, CollectionPlan, LayerPlan, Plan, ResourceChange
 from gitsource.report import text
 from gitsource.report.formats import words
 from gitsource.report.formats.fields import lines
@@ -87,6 +87,7 @@ def plan(planned: Plan, look: Look) -> str:
 def _parts(planned: Plan, look: Look) -> Iterator[Text]:
     yield _styled(_revision("base", planned.base, "nothing"))
     yield _styled(_revision("head", planned.head, "no commit"))
+    yield from (_layer(each) for each in planned.layers)
     yield from (_styled(f"note: {harmless(note)}", "yellow") for note in planned.notes)
     yield from _findings("", of_head(planned, look))
     fixed = of_base(planned)
@@ -95,6 +96,7 @@ def _parts(planned: Plan, look: Look) -> Iterator[Text]:
     if left:
         yield _styled("")
         yield _styled(f"{words.count(left, 'old warning')} not shown: --all shows them too.")
+    yield from _no_effect(planned)
     yield from _settings(planned)
     yield from _rights(planned)
     if planned.against is not None:
@@ -112,6 +114,26 @@ def _revision(name: str, revision: Revision, nothing: str) -> str:
     if not revision.commit:
         return f"{name}  ({subject or nothing})"
     return f"{name}  {revision.short}  {subject}".rstrip()
+
+
+def _layer(layer: LayerPlan) -> Text:
+    told = f"layer {harmless(layer.name)}  {words.commits(layer)}  {words.SOURCES[layer.how]}"
+    source = f" {harmless(layer.source)}" if layer.how not in {"reviewed", "missing"} else ""
+    return _styled(told + source, "yellow" if layer.how == "missing" else "")
+
+
+def _no_effect(planned: Plan) -> Iterator[Text]:
+    if not planned.no_effect:
+        return
+    yield _styled("")
+    yield _styled("No effect, since a higher layer has the place:")
+    for each in planned.no_effect[:MOST_RESOURCES]:
+        line = _styled(f"  {words.SIGNS[each.what]} {harmless(each.name)}", _PAINT[each.what])
+        where = f"{harmless(each.by_file)}:{each.by_line}"
+        line.append(f"  overridden by layer {harmless(each.by)} at {where}")
+        yield line
+    if len(planned.no_effect) > MOST_RESOURCES:
+        yield _styled(f"  ... and {len(planned.no_effect) - MOST_RESOURCES} more")
 
 
 def _findings(title: str, told: Sequence[Told]) -> Iterator[Text]:
@@ -205,7 +227,7 @@ def _table(planned: Plan) -> object:
 
 def _collection(collection: CollectionPlan) -> Iterator[Text]:
     before, after = collection.version_before, collection.version_after
-    versions = f"{words.short(before)} -> {words.short(after)}"
+    versions = words.step(before, after)
     counts = f"({collection.count_before} -> {collection.count_after})"
     yield _styled(f"{path(collection.name)}  {versions}  {counts}", "bold")
     for what in words.ORDER:
@@ -230,7 +252,10 @@ def _resource(change: ResourceChange) -> Iterator[Text]:
 def _facts(change: ResourceChange) -> Iterable[str]:
     if change.what == "renamed":
         yield f"was {harmless(change.before)}"
-    if change.file_before and change.what != "removed" and change.file_before != change.file:
+    if change.layer_before and change.layer and change.layer_before != change.layer:
+        yield f"of layer {harmless(change.layer)}, in {harmless(change.file)}"
+        yield f"was of layer {harmless(change.layer_before)}, in {harmless(change.file_before)}"
+    elif change.file_before and change.what != "removed" and change.file_before != change.file:
         yield f"moved from {harmless(change.file_before)}"
 
 

@@ -30,6 +30,8 @@ class Told:
 
     finding: Finding
     state: State
+    elsewhere: bool = False
+    """Whether its file is in another repository: that of a layer which is not under review."""
 
     @property
     def weight(self) -> tuple[bool, bool, Finding]:
@@ -40,10 +42,11 @@ class Told:
 
 def of_head(planned: Plan, look: Look) -> list[Told]:
     """Return what is to be told of the head, guards first, then the heaviest first."""
-    guards = [Told(each, "guard") for each in planned.guards]
-    rest = [Told(each, "new") for each in planned.new]
+    far = planned.elsewhere
+    guards = [Told(each, "guard", far(each.file)) for each in planned.guards]
+    rest = [Told(each, "new", far(each.file)) for each in planned.new]
     rest += [
-        Told(each, "old")
+        Told(each, "old", far(each.file))
         for each in planned.old
         if look.show_old or (each.severity == "error" and not each.suppressed)
     ]
@@ -52,7 +55,7 @@ def of_head(planned: Plan, look: Look) -> list[Told]:
 
 def of_base(planned: Plan) -> list[Told]:
     """Return what the head does away with."""
-    return [Told(each, "fixed") for each in planned.fixed]
+    return [Told(each, "fixed", planned.elsewhere(each.file)) for each in planned.fixed]
 
 
 def silent(planned: Plan, look: Look) -> int:

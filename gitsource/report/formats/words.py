@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from gitsource.plan.values import CollectionPlan, Plan, What
+from gitsource.plan.values import CollectionPlan, LayerPlan, Plan, What
 
 NEAR = 0.8
 """From this share of the limit on, the size of a message is worth a warning."""
@@ -63,6 +63,29 @@ def condition(planned: Plan) -> str:
 def short(version: str) -> str:
     """Return the beginning of a version, for people."""
     return version[:12] or "(nothing)"
+
+
+def step(before: str, after: str) -> str:
+    """Return from which version to which; without layers that are missing nobody knows."""
+    return f"{short(before)} -> {short(after)}" if after else "versions not known"
+
+
+def commits(layer: LayerPlan) -> str:
+    """Return at which commit a layer is, and at which it would be."""
+    if layer.how == "missing":
+        return "not known"
+    before, after = layer.before[:12] or "nothing", layer.after[:12] or "no commit"
+    return before if layer.before == layer.after and layer.after else f"{before} -> {after}"
+
+
+SOURCES = {
+    "reviewed": "under review",
+    "repository": "from",
+    "served": "as served by",
+    "versions": "names and versions alone, of",
+    "missing": "left out",
+}
+"""How a layer takes part; where it is from another one follows."""
 
 
 def large(planned: Plan) -> Iterator[tuple[CollectionPlan, str]]:
