@@ -35,10 +35,10 @@ def test_inputs_and_variables_on_the_page_are_there() -> None:
     (_, step) = action["jobs"]["mesh"]["steps"]
     (template,) = (read(block) for block in blocks("yaml") if block.startswith("include:"))
     inputs = read((ROOT / "integrations/github/action.yml").read_text("utf-8"))["inputs"]
-    job = read((ROOT / "integrations/gitlab/gitsource.gitlab-ci.yml").read_text("utf-8"))
+    jobs = read((ROOT / "integrations/gitlab/gitsource.gitlab-ci.yml").read_text("utf-8"))
 
     assert step["with"].keys() <= inputs.keys()
-    assert template["variables"].keys() <= job["gitsource-dry-run"]["variables"].keys()
+    assert template["variables"].keys() <= jobs["variables"].keys()
 
 
 def test_commands_and_options_on_the_page_are_there() -> None:

@@ -9,15 +9,16 @@ import pytest
 
 from ci_runs import HOSTILE, Change, Ran, read, run, unharmed
 
-JOB = read("gitlab/gitsource.gitlab-ci.yml")["gitsource-dry-run"]
+TEMPLATE = read("gitlab/gitsource.gitlab-ci.yml")
+JOB = TEMPLATE["gitsource-dry-run"]
 (SCRIPT,) = JOB["script"]
 SHELLS = [("bash", "-eu", "-o", "pipefail"), ("dash", "-eu")]
 both = pytest.mark.parametrize("shell", SHELLS, ids=["bash", "dash"])
 
 
 def dry_run(folder: Path, shell: tuple[str, ...] = SHELLS[0], **environ: str) -> Ran:
-    """Run the script with the job's variables; what GitLab does not know is not set."""
-    told = {name: str(value) for name, value in JOB["variables"].items()}
+    """Run the script with the template's variables; what GitLab does not know is not set."""
+    told = {name: str(value) for name, value in TEMPLATE["variables"].items()}
     return run(SCRIPT, folder, shell, **told | {"CI": "true", "GITLAB_CI": "true"} | environ)
 
 
@@ -143,4 +144,11 @@ def test_a_hostile_name_is_a_name_and_nothing_else(shell: tuple[str, ...], tmp_p
 
 
 def test_its_variables_are_not_taken_for_settings_of_gitsource():
-    assert [name for name in JOB["variables"] if name.startswith("GITSOURCE")] == []
+    assert [name for name in TEMPLATE["variables"] if name.startswith("GITSOURCE")] == []
+
+
+def test_who_includes_it_can_set_its_variables():
+    """A pipeline's variables override those of what it includes, but not those of a job."""
+    assert "variables" not in JOB
+    assert "$DRY_RUN_IMAGE" == JOB["image"]["name"]
+    assert "DRY_RUN_IMAGE" in TEMPLATE["variables"]
