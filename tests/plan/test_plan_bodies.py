@@ -31,6 +31,18 @@ GENERIC = """\
 name: cookie
 generic_secret: {secret: {inline_string: %s}}
 """
+KEYSTORE = """\
+"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret
+name: keystore
+tls_certificate: {pkcs12: {inline_bytes: %s}}
+"""
+USERS = """\
+"@type": type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig
+name: basic
+typed_config:
+  "@type": type.googleapis.com/envoy.extensions.filters.http.basic_auth.v3.BasicAuth
+  users: {inline_string: "ada:{SHA}%s"}
+"""
 FILTER = """\
 apiVersion: networking.istio.io/v1alpha3
 kind: EnvoyFilter
@@ -117,6 +129,17 @@ def test_no_key_material_of_any_resource_is_in_a_plan(planned) -> None:
         "database.password",
         "database.url",
     } == set(found)
+
+
+def test_key_material_under_other_names_is_known_by_the_messages_of_envoy(planned) -> None:
+    """Neither where it stands nor what it looks like says that it is one."""
+    old, new = "c2VjcmV0LW9uZQ==", "c2VjcmV0LXR3bw=="
+    made = planned(*({"k.yaml": KEYSTORE % key, "u.yaml": USERS % key} for key in (old, new)))
+    found = fields(made)
+
+    assert {"tlsCertificate.pkcs12.inlineBytes", "typedConfig.users.inlineString"} == set(found)
+    assert {(REDACTED, REDACTED)} == set(found.values())
+    assert (old in repr(made), new in repr(made)) == (False, False)
 
 
 def test_what_is_beside_a_secret_is_told(planned) -> None:
