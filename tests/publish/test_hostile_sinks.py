@@ -12,6 +12,7 @@ import pytest
 
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from raw_sink import METHOD, PATIENCE, RawSink, channel
+from servers.networks import network
 from serving import VS, resource, serving, snapshot
 
 MIB = 1024 * 1024
@@ -224,40 +225,21 @@ async def test_a_sink_that_takes_nothing_for_too_long_is_hung_up_on(caplog):
 
 async def test_a_peer_that_vanishes_without_a_word_is_found_out():
     """The network swallows everything from some moment on, as when a machine loses power."""
-    async with with_witness(keepalive=1.0) as (cache, server, _, witness):
-        swallowing = asyncio.Event()
-
-        async def pump(source, target):
-            while (data := await source.read(65536)) and not swallowing.is_set():
-                target.write(data)
-            await asyncio.Event().wait()
-
-        carried = []
-
-        async def carry(reader, writer):
-            there, back = await asyncio.open_connection("127.0.0.1", server.port)
-            carried.extend([writer, back, asyncio.current_task()])
-            await asyncio.gather(pump(reader, back), pump(there, writer))
-
-        network = await asyncio.start_server(carry, "127.0.0.1", 0)
-        port = network.sockets[0].getsockname()[1]
-        async with channel(port) as connection:
+    async with (
+        with_witness(keepalive=1.0) as (cache, server, _, witness),
+        network(server.port) as between,
+    ):
+        async with channel(between.port) as connection:
             gone = asyncio.Event()
             cache.listen(lambda report: report.event == "disconnected" and gone.set())
             sink = RawSink(connection, "vanishing")
             await sink.send(VS)
             await sink.accept()
-            swallowing.set()
+            between.swallow()
             await asyncio.wait_for(gone.wait(), PATIENCE)
 
             assert ["witness"] == [row["id"] for row in cache.sinks()]
 
-        network.close()
-        to_server, from_sink, task = carried
-        task.cancel()
-        for writer in (to_server, from_sink):
-            writer.transport.abort()
-        await asyncio.wait([task])
         await sees_changes(cache, witness)
 
 

@@ -16,6 +16,7 @@ from google.protobuf import text_format
 
 from raw_sink import PATIENCE, channel
 from raw_xds import ADS, CDS, EDS, LDS, RDS, RawXds, collection_of, served, stored
+from servers.networks import network
 from serving import serving
 
 MIB = 1024 * 1024
@@ -415,38 +416,21 @@ async def test_a_client_that_answers_nothing_gets_all_types_and_then_only_what_m
 @both
 async def test_a_peer_that_vanishes_without_a_word_is_found_out(delta):
     """The network swallows everything from some moment on, as when a machine loses power."""
-    async with with_witness(keepalive=1.0) as (cache, server, _, witness):
-        swallowing = asyncio.Event()
-        carried = []
-
-        async def pump(source, target):
-            while (data := await source.read(65536)) and not swallowing.is_set():
-                target.write(data)
-            await asyncio.Event().wait()
-
-        async def carry(reader, writer):
-            there, back = await asyncio.open_connection("127.0.0.1", server.port)
-            carried.extend([writer, back, asyncio.current_task()])
-            await asyncio.gather(pump(reader, back), pump(there, writer))
-
-        network = await asyncio.start_server(carry, "127.0.0.1", 0)
-        async with channel(network.sockets[0].getsockname()[1]) as connection:
+    async with (
+        with_witness(keepalive=1.0) as (cache, server, _, witness),
+        network(server.port) as between,
+    ):
+        async with channel(between.port) as connection:
             gone = asyncio.Event()
             cache.listen(lambda report: report.event == "disconnected" and gone.set())
             client = RawXds(connection, "vanishing", delta=delta)
             await client.ask(CDS)
             await client.accept()
-            swallowing.set()
+            between.swallow()
             await asyncio.wait_for(gone.wait(), PATIENCE)
 
             assert ["witness"] == [row["id"] for row in cache.sinks()]
 
-        network.close()
-        to_server, from_client, task = carried
-        task.cancel()
-        for writer in (to_server, from_client):
-            writer.transport.abort()
-        await asyncio.wait([task])
         await sees_changes(cache, witness)
 
 
