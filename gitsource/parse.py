@@ -5,7 +5,8 @@ Rule: any bytes have an answer, and soon: never an exception, no recursion, memo
 the file. What is wrong becomes a `Flaw` with its place. What is read is read alike by everyone: a
 key given twice, a tag, a number that JSON cannot carry are flaws, not somebody's choice.
 
-    readers ──events──▶ constructor ──▶ documents, flaws      every file, fast, no positions
+    plainly ──▶ documents                                     a file with nothing to tell of
+    readers ──events──▶ constructor ──▶ documents, flaws      any other, no positions
                   └───▶ outline ──▶ places                    only what turns out to be at fault
 
 docs/adr/0003-yaml-reader.md tells the choices made here.
@@ -19,9 +20,10 @@ from dataclasses import dataclass, replace
 from gitsource.model import Document, FieldPath
 from gitsource.reading.constructor import Constructor, Flaw, Limits, Stop
 from gitsource.reading.outline import outline
+from gitsource.reading.plainly import plainly
 from gitsource.reading.readers import Unreadable, json_reader, yaml_reader
 
-__all__ = ["Flaw", "Limits", "Parsed", "locate", "parse"]
+__all__ = ["Flaw", "Limits", "Parsed", "carefully", "locate", "parse"]
 
 _DEFAULT_LIMITS = Limits()
 
@@ -44,6 +46,17 @@ def parse(
     before it are kept. With *json* the data is one JSON text, read strictly. With *lists* a
     document may also be a list; without, that is a flaw.
     """
+    if not json:
+        documents = plainly(data, limits, lists=lists)
+        if documents is not None:
+            return Parsed(tuple(documents), ())
+    return carefully(data, limits, json=json, lists=lists)
+
+
+def carefully(
+    data: bytes, limits: Limits = _DEFAULT_LIMITS, *, json: bool = False, lists: bool = False
+) -> Parsed:
+    """Return the same as `parse`, the long way: event by event, knowing where each stands."""
     constructor = Constructor(limits, lists=lists)
     _run(constructor, data, json=json)
     if not json and any(flaw.code == "GS102" for flaw in constructor.flaws):

@@ -1,21 +1,21 @@
 """
 Events to values: builds the documents of one file and notes what is wrong with it.
 
-Rule: this is the hot path of the whole product, so values are built straight from the parser's
-events, without nodes between, and no position is looked at unless something is wrong. It keeps its
-own stack, so nesting costs no recursion.
+Rule: whatever is in a file is read or told of here. It may be a megabyte, so values are built
+straight from the parser's events, without nodes between, and no position is looked at unless
+something is wrong. It keeps its own stack, so nesting costs no recursion.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import count, repeat
 from typing import Any, Never
 
 from gitsource.model import Document, Doubt
 from gitsource.reading.ambiguous import SPECIAL, doubt_of
-from gitsource.reading.readers import DEEPEST, Reader, library, syntax_error
+from gitsource.reading.library import COUNT, library
+from gitsource.reading.readers import DEEPEST, Reader, syntax_error
 from gitsource.reading.scalars import (
     CORE,
     NUMBER_STARTS,
@@ -38,8 +38,6 @@ _MERGE: Any = object()
 """Stands as the key of ``<<`` until its mapping is complete."""
 _MOST_CACHED = 4096
 _LONGEST_CACHED = 64
-_COUNT = re.compile(r"0|[1-9][0-9]{0,17}")
-"""A number of which no reader doubts what it is."""
 _values: dict[str, Scalar] = {}
 """Plain scalars met before. Configuration repeats itself, so nearly every look-up hits."""
 _keys: dict[str, str] = {}
@@ -303,7 +301,7 @@ class Constructor:
         if text and text[0] not in NUMBER_STARTS and text not in SPECIAL:
             _remember(_values, text, text)  # text to all readers, as most of it is
             return text
-        if _COUNT.fullmatch(text):
+        if COUNT.fullmatch(text):
             number = int(text)  # to all readers, too
             _remember(_values, text, number)
             return number

@@ -15,7 +15,8 @@ from itertools import repeat
 from typing import Any, TypeAlias
 
 from gitsource.model import FieldPath
-from gitsource.reading.readers import DEEPEST, Reader, Unreadable, json_reader, library, yaml_reader
+from gitsource.reading.library import library
+from gitsource.reading.readers import DEEPEST, Reader, Unreadable, json_reader, yaml_reader
 
 _BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
 _SOME = 1000

@@ -11,14 +11,14 @@ floods) or report without a place (control characters) is refused before it is a
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from json import JSONDecodeError
 from json.decoder import scanstring  # type: ignore[attr-defined]  # typeshed lacks it
 from typing import Any
 
-from gitsource.errors import ConfigurationError
+from gitsource.reading.library import library
 from gitsource.reading.scalars import shown
 
 DEEPEST = 1000
@@ -64,71 +64,6 @@ class Reader:
         return place(self.text, mark.index)
 
 
-@cache
-def library() -> Any:
-    """
-    Return the module of libyaml's parser and its event classes; it costs 20 ms to import.
-
-    Since 0.19.1 ruamel.yaml does not ask for it, and would silently read five times slower.
-    """
-    try:
-        import _ruamel_yaml
-    except ImportError as error:
-        raise ConfigurationError(
-            "the C reader of ruamel.yaml is missing",
-            hint="install ruamel.yaml.clib in this environment; gitsource names it as a dependency",
-        ) from error
-    for name, init in _LIGHT_EVENTS.items():
-        stock = getattr(_ruamel_yaml, name)
-        members = {"__init__": init, "__slots__": (), "comment": None, "nr_items": None}
-        setattr(_ruamel_yaml, name, type(name, (stock,), members))
-    return _ruamel_yaml
-
-
-# NB: most of the time that reading takes goes into making event objects, and most of that into
-# three nested constructors of each. The C parser looks its event classes up by name in its own
-# module, so `library` puts subclasses there that construct themselves in one step: a quarter less
-# time for a whole parse. They are instances of the stock classes and have all their attributes, and
-# ruamel's own loaders do not use events. What was weighed is in docs/adr/0003-yaml-reader.md.
-
-
-def _scalar(
-    event: Any, anchor: Any, tag: Any, implicit: Any, value: Any, start: Any, end: Any, style: Any
-) -> None:
-    event.anchor = anchor
-    event.ctag = tag
-    event.implicit = implicit
-    event.value = value
-    event.start_mark = start
-    event.end_mark = end
-    event.style = style
-
-
-def _start(
-    event: Any, anchor: Any, tag: Any, implicit: Any, start: Any, end: Any, flow_style: Any
-) -> None:
-    event.anchor = anchor
-    event.ctag = tag
-    event.implicit = implicit
-    event.start_mark = start
-    event.end_mark = end
-    event.flow_style = flow_style
-
-
-def _end(event: Any, start: Any, end: Any) -> None:
-    event.start_mark = start
-    event.end_mark = end
-
-
-_LIGHT_EVENTS = {
-    "ScalarEvent": _scalar,
-    "MappingStartEvent": _start,
-    "SequenceStartEvent": _start,
-    "MappingEndEvent": _end,
-    "SequenceEndEvent": _end,
-}
-
-
 def place(text: str, index: int) -> tuple[int, int]:
     """Return line and column, both from 1, of the character at *index*."""
     line, start = 1, 0
@@ -159,6 +94,19 @@ def yaml_reader(data: bytes, *, stand_ins: bool = False) -> Reader:
     if stand_ins:
         return Reader(_with_stand_ins(text), text, counts)
     return Reader(library().CParser(data).get_event, text, counts)
+
+
+def plain_text(data: bytes) -> bool:
+    """Say whether *data* is text of which libyaml has everything right: characters and lines."""
+    if data.isascii():
+        return not data.translate(None, _ALLOWED) and b"%TAG" not in data
+    if data.startswith(BOM_UTF8) or b"%TAG" in data:
+        return False
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return False
+    return not _CONTROL.search(text) and not any(char in text for char in _FOREIGN_BREAKS)
 
 
 _INNER = re.compile(
