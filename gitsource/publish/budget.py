@@ -118,9 +118,10 @@ class Budget:
 class _Part:
     """What one subscription names."""
 
-    __slots__ = ("names", "names_bytes", "own", "stated", "stated_bytes")
+    __slots__ = ("every", "names", "names_bytes", "own", "stated", "stated_bytes")
 
     def __init__(self) -> None:
+        self.every = False
         self.names: frozenset[str] = _NO_NAMES
         self.names_bytes = 0
         self.stated: Collection | None = None
@@ -141,6 +142,13 @@ class Share:
     def __repr__(self) -> str:
         return f"<Share of {self._key!r} subscriptions={len(self._parts)}>"
 
+    def grows(self, requested: str, named: Named) -> bool:
+        """Whether the stream asks for anything under *requested* that it did not ask for before."""
+        part = self._parts.get(requested)
+        if part is None or (named.every and not part.every):
+            return True
+        return named.names is not part.names and not named.names <= part.names
+
     def put(self, requested: str, named: Named) -> None:
         """
         Count what the stream names under *requested* from now on.
@@ -157,6 +165,7 @@ class Share:
             # Only at first a client says what it has; what of it nobody else knows only shrinks.
             self._stated(part, named.stated)
         self._names(part, named.names)
+        part.every = named.every
         own = SUBSCRIPTION + len(requested) + named.own
         if own != part.own:
             budget.add(key, own - part.own)

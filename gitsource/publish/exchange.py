@@ -150,7 +150,7 @@ class Exchange:
         watch = self._watches[requested]
         # On a wire without full state what it holds is remembered as it is.
         stated = None if self._whole else watch.held
-        return Named(stated=stated, own=watch.stated_bytes if watch.stated else 0)
+        return Named(every=True, stated=stated, own=watch.stated_bytes if watch.stated else 0)
 
     # ------------------------------------------------------------------ hearing
 

@@ -64,6 +64,7 @@ _STATUS = {
     End.STALLED: grpc.StatusCode.UNAVAILABLE,
     End.DENIED: grpc.StatusCode.PERMISSION_DENIED,
     End.UNPROVED: grpc.StatusCode.UNAUTHENTICATED,
+    End.UNRECORDED: grpc.StatusCode.UNAVAILABLE,
     End.GOING_AWAY: grpc.StatusCode.UNAVAILABLE,
     End.FAULT: grpc.StatusCode.INTERNAL,
 }

@@ -64,11 +64,12 @@ class End(Enum):
     STALLED = "the sink does not read"
     DENIED = "nothing that it may receive"
     UNPROVED = "the proof of who it is has run out"
+    UNRECORDED = "nothing new is served"
     GOING_AWAY = "gitsource is going away"
     FAULT = "a fault in gitsource"
 
 
-OURS = frozenset((End.DENIED, End.PROTOCOL, End.LIMIT, End.STALLED, End.UNPROVED, End.FAULT))
+OURS = frozenset(End) - {End.CLOSED, End.BROKEN, End.GOING_AWAY}
 """What gitsource ends a stream for."""
 
 
@@ -94,7 +95,7 @@ class Shared:
     """Whether a sink that refuses a part of a snapshot keeps the rest (``hold``), or goes back to
     the last one that it accepted (``return``)."""
     closed: Callable[[], str] = lambda: ""
-    """Why no new stream is taken now; empty: they are."""
+    """Why no new stream or subscription is taken now; empty: they are."""
     record: Record = unrecorded
     """Where the audit log is told of what happens on its streams."""
     access: Access = field(init=False)
@@ -244,14 +245,16 @@ class Session:
         return Ending(End.FAULT, "a fault in gitsource; its log says more")
 
     def _heard(self, data: bytes) -> None:
+        if self._ending is not None:
+            return
         self._shared.memory.moved(len(data))
         request, node = self._wire.told(data)
         snapshot, known = self._snapshot(node), self._machine.node
         heard = self._machine.receive(request, snapshot, self._loop.time())
         # Answers to pushes are as many as those.
         answer = isinstance(heard, Acked | Nacked)
-        if not isinstance(heard, Stale):
-            self._share.put(heard.requested, self._machine.named(heard.requested))
+        if not isinstance(heard, Stale) and not self._counted(heard) and not answer:
+            return
         if not answer and not self._requests.take(self._loop.time()):
             most = self._shared.limits.requests
             raise OverLimit(f"more than {most} requests a second (limits.requests)")
@@ -261,6 +264,18 @@ class Session:
         if self._shared.on_nack == "return" and snapshot is not None:
             self._note_for_return(heard, snapshot)
         self._wake.set()
+
+    def _counted(self, heard: Subscribed | Acked | Nacked) -> bool:
+        """Count what the sink names now; ends the stream, and says so, if that may not be more."""
+        named = self._machine.named(heard.requested)
+        closed = self._shared.closed()
+        if closed and self._share.grows(heard.requested, named):
+            # Not left to wait: a client would take silence for there being nothing.
+            self.end(Ending(End.UNRECORDED, closed))
+            self._note_refused(closed, heard.collection)
+            return False
+        self._share.put(heard.requested, named)
+        return True
 
     def _note_for_return(self, heard: Heard, snapshot: Snapshot) -> None:
         """Remember what the sink accepted as a whole, and go back to it when it refuses."""
@@ -303,14 +318,16 @@ class Session:
 
     def _note_denied(self, collection: str = "", *, news: bool) -> None:
         """Have the audit log know that nothing (of a *collection*) may be received, once."""
-        if not news:
-            return
+        if news:
+            self._note_refused("no rights", collection)
+
+    def _note_refused(self, why: str, collection: str = "") -> None:
         told = Happening(
             "refuse",
             self.who.identity,
             self.peer,
             "refused",
-            "no rights",
+            why,
             {"protocol": self._wire.protocol, "sink": self._label}
             | ({"collection": collection} if collection else {}),
         )

@@ -184,6 +184,8 @@ class Named:
 
     names: frozenset[str] = frozenset()
     """Names of resources that it asks for; streams that ask alike share the set."""
+    every: bool = False
+    """Whether it asks for all resources, whatever they are called."""
     stated: Collection | None = None
     """What it says it has, where some of that may be known to nobody else; shared likewise."""
     own: int = 0

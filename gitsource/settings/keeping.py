@@ -31,8 +31,8 @@ class Audit:
     when it pleases. A killed process loses nothing that was written by any of them."""
     on_failure: Literal["continue", "stop-new"] = "continue"
     """What happens while the log cannot be written (a full disk). `continue`: an alarm, and all
-    goes on. `stop-new`: no new stream is taken and no new revision goes out; those who are
-    connected keep what they have. Both end by themselves."""
+    goes on. `stop-new`: no new stream or subscription is taken and no new revision goes out; those
+    who are connected keep what they have. Both end by themselves."""
     queue: int = 50_000
     """Lines that wait to be written, at most; about 500 bytes of memory each."""
     on_full: Literal["drop", "fail"] = "drop"

@@ -149,7 +149,8 @@ class Ads:
     def named(self, requested: str) -> Named:
         """Return what the client names under *requested*, a type that it asked for."""
         watch = self._watches[requested]
-        return Named(watch.wanted.names, watch.has if watch.strange else None)
+        wanted = watch.wanted
+        return Named(wanted.names, wanted.all, watch.has if watch.strange else None)
 
     # ------------------------------------------------------------------ hearing
 
