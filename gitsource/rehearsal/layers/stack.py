@@ -87,11 +87,24 @@ class Stack:
         base: Standing | None = None,
         served: Snapshot | None = None,
     ) -> Proposal:
-        """Return what the layers come to with *chosen*, as a change of *base*, over *served*."""
-        composer = Composer(self._members, base, served, self._builder, self._settings)
+        """
+        Return what the layers come to with *chosen*, as a change of *base*, over *served*.
+
+        `serve` composes nothing of a layer that is unsound by itself; here the sound part of it
+        shows what it would come to, and its errors are told with the rest.
+        """
+        errors = [
+            finding
+            for candidate in chosen.values()
+            for finding in candidate.proposal.findings
+            if finding.severity == "error"
+        ]
+        # As with one repository: of what is unsound anyway, no guard is asked.
+        replaced = None if errors else served
+        composer = Composer(self._members, base, replaced, self._builder, self._settings)
         found = composer.judged(chosen)
         self._builder.flush()
-        return found
+        return replace(found, findings=tuple(sorted((*found.findings, *errors))))
 
     def accept(self, chosen: Mapping[str, Candidate]) -> None:
         """Make *chosen* what stands."""

@@ -61,7 +61,7 @@ class Layered:
             settings=tuple(self._setting(each) for each in made.settings),
             notes=(*self._notes(missing), *made.notes),
             layers=tuple(self._layer(row, base, head) for row in self.rows),
-            no_effect=tuple(self._no_effect(now)),
+            no_effect=tuple(self._no_effect(was, now)),
             composition_before=was.revision.commit if base is not None else "",
             composition_after=now.revision.commit if head.commit else "",
         )
@@ -109,7 +109,7 @@ class Layered:
 
     # ------------------------------------------------------------------ what has no effect
 
-    def _no_effect(self, now: Snapshot) -> Iterator[NoEffect]:
+    def _no_effect(self, was: Snapshot, now: Snapshot) -> Iterator[NoEffect]:
         """Yield what the layers change where a higher one has the place."""
         rank = {row.name: at for at, row in enumerate(self.rows)}
         for name in self.names:
@@ -124,6 +124,9 @@ class Layered:
                     above = layer_of(winner.origin.path) if winner is not None else ""
                     if winner is None or rank.get(above, -1) <= rank[name]:
                         continue
+                    served = was.collection(collection).get(one)
+                    if served is None or served.version != winner.version:
+                        continue  # another layer under review has changed it
                     known = had.get(one)
                     mine = touched.get(one) or known
                     if mine is None:
