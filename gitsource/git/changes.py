@@ -20,6 +20,8 @@ from gitsource.model import Change, Revision, TreeEntry
 
 CANDIDATE = (".yaml", ".yml", ".json")
 """Ends of the names of files that can hold configuration, in any case."""
+GITLINK = "160000"
+"""The mode of a submodule: a commit of another repository, which is never fetched."""
 PATH_BYTES = 4096
 """The longest path that is taken; also what most systems can open."""
 
@@ -87,11 +89,15 @@ def text(raw: bytes) -> str:
 def tree_entries(
     chunks: Iterable[bytes], prefix: str, takes: Callable[[str], bool] | None = None
 ) -> Iterator[TreeEntry]:
-    """Read ``ls-tree -r -z``: the candidates under *prefix* that *takes* takes, in git's order."""
+    """
+    Read ``ls-tree -r -z``: the candidates under *prefix* that *takes* takes, in git's order.
+
+    A submodule is one whatever its name is: somebody may believe that what it holds counts.
+    """
     for record in split(chunks, b"\0"):
         meta, _, raw = record.partition(b"\t")
         # Most files of most repositories are not configuration: look before decoding.
-        if not raw.lower().endswith((b".yaml", b".yml", b".json")):
+        if not raw.lower().endswith((b".yaml", b".yml", b".json")) and meta[:6] != b"160000":
             continue
         path = text(raw)
         if path.startswith(prefix) and (takes is None or takes(path)):
@@ -110,20 +116,27 @@ class RawChange:
     blob: str
     """The new object."""
     path: str
+    before: str = "000000"
+    """The mode before."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether there was or is something that `tree_entries` takes."""
+        return is_candidate(self.path) or GITLINK in {self.mode, self.before}
 
     def as_change(self) -> Change:
         """Return what the pipeline calls a change."""
-        gone = self.status == "D"
+        gone = self.status == "D" or not (is_candidate(self.path) or self.mode == GITLINK)
         return Change(self.path, None if gone else TreeEntry(self.path, self.mode, self.blob))
 
 
 def raw_change(header: bytes, path: bytes) -> RawChange:
     """Read the two parts of a record of ``diff-tree --raw -z`` (*header* starts with a colon)."""
     try:
-        _, mode, _, blob, status = header.decode("ascii").split(" ")
+        before, mode, _, blob, status = header.decode("ascii").removeprefix(":").split(" ")
     except (UnicodeDecodeError, ValueError) as error:
         raise GitFailed(f"diff: not a raw record: {header[:100]!r}") from error
-    return RawChange(status[:1], mode, blob, text(path))
+    return RawChange(status[:1], mode, blob, text(path), before)
 
 
 def split(chunks: Iterable[bytes], at: bytes) -> Iterator[bytes]:

@@ -189,7 +189,7 @@ class Objects:
         return [
             raw.as_change()
             for raw in self._diff(old_tree, new_tree, changes.inside(path))
-            if changes.is_candidate(raw.path) and (takes is None or takes(raw.path))
+            if raw.counts and (takes is None or takes(raw.path))
         ]
 
     def _diff(self, old_tree: str, new_tree: str, prefix: str) -> list[RawChange]:

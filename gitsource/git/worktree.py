@@ -123,7 +123,7 @@ class WorkingTree(Objects):
             each
             for each in {*self._index, *self._new}
             if each.startswith(prefix)
-            and changes.is_candidate(each)
+            and (changes.is_candidate(each) or self._gitlink(each))
             and (takes is None or takes(each))
         )
         with _Folder(self._top) as folder:
@@ -164,12 +164,16 @@ class WorkingTree(Objects):
     def _entry(self, folder: _Folder, path: str) -> TreeEntry | None:
         if path not in self._told:
             staged = self._index.get(path)
-            elsewhere = staged is not None and (staged.absent or staged.mode == "160000")
+            elsewhere = staged is not None and (staged.absent or staged.mode == changes.GITLINK)
             if staged is not None and (elsewhere or self._what == "staged"):
                 self._told[path] = TreeEntry(path, staged.mode, staged.oid)
             else:
                 self._told[path] = self._lying(folder, path)
         return self._told[path]
+
+    def _gitlink(self, path: str) -> bool:
+        staged = self._index.get(path)
+        return staged is not None and staged.mode == changes.GITLINK
 
     def _lying(self, folder: _Folder, path: str) -> TreeEntry | None:
         """Return the file that lies at *path*, its content read; None if no file is there."""

@@ -14,7 +14,7 @@ from functools import partial
 
 from gitsource.build.builder import Builder
 from gitsource.build.joining import join
-from gitsource.git.changes import safe_path
+from gitsource.git.changes import GITLINK, safe_path
 from gitsource.git.objects import Objects
 from gitsource.git.selection import selection
 from gitsource.model import Finding, Revision, Snapshot, TreeEntry
@@ -105,8 +105,6 @@ def judge_files(
     judged = Files({}, {}, [], {}, full=base is None)
     if base is None:
         entries = objects.entries(revision.tree, path, takes)
-        builder.expect(len(entries))
-        births = objects.births(revision.commit, [entry.path for entry in entries])
     else:
         old = base.snapshot.revision
         births = objects.births_since(old.commit, revision.commit)
@@ -120,7 +118,13 @@ def judge_files(
     findings, files = _screen(entries, prefix)
     judged.findings.extend(findings)
     total = len(files)
-    if base is not None:
+    if base is None:
+        builder.expect(total)
+        births = objects.births(revision.commit, [entry.path for entry in files])
+    else:
+        # A link or a submodule may be where a file was.
+        judged.changed.update(dict.fromkeys(finding.file for finding in findings))
+        judged.facts.update(dict.fromkeys(finding.file for finding in findings))
         gone = sum(path in base.files for path in judged.changed)
         total += len(base.files) - gone - sum(prefix + e.path in base.files for e in files)
     if total > limits.files:
@@ -194,15 +198,15 @@ def _screen(entries: list[TreeEntry], prefix: str) -> tuple[list[Finding], list[
         path = entry.path.encode("utf-8", "backslashreplace").decode()
         shown = prefix + path
         reason = safe_path(entry.path)
-        if reason is not None:
+        if entry.mode == GITLINK:
+            text = "a submodule is never fetched: what it holds is not published"
+            findings.append(Finding(shown, 1, 1, "warning", "GS202", text))
+        elif reason is not None:
             text = f"the path {path!r} is refused: {reason}; rename the file"
             findings.append(Finding(shown, 1, 1, "error", "GS204", text))
         elif entry.mode == "120000":
             text = "a symbolic link is never followed: commit the file itself in its place"
             findings.append(Finding(shown, 1, 1, "error", "GS201", text))
-        elif entry.mode == "160000":
-            text = "a submodule is never fetched: what it holds is not published"
-            findings.append(Finding(shown, 1, 1, "warning", "GS202", text))
         else:
             files.append(entry)
     return findings, files

@@ -104,6 +104,23 @@ def test_a_submodule_is_named_and_holds_nothing(server: Gitsource, upstream: Ups
     assert ["GS202"] == [finding["code"] for finding in outcome["findings"]]
 
 
+def test_a_submodule_in_place_of_a_file_takes_its_resources_away(
+    server: Gitsource, upstream: Upstream
+) -> None:
+    upstream.commit({"mesh/other.yaml": route("other", "v1")})
+    server.sync()
+    before = sink_state(server)
+    upstream.commit({"mesh/other.yaml": None}, submodules={"mesh/other.yaml": "1" * 40})
+
+    outcome = server.sync()
+
+    assert ("published", ["GS202"]) == (
+        outcome["outcome"],
+        [finding["code"] for finding in outcome["findings"]],
+    )
+    assert ({"shop/web", "shop/other"}, {"shop/web"}) == (set(before), set(sink_state(server)))
+
+
 @pytest.mark.parametrize("name", [b"..", b".git"])
 def test_a_tree_that_git_itself_would_not_write_never_gets_in(
     server: Gitsource, upstream: Upstream, name: bytes

@@ -121,16 +121,26 @@ def test_a_listing_keeps_to_a_folder():
 @pytest.mark.parametrize(
     ("header", "change"),
     [
-        (f":000000 100644 {'0' * 40} {BLOB} A", Change("p", TreeEntry("p", "100644", BLOB))),
-        (f":100644 100755 {BLOB} {BLOB} M", Change("p", TreeEntry("p", "100755", BLOB))),
-        (f":100644 120000 {BLOB} {BLOB} T", Change("p", TreeEntry("p", "120000", BLOB))),
-        (f":100644 000000 {BLOB} {'0' * 40} D", Change("p", None)),
-        (f":000000 100644 {'0' * 64} {LONG} A", Change("p", TreeEntry("p", "100644", LONG))),
+        (
+            f":000000 100644 {'0' * 40} {BLOB} A",
+            Change("p.yml", TreeEntry("p.yml", "100644", BLOB)),
+        ),
+        (f":100644 100755 {BLOB} {BLOB} M", Change("p.yml", TreeEntry("p.yml", "100755", BLOB))),
+        (f":100644 120000 {BLOB} {BLOB} T", Change("p.yml", TreeEntry("p.yml", "120000", BLOB))),
+        (f":100644 000000 {BLOB} {'0' * 40} D", Change("p.yml", None)),
+        (
+            f":000000 100644 {'0' * 64} {LONG} A",
+            Change("p.yml", TreeEntry("p.yml", "100644", LONG)),
+        ),
+        (f":000000 160000 {'0' * 40} {BLOB} A", Change("p", TreeEntry("p", "160000", BLOB))),
+        (f":160000 100644 {BLOB} {BLOB} T", Change("p", None)),
     ],
 )
 def test_a_raw_record_becomes_a_change(header, change):
-    """Only a deletion has no entry; a change of type has the new mode."""
-    assert raw_change(header.encode(), b"p").as_change() == change
+    """What is gone or no configuration has no entry; a change of type has the new mode."""
+    raw = raw_change(header.encode(), change.path.encode())
+
+    assert (True, change) == (raw.counts, raw.as_change())
 
 
 def test_a_record_that_is_none_is_an_error():

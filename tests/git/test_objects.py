@@ -127,7 +127,9 @@ def test_entries_are_the_candidates_of_a_folder(upstream, objects):
         {"mesh/a.yaml": "a", "mesh/run.yml": "b", "mesh.yaml": "c", "mesh/x.txt": "d",
          "mesh/*.yaml": "e", ":(top)/a.json": "f", "mesh/deep/n\nl.json": "g"},
         symlinks={"mesh/l.yaml": "/etc/passwd"},
-        submodules={"mesh/s.yaml": "1" * len(upstream.git("hash-object", "/dev/null"))},
+        submodules=dict.fromkeys(
+            ("mesh/s.yaml", "mesh/sub"), "1" * len(upstream.git("hash-object", "/dev/null"))
+        ),
         modes={"mesh/run.yml": "100755"},
     )  # fmt: skip
     tree = objects.revision("main").tree
@@ -141,8 +143,25 @@ def test_entries_are_the_candidates_of_a_folder(upstream, objects):
         "mesh/l.yaml": "120000",
         "mesh/run.yml": "100755",
         "mesh/s.yaml": "160000",
+        "mesh/sub": "160000",
     }
     assert odd == [":(top)/a.json"]
+
+
+@pytest.mark.parametrize("path", ["vendor", "vendor.yaml"])
+def test_a_submodule_comes_and_goes_whatever_it_is_called(upstream, objects, path):
+    """What was or will be of no interest there is gone, or not there yet."""
+    module = "1" * len(upstream.git("hash-object", "/dev/null"))
+    upstream.commit({path: "a: b"})
+    before = objects.revision("main").tree
+    upstream.commit({path: None}, submodules={path: module})
+    after = objects.revision("main").tree
+    forth = objects.changes(before, after)
+    back = objects.changes(after, before)
+
+    assert [Change(path, TreeEntry(path, "160000", module))] == forth
+    there = {entry.path: entry for entry in objects.entries(before)}
+    assert [Change(path, there.get(path))] == back
 
 
 def test_names_that_git_would_refuse_are_told(upstream, objects):
