@@ -152,7 +152,7 @@ async def listen(
             return http()
         token = object()
         shaking.add(token)
-        return Handshake(http(), tls.context(), tls.refused, lambda: shaking.discard(token))
+        return Handshake(http(), tls, lambda: shaking.discard(token))
 
     loop = asyncio.get_running_loop()
     try:

@@ -7,6 +7,7 @@ Rule: `security.material` decides what is good; here it is only put behind a doo
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,15 +25,17 @@ async def papers_of(
     ca: Path | None = None,
     crl: Path | None = None,
     oldest: str = "1.3",
+    every: float = 5.0,
 ) -> tuple[Tls, Callable[[], None]]:
     """
     Return how connections at *door* (its group of settings) are made, and how to end the watch.
 
+    *oldest* is the lowest version of TLS; the files are looked at again *every* so many seconds.
     Raises ConfigurationError if a file is no good.
     """
     read = files(chain, key, ca={"": ca} if ca else {}, crl=crl, group=door)
     needs = Needs("optional" if ca else "none", oldest, ("http/1.1",))
-    material = Material(read, needs, door=door, record=record)
+    material = Material(read, needs, door=door, every=every, record=record)
     await asyncio.to_thread(material.load)
     watching = asyncio.create_task(material.watch(), name=f"papers of {door}")
 
@@ -48,11 +51,8 @@ async def papers_of(
 
 def _fallen(shown: Sequence[bytes], now: InForce) -> str:
     """Return why the chain *shown* would not be taken *now*; connections may be older than that."""
-    from cryptography import x509
-
-    leaf = x509.load_der_x509_certificate(shown[0])
-    if (leaf.issuer.public_bytes(), leaf.serial_number) in now.revoked:
-        return "certificate revoked"
+    if why := now.revocations.fault(shown, time.time()):
+        return why
     if not any(each.intersection(shown) for each in now.authorities.values()):
         return "who vouches for the certificate may not do so any more"
     return ""

@@ -30,6 +30,8 @@ class Tls:
     refused: Refused
     fallen: Callable[[Sequence[bytes]], str] = lambda _chain: ""
     """Why a chain that was good when its connection was made is so no longer; empty: it is."""
+    patience: int = HANDSHAKE
+    """Seconds that a handshake may take."""
 
 
 class Handshake(SSLProtocol):
@@ -38,8 +40,7 @@ class Handshake(SSLProtocol):
     def __init__(
         self,
         inner: asyncio.BaseProtocol,
-        context: ssl.SSLContext,
-        refused: Refused,
+        tls: Tls,
         over: Callable[[], None],
     ) -> None:
         """*over* is called when the connection is gone, whether its handshake was good or not."""
@@ -48,12 +49,12 @@ class Handshake(SSLProtocol):
         super().__init__(
             loop,
             inner,
-            context,
+            tls.context(),
             waiter,
             server_side=True,
-            ssl_handshake_timeout=HANDSHAKE,
+            ssl_handshake_timeout=tls.patience,
         )
-        self._refused = refused
+        self._refused = tls.refused
         self._over = over
         self._from = ""
         waiter.add_done_callback(self._shaken)
@@ -79,7 +80,7 @@ def _why(error: BaseException | None) -> str:
         return f"certificate: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"TLS: {str(error.reason or error)[:200]}"
-    if isinstance(error, TimeoutError):
+    if isinstance(error, ConnectionAbortedError):  # asyncio's own, when the time is up
         return "TLS: the handshake took too long"
     return "TLS: the connection ended in its handshake"
 
