@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,6 +136,72 @@ def test_an_override_that_a_layer_is_meant_to_make_is_not_told() -> None:
     assert () == stack.move("top", {"own.yaml": {"a": "top"}}).findings
 
 
+def test_an_override_names_the_next_layer_below_and_no_other() -> None:
+    stack = Stack("low", "mid", "top")
+    stack.move("low", {"a.yaml": {"a": "low"}})
+    stack.move("mid", {"a.yaml": {"a": "mid"}})
+
+    (told,) = stack.move("top", {"a.yaml": {"a": "top"}}).findings
+
+    assert ("top:a.yaml", True) == (told.file, "mid:a.yaml" in told.message)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"), [("warning", ("warning", True)), ("error", ("error", False))]
+)
+def test_a_document_may_ask_to_be_let_alone_with_a_warning_and_no_more(overrides, expected) -> None:
+    stack = Stack("low", "top")
+    stack.move("low", {"base.yaml": {"a": "low"}})
+    after = stack.proposed("top", {"own.yaml": {"a": "top"}})
+    parts = [Part("low", stack.layers["low"]), Part("top", stack.layers["top"], after, overrides)]
+
+    (told,) = compose(stack.composed, parts, let_alone=lambda _: True).findings
+
+    assert expected == (told.severity, told.suppressed)
+
+
+def test_a_layer_that_is_judged_anew_takes_away_what_is_not_in_it_any_more() -> None:
+    stack = Stack("low", "top")
+    stack.move("low", {"a.yaml": {"a": "low"}})
+    stack.move("top", {"a.yaml": {"a": "top"}, "b.yaml": {"b": "top"}})
+    left = {"top:b.yaml": file(resource("b", "new", "top:b.yaml"))}
+    after = propose(nothing(), revision(9), left, (), full=True)
+    whole = stack.composition(("top", after)).proposal(stack.composed, revision(9))
+    accept(stack.composed, whole)
+
+    assert {"a": "vlow", "b": "vnew"} == stack.served
+    assert {"low:a.yaml", "top:b.yaml"} == set(stack.composed.files)
+
+
+def test_a_change_that_changes_nothing_of_who_wins_leaves_the_winner_and_the_loser_alone() -> None:
+    stack = Stack("low", "mid", "top")
+    stack.move("low", {"a.yaml": {"a": "low"}})
+    stack.move("mid", {"a.yaml": {"a": "mid"}})
+    stack.move("top", {"a.yaml": {"a": "top"}})
+
+    assert {"mid:a.yaml"} == set(stack.move("mid", {"a.yaml": {"a": "new"}}).changed)
+
+
+def test_what_files_say_of_others_stands_until_it_is_told_anew() -> None:
+    stack = Stack("low", "top")
+    stack.move("low", {name: {name: "1"} for name in ("a.yaml", "b.yaml", "c.yaml")})
+    says = {
+        name: Finding(f"low:{name}", 1, 1, "warning", "GS401", "no")
+        for name in ("a.yaml", "b.yaml", "c.yaml")
+    }
+    base = stack.composed
+    base.snapshot = replace(base.snapshot, findings=tuple(says.values()))
+    after = stack.proposed("low", {"b.yaml": {"b.yaml": "2"}})
+    new = replace(says["c.yaml"], message="still no")
+    told = {"told": [new], "told_anew": ["low:c.yaml"]}
+
+    changed = stack.composition(("low", after)).proposal(base, revision(9), **told)
+    anew = stack.composition(("low", after), anew=True).proposal(base, revision(9), **told)
+
+    assert (says["a.yaml"], new) == changed.findings
+    assert (new,) == anew.findings
+
+
 def test_a_change_of_one_layer_changes_no_file_of_another_that_it_does_not_cover() -> None:
     stack = Stack("low", "top")
     stack.move("low", {f"{n}.yaml": {f"low{n}": "1"} for n in range(50)})
@@ -203,6 +270,7 @@ def test_a_composition_is_taken_apart_into_its_layers(moves) -> None:
     for name in NAMES:
         assert stack.layers[name].snapshot.version == apart[name].snapshot.version
         assert states(stack.layers[name].files) == states(apart[name].files)
+        assert stack.layers[name].snapshot.findings == apart[name].snapshot.findings
 
 
 @given(moves=MOVES, together=st.permutations(NAMES))
@@ -253,6 +321,13 @@ def test_what_is_covered_is_on_disk_as_well(tmp_path: Path) -> None:
     apart = parted(standing, ("low", "top"))
     assert {"a", "b"} == set(apart["low"].snapshot.collection(COLLECTION).names)
     assert "1" * 40 == apart["low"].snapshot.revision.commit
+
+
+def test_documents_that_are_no_resources_are_counted_by_layer() -> None:
+    state = {"low:a.yaml": file(ignored=2), "low:b.yaml": file(ignored=1), "top:a.yaml": file()}
+    apart = parted(Standing(nothing().snapshot, state), ("low", "top"))
+
+    assert {"low": 3, "top": 0} == {name: one.ignored for name, one in apart.items()}
 
 
 def test_findings_of_files_go_with_their_layer() -> None:
