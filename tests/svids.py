@@ -24,6 +24,10 @@ class Papers:
     cert: bytes
     key: bytes
 
+    def under(self, *meshes):
+        """Return the same, shown with the certificates of *meshes*."""
+        return Papers(b"".join((self.cert, *(one.pem for one in meshes))), self.key)
+
     @property
     def serial(self):
         return x509.load_pem_x509_certificate(self.cert).serial_number
@@ -43,8 +47,8 @@ class Papers:
 class Mesh:
     """An authority and what it vouches for."""
 
-    def __init__(self):
-        self.ca = trustme.CA()
+    def __init__(self, ca=None):
+        self.ca = ca or trustme.CA()
         self.pem = self.ca.cert_pem.bytes()
         self._key = serialization.load_pem_private_key(self.ca.private_key_pem.bytes(), None)
         self._issuer = x509.load_pem_x509_certificate(self.pem)
@@ -52,6 +56,15 @@ class Mesh:
     @property
     def der(self):
         return self._issuer.public_bytes(serialization.Encoding.DER)
+
+    def below(self):
+        """Return the mesh of an authority that this one vouches for."""
+        return Mesh(self.ca.create_child_ca())
+
+    @property
+    def papers(self):
+        """What this authority shows of itself."""
+        return Papers(self.pem, b"")
 
     def server(self, *names):
         """Return papers of a server for *names*, else for this machine."""

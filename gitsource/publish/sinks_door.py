@@ -20,7 +20,7 @@ from gitsource.observe.telemetry import DoorGauges
 from gitsource.publish.front import Terms
 from gitsource.publish.server import Entry, McpServer
 from gitsource.security.from_settings import material_of, tokens_of
-from gitsource.security.identity import Rules, peer_of
+from gitsource.security.identity import Rules, Unproved, peer_of
 from gitsource.security.material import Material
 from gitsource.security.peer import Peer
 from gitsource.security.tokens import Tokens
@@ -111,6 +111,8 @@ class SinksDoor:
 
     def _judge(self, chain: Sequence[bytes], address: str, now: float) -> Peer:
         assert self._material is not None  # noqa: S101 - only asked over TLS
+        if why := self._material.in_force.revocations.fault(chain, now):
+            raise Unproved(why)
         rules = _rules(self._settings, self._material, self._agent)
         return peer_of(chain, rules, address, now)
 

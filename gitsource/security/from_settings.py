@@ -32,7 +32,7 @@ def material_of(
         read = files(
             Path(tls.cert or ""), Path(tls.key or ""), ca=ca, crl=Path(tls.crl) if tls.crl else None
         )
-    needs = Needs(tls.clients, tls.min_version, ("h2",))
+    needs = Needs(tls.clients, tls.min_version, ("h2",), tls.crl_chain == "all")
     return Material(read, needs, door="sinks", every=tls.reload, record=record)
 
 

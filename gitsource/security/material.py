@@ -23,6 +23,7 @@ from pathlib import Path
 
 from gitsource.errors import ConfigurationError
 from gitsource.observe.happenings import Happening, Record, unrecorded
+from gitsource.security.revocation import Revocations, revocations_of
 
 log = logging.getLogger("gitsource.security")
 
@@ -69,6 +70,8 @@ class InForce:
     """Trust domain (``""``: any) to certificates, DER."""
     revoked: frozenset[tuple[bytes, int]]
     """Issuer (DER) and serial number of what the CRL names."""
+    revocations: Revocations
+    """The same, for whole chains."""
     serial: str
     """Of the certificate that is shown, hexadecimal."""
     starts: float
@@ -90,6 +93,8 @@ class Needs:
     """Of `VERSIONS`."""
     protocols: tuple[str, ...] = ()
     """ALPN."""
+    every_list: bool = False
+    """Whether each authority in a chain but the last needs its revocation list."""
 
 
 class Material:
@@ -291,7 +296,9 @@ def tried(papers: Papers, needs: Needs) -> InForce:
         context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
         # A bundle may hold an authority that another one vouches for: it is trusted as it is.
         context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-    revoked = _revocations(context, papers) if papers.crl else frozenset()
+    revocations = Revocations()
+    if papers.crl:
+        revocations = _revocations(context, papers, every=needs.every_list)
     try:
         leaf = x509.load_pem_x509_certificate(papers.chain)
     except ValueError as error:
@@ -300,7 +307,8 @@ def tried(papers: Papers, needs: Needs) -> InForce:
         context,
         papers.digest,
         authorities,
-        revoked,
+        _named(revocations),
+        revocations,
         f"{leaf.serial_number:x}",
         leaf.not_valid_before_utc.timestamp(),
         leaf.not_valid_after_utc.timestamp(),
@@ -340,25 +348,28 @@ def _authorities(
     return frozenset(found)
 
 
-def _revocations(context: ssl.SSLContext, papers: Papers) -> frozenset[tuple[bytes, int]]:
-    from cryptography import x509
-
+def _revocations(context: ssl.SSLContext, papers: Papers, *, every: bool) -> Revocations:
     called = papers.names.get("crl", "the CRL")
-    revoked = set()
-    parts = re.findall(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", papers.crl, re.DOTALL)
-    if not parts:
+    if b"-----BEGIN X509 CRL-----" not in papers.crl:
         raise Unusable(f"{called} holds no revocation list (PEM)")
     try:
-        for part in parts:
-            one = x509.load_pem_x509_crl(part)
-            issuer = one.issuer.public_bytes()
-            revoked |= {(issuer, entry.serial_number) for entry in one}
+        found = revocations_of(papers.crl, every=every)
         with _Memory(papers.crl) as path:
             context.load_verify_locations(cafile=path)
     except (ValueError, OSError) as error:
         raise Unusable(f"{called} is broken") from error
+    # OpenSSL's check of whole chains wants a list of whoever is trusted as it stands, too; what is
+    # above the peer's own is looked up when it is judged.
     context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
-    return frozenset(revoked)
+    return found
+
+
+def _named(revocations: Revocations) -> frozenset[tuple[bytes, int]]:
+    """Return issuer (DER) and serial number of all that was revoked."""
+    lists = (one for each in revocations.by_issuer.values() for one in each)
+    return frozenset(
+        (one.told.issuer.public_bytes(), serial) for one in lists for serial in one.serials
+    )
 
 
 def _unasked() -> str:

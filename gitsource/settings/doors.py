@@ -85,7 +85,12 @@ class Tls:
     """File with the certificates that may vouch for sinks. Required unless `clients` is `none`."""
     crl: FilePath | None = None
     """File with certificates that were revoked (PEM): a list of each authority that issues to
-    sinks. Open connections of what is revoked are ended. A list that has run out lets nobody in."""
+    sinks. Open connections of what is revoked, or of what stands below it, are ended. A list that
+    has run out lets nobody in."""
+    crl_chain: Literal["given", "all"] = "given"
+    """Authorities between a sink's certificate and one that is trusted as it stands. `given`: they
+    are looked up in the lists that `crl` has. `all`: each certificate of a chain but the last needs
+    the list of who issued it; without it, who is below is not let in, and is told so."""
     workload_api: str | None = None
     """In place of `cert`, `key` and `ca`: the SPIFFE Workload API (`unix:///run/spire/agent.sock`).
     Needs `gitsource[spiffe]`."""

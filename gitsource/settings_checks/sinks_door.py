@@ -70,6 +70,8 @@ def _papers(settings: Settings) -> Iterator[Told]:
     domains = settings.identity.trust_domains
     if tls.cert and tls.clients != "none" and not tls.ca and not any(row.ca for row in domains):
         yield "tls.cert", (), "needs tls.ca, which vouches for sinks (or tls.clients: none)"
+    if tls.crl_chain != "given" and not tls.crl:
+        yield "tls.crl_chain", (), "needs tls.crl, the lists that are wanted of them"
     for name in ("ca", "crl", "clients", "min_version"):
         given = getattr(tls, name) not in {None, "require", "1.3"}
         if given and not over_tls(settings):

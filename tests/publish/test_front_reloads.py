@@ -101,6 +101,49 @@ async def test_who_is_revoked_while_connected_is_cut_off_and_nobody_else(tmp_pat
         assert ["certificate revoked"] == door.ledger.refusals()
 
 
+async def test_who_stands_below_a_revoked_authority_is_cut_off_and_nobody_else(tmp_path):
+    """The authority is one between them and the one that is trusted."""
+    fallen, kept = MESH.below(), MESH.below()
+    bad = fallen.svid(spiffe("bad")).under(fallen)
+    good = kept.svid(spiffe("good")).under(kept)
+    lists = MESH.revoking() + fallen.revoking() + kept.revoking()
+    (tmp_path / "crl.pem").write_bytes(lists)
+    async with (
+        open_door(secured(tmp_path, MESH, crl="crl.pem")) as door,
+        knocking(door.address, MESH, good) as one,
+        knocking(door.address, MESH, bad) as two,
+    ):
+        await acked(one, await got(one))
+        await got(two)
+        revoked = MESH.revoking(fallen.papers) + fallen.revoking() + kept.revoking()
+        (tmp_path / "crl.pem").write_bytes(revoked)
+        await door.material.look()
+        await eventually(lambda: len(door.server.sessions) == 1)
+        came = await pushed(door, one)
+        again = await outcome(door.address, MESH, bad)
+
+        assert ["a/new"] == came
+        assert spiffe("good") == door.server.sessions[0].who.identity
+        assert again != "let in"
+        assert ["above the peer's own" in why for why in door.ledger.refusals()] == [True]
+
+
+@pytest.mark.parametrize(("wanted", "told"), [("given", "let in"), ("all", "no revocation list")])
+async def test_a_list_that_is_missing_of_an_authority_counts_as_the_setting_says(
+    wanted, told, tmp_path
+):
+    middle = MESH.below()
+    papers = middle.svid(spiffe()).under(middle)
+    (tmp_path / "crl.pem").write_bytes(middle.revoking())
+    settings = secured(tmp_path, MESH, crl="crl.pem", crl_chain=wanted)
+    async with open_door(settings) as door:
+        came = await outcome(door.address, MESH, papers)
+        said = [came, *door.ledger.refusals()]
+
+        assert told in said[-1]
+        assert (came == "let in") is (wanted == "given")
+
+
 @pytest.mark.parametrize(("expired", "ends"), [("end", True), ("keep", False)])
 async def test_a_stream_ends_with_its_certificate_if_that_is_wanted(expired, ends, tmp_path):
     identity = Identity(trust_domains=(TrustDomain(DOMAIN),), expired=expired)
