@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -80,61 +77,6 @@ STATUS = {
         },
     ],
 }
-
-
-class Door:
-    """The admin HTTP as a test wants it; remembers what was asked."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.asked: list[tuple[str, str, object]] = []
-        self.answers: dict[str, tuple[int, str]] = {}
-
-    def answer(self, route: str, value: object, status: int = 200) -> None:
-        self.answers[route] = status, value if isinstance(value, str) else json.dumps(value)
-
-
-@pytest.fixture
-def door():
-    class Handler(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
-            url = urlsplit(self.path)
-            told: object = dict(parse_qsl(url.query))
-            if self.command == "POST":
-                assert self.headers["Content-Type"] == "application/json"
-                told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            made.asked.append((self.command, url.path, told))
-            status, text = made.answers[url.path]
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text.encode())))
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        do_GET = do_POST = _answer  # noqa: N815 - http.server's names
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made = Door(f"127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield made
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture
-def run(door, capsys):
-    def ran(*args: str) -> tuple[int, str, str]:
-        try:
-            code = main([*args, "--admin", door.address])
-        except SystemExit as ended:
-            code = ended.code
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return ran
 
 
 def test_status_as_json_is_the_servers_own_unchanged(door, run):
@@ -231,7 +173,12 @@ def test_status_shows_what_was_allowed_while_it_is_the_head(door, run, head, sho
 
 
 @pytest.mark.parametrize(
-    ("code", "outcome", "said"), [(0, "published", "published in"), (1, "held", "held: GS208")]
+    ("code", "outcome", "said"),
+    [
+        (0, "published", "published in"),
+        (0, "unchanged", "nothing new"),
+        (1, "held", "held: GS208"),
+    ],
 )
 def test_allow_names_the_revision_and_tells_what_the_look_came_to(door, run, code, outcome, said):
     told = {"allowed": COMMIT, "outcome": outcome, "revision": COMMIT, "seconds": 0.1}
@@ -299,6 +246,12 @@ def test_status_shows_who_pinned_and_why(door, run):
             {"outcome": "published", "seconds": 1, "accepted": 1, "connected": 2},
             1,
             f"{COMMIT}: published in 1.00 s\naccepted by 1 of 2 sinks\n",
+            "next: `gitsource sinks` shows which are behind, and why\n",
+        ),
+        (
+            {"outcome": "unchanged", "accepted": 1, "refused": 1, "connected": 2},
+            1,
+            f"{COMMIT}: nothing new\naccepted by 1 of 2 sinks, refused by 1\n",
             "next: `gitsource sinks` shows which are behind, and why\n",
         ),
         (

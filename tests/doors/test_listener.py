@@ -132,3 +132,15 @@ async def test_the_address_of_an_ipv6_door_can_be_used_as_it_is():
     await listener.close()
 
     assert listener.address == f"[::1]:{listener.port}"
+
+
+async def test_a_link_in_the_place_of_a_unix_socket_is_not_followed(tmp_path):
+    """Whoever may write there could have another file taken for an old socket of ours."""
+    stale = socket.socket(socket.AF_UNIX)
+    stale.bind(str(tmp_path / "stale"))
+    stale.close()
+    (tmp_path / "admin").symlink_to(tmp_path / "stale")
+
+    with pytest.raises(ConfigurationError, match="a symbolic link is in its place"):
+        await listen(await app_that_says_hello(), f"unix:{tmp_path}/admin", "listen.admin")
+    assert (tmp_path / "admin").is_symlink()

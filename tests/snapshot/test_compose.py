@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from gitsource.model import Finding, LayerRevision, Revision, composed_id
 from gitsource.snapshot.build import FileState, Proposal, Standing, accept, nothing, propose
-from gitsource.snapshot.compose import OVERRIDES, Composition, Part, compose, layer_of, parted
+from gitsource.snapshot.compose import (
+    OVERRIDES,
+    Composition,
+    Part,
+    compose,
+    layer_of,
+    opened_up,
+    parted,
+)
 from gitsource.snapshot.history import History
 from revisions import COLLECTION, file, resource, revision
 
@@ -196,6 +204,9 @@ def test_what_files_say_of_others_stands_until_it_is_told_anew() -> None:
     told = {"told": [new], "told_anew": ["low:c.yaml"]}
 
     changed = stack.composition(("low", after)).proposal(base, revision(9), **told)
+    # Of a layer that is one no more nobody tells anything anew, and nothing of it stands.
+    gone = Finding("gone:a.yaml", 1, 1, "warning", "GS401", "no")
+    base.snapshot = replace(base.snapshot, findings=(gone, *says.values()))
     anew = stack.composition(("low", after), anew=True).proposal(base, revision(9), **told)
 
     assert (says["a.yaml"], new) == changed.findings
@@ -321,6 +332,18 @@ def test_what_is_covered_is_on_disk_as_well(tmp_path: Path) -> None:
     apart = parted(standing, ("low", "top"))
     assert {"a", "b"} == set(apart["low"].snapshot.collection(COLLECTION).names)
     assert "1" * 40 == apart["low"].snapshot.revision.commit
+
+
+def test_a_composition_without_its_files_is_taken_apart_as_well() -> None:
+    """As it is where only the snapshot was handed on."""
+    stack = Stack("low", "top")
+    stack.move("low", {"a.yaml": {"a": "low", "b": "low"}})
+    stack.move("top", {"b.yaml": {"a": "top"}})
+
+    apart = parted(opened_up(stack.composed.snapshot), ("low", "top"))
+
+    for name, layer in stack.layers.items():
+        assert layer.snapshot.version == apart[name].snapshot.version
 
 
 def test_documents_that_are_no_resources_are_counted_by_layer() -> None:
