@@ -12,6 +12,8 @@ from gitsource.plan.values import (
     CollectionPlan,
     Drift,
     FieldChange,
+    LayerPlan,
+    NoEffect,
     Plan,
     ResourceChange,
     RightsChange,
@@ -43,6 +45,9 @@ def plan_of(text: Callable[[], str]) -> Plan:
         place = (led(), 3, 7) if file else ("", 0, 0)
         return Finding(*place, severity, code, led(), led(), suppressed=suppressed)
 
+    def far() -> Finding:
+        return Finding(f"other:{led()}", 3, 7, "warning", "GS215", led(), led())
+
     def change(what: str, number: int) -> ResourceChange:
         fields = (
             FieldChange(led(), "added", after=led()),
@@ -65,6 +70,8 @@ def plan_of(text: Callable[[], str]) -> Plan:
             bytes_after=2,
             fields=fields if what in ("changed", "renamed") else (),
             omitted=1,
+            layer_before=led() if what == "changed" else "",
+            layer=led() if what == "changed" else "",
         )
 
     changes = (change("added", 1), change("changed", 2), change("removed", 3), change("renamed", 4))
@@ -77,7 +84,7 @@ def plan_of(text: Callable[[], str]) -> Plan:
             CollectionPlan(name(), "YQ==", "Yg==", 3, 4, changes, 4_000_000, 500),
             CollectionPlan(f"{led()}2", "", "Yg==", 0, 1, changes[:1]),
         ),
-        new=(found("error", "GS301"), found("warning", "VS-131")),
+        new=(found("error", "GS301"), found("warning", "VS-131"), far()),
         fixed=(found("error", "GS304"),),
         old=(found("warning", "GS402"), found("warning", "GS202", suppressed=True)),
         guards=(found("error", "GS206", file=False),),
@@ -94,4 +101,13 @@ def plan_of(text: Callable[[], str]) -> Plan:
             notes=(led(),),
         ),
         notes=(led(), led()),
+        layers=(
+            LayerPlan(led(), "reviewed", "1" * 40, "", led()),
+            LayerPlan("other", "served", led()[:12], led()[:12], led()),
+            LayerPlan(led(), "missing"),
+        ),
+        no_effect=(
+            NoEffect(led(), led(), "changed", led(), led(), 1, led(), led(), 2),
+            NoEffect(led(), led(), "removed", led(), led(), 1, led(), led(), 2),
+        ),
     )

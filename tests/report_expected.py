@@ -23,6 +23,8 @@ from gitsource.plan.values import (
     CollectionPlan,
     Drift,
     FieldChange,
+    LayerPlan,
+    NoEffect,
     Plan,
     ResourceChange,
     RightsChange,
@@ -196,6 +198,73 @@ CLEAN = replace(RICH, new=(), old=(), fixed=(), guards=(), settings=(), rights=(
 EMPTY = Plan(base=Revision("", "", 0), head=HEAD, version_before="", version_after="")
 """A first revision in which nothing is for any sink."""
 
+LAYERED = replace(
+    CLEAN,
+    collections=(
+        CollectionPlan(
+            VS,
+            "cm91dGVzIGJlZm9yZQ==",
+            "cm91dGVzIGFmdGVy",
+            3,
+            3,
+            (
+                ResourceChange(
+                    "shop/cart",
+                    "changed",
+                    version_before="dmVyc2lvbiBvbmU=",
+                    version_after="dmVyc2lvbiB0d28=",
+                    file_before="mesh/cart.yaml",
+                    file="defaults:routes.yaml",
+                    line=4,
+                    bytes_before=312,
+                    bytes_after=311,
+                    omitted=1,
+                    layer_before="shop",
+                    layer="defaults",
+                ),
+            ),
+            full_bytes=900,
+            incremental_bytes=388,
+        ),
+    ),
+    new=(
+        NEW_WARNING,
+        Finding(
+            "edge:wiki.yaml", 2, 1, "warning", "GS215", "has the place of another",
+            "VirtualService/shop/wiki",
+        ),
+    ),
+    notes=("not all layers' documents are at hand",),
+    layers=(
+        LayerPlan("defaults", "repository", "3" * 40, "3" * 40, "../defaults@main"),
+        LayerPlan("shop", "reviewed", "1" * 40, "2" * 40, "this repository"),
+        LayerPlan("edge", "served", "4" * 40, "4" * 40, "served.snapshot"),
+    ),
+    composition_before="5" * 64,
+    composition_after="6" * 64,
+    no_effect=(
+        NoEffect(VS, "shop/wiki", "added", "shop", "mesh/w.yaml", 3, "edge", "edge:wiki.yaml", 2),
+        NoEffect(VS, "shop/old", "removed", "shop", "mesh/old.yaml", 1, "edge", "edge:old.yaml", 9),
+    ),
+)  # fmt: skip
+"""A change of one of several layers."""
+
+PARTIAL = replace(
+    LAYERED,
+    version_before="",
+    version_after="",
+    composition_before="",
+    composition_after="",
+    collections=tuple(
+        replace(each, version_before="", version_after="") for each in LAYERED.collections
+    ),
+    layers=(*LAYERED.layers[:2], LayerPlan("edge", "missing")),
+    new=(NEW_WARNING,),
+    no_effect=(),
+    notes=("layer edge is left out",),
+)
+"""The same where nothing is known of a layer."""
+
 SUFFIXES = {
     "text": "txt",
     "json": "json",
@@ -230,6 +299,9 @@ def made(name: str) -> dict[str, str]:
         told[f"{name}-guarded.{suffix}"] = report(name, GUARDED)
         told[f"{name}-clean.{suffix}"] = report(name, CLEAN)
         told[f"{name}-empty.{suffix}"] = report(name, EMPTY)
+    told[f"{name}-layered.{suffix}"] = report(name, LAYERED)
+    if name in ("text", "markdown", "html"):
+        told[f"{name}-partial.{suffix}"] = report(name, PARTIAL)
     if name == "text":
         told["text-coloured.txt"] = report(name, RICH, colour=True)
     if name in OF_FINDINGS:

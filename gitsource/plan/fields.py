@@ -12,13 +12,13 @@ import json
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gitsource.model import shown
-from gitsource.plan.secrets import Hidden, canonical
-from gitsource.plan.values import REDACTED, FieldChange, How, Json
+from gitsource.plan.values import FieldChange, How, Json
+from gitsource.secrecy.values import Hidden, any_hidden, canonical
 
 MOST = 200
 """Fields of one resource that are told."""
@@ -51,6 +51,24 @@ IDENTITIES: Sequence[tuple[str, ...]] = (
 _SIMPLE = re.compile(r"[A-Za-z_@][A-Za-z0-9_@-]*")
 
 
+class Fields(dict[str, Any]):
+    """The fields of a message, and what those are that are not set and yet have a value."""
+
+    __slots__ = ("unset",)
+
+    def __init__(self, *told: Any) -> None:
+        super().__init__(*told)
+        self.unset: dict[str, str] = {}
+        """Enums: the name of the value that not setting them stands for."""
+
+
+def _unset(value: dict[str, Any]) -> Mapping[str, str]:
+    return value.unset if isinstance(value, Fields) else _NONE
+
+
+_NONE: Mapping[str, str] = {}
+
+
 def differences(before: Json, after: Json, root: str = "") -> tuple[tuple[FieldChange, ...], int]:
     """
     Return how *after* differs from *before*, both standing at *root*; and how many are not told.
@@ -77,7 +95,7 @@ class _Found:
             self.more += 1
             return
         told = [_told(before), _told(after)]
-        secret = any(_has_hidden(each) for each in (before, after))
+        secret = any_hidden(before) or any_hidden(after)
         self.changes.append(
             FieldChange(path, how, told[0], told[1], came_from=came_from, redacted=secret)
         )
@@ -85,18 +103,30 @@ class _Found:
 
 def _compare(before: Any, after: Any, was: str, path: str, found: _Found) -> None:
     if isinstance(before, dict) and isinstance(after, dict):
-        for key in after:
-            if key not in before:
-                found.add(_below(path, key), "added", after=after[key])
-            elif not _same(before[key], after[key]):
-                _compare(before[key], after[key], _below(was, key), _below(path, key), found)
-        for key in before:
-            if key not in after:
-                found.add(_below(was, key), "removed", before=before[key])
+        _compare_mappings(before, after, was, path, found)
     elif isinstance(before, list) and isinstance(after, list):
         _compare_lists(before, after, was, path, found)
     elif not _same(before, after):
         found.add(path, "changed", before, after)
+
+
+def _compare_mappings(
+    before: dict[str, Any], after: dict[str, Any], was: str, path: str, found: _Found
+) -> None:
+    unset = _unset(before), _unset(after)
+    for key, value in after.items():
+        if key in before:
+            if not _same(before[key], value):
+                _compare(before[key], value, _below(was, key), _below(path, key), found)
+        elif key in unset[0]:
+            found.add(_below(path, key), "changed", unset[0][key], value)
+        else:
+            found.add(_below(path, key), "added", after=value)
+    for key, value in before.items():
+        if key not in after and key in unset[1]:
+            found.add(_below(path, key), "changed", value, unset[1][key])
+        elif key not in after:
+            found.add(_below(was, key), "removed", before=value)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -261,7 +291,7 @@ def _known_by(value: Any) -> Any:
 def _told(value: Any) -> Json:
     """Return *value* as it is told: hidden parts as `REDACTED`, bounded."""
     if isinstance(value, Hidden):
-        return REDACTED
+        value = value.told
     if isinstance(value, str):
         return value if len(value) <= SHOWN_CHARACTERS else f"{value[:SHOWN_CHARACTERS]}…"
     if isinstance(value, dict | list):
@@ -284,16 +314,3 @@ def _count(value: Any) -> int:
         elif isinstance(inner, list):
             waiting += inner
     return count
-
-
-def _has_hidden(value: Any) -> bool:
-    waiting = [value]
-    while waiting:
-        inner = waiting.pop()
-        if isinstance(inner, Hidden):
-            return True
-        if isinstance(inner, dict):
-            waiting += inner.values()
-        elif isinstance(inner, list):
-            waiting += inner
-    return False

@@ -9,6 +9,7 @@ later gitsource may say more.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from gitsource.model import Origin, Snapshot, content_digest, digest_line
 from gitsource.plan.values import Json
 
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 LONGEST = 4096
 """Characters of a name, an address or a version."""
 
@@ -136,7 +138,7 @@ def read(told: Json, source: str) -> Served:
         _text(whole.get("revision"), "revision"),
         _text(whole.get("version"), "version"),
         {
-            _text(name, "a layer's name"): _text(commit, "a layer's commit")
+            _text(name, "a layer's name"): _commit(commit, "a layer's commit")
             for name, commit in _mapping(whole.get("layers"), "layers").items()
         },
         whole.get("pinned") is True,
@@ -289,6 +291,12 @@ def _text(told: Json, where: str) -> str:
     if not isinstance(told, str) or len(told) > LONGEST:
         raise ValueError(f"{where}: expected a text of at most {LONGEST} characters")
     return told
+
+
+def _commit(told: Json, where: str) -> str:
+    if not _COMMIT.fullmatch(_text(told, where)):
+        raise ValueError(f"{where}: expected an object id")
+    return str(told)
 
 
 def _texts(told: Json, where: str) -> tuple[str, ...]:

@@ -25,9 +25,6 @@ What: TypeAlias = Literal["added", "changed", "removed", "renamed"]
 Ends: TypeAlias = Literal["clean", "findings", "guarded"]
 """What the plan comes to; ``guarded``: valid, but a guard would hold it."""
 
-REDACTED = "(redacted)"
-"""Stands in place of a value that must not be shown."""
-
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
@@ -43,7 +40,7 @@ class FieldChange:
     came_from: str = ""
     """moved: where it stood."""
     redacted: bool = False
-    """Whether before and after are not shown, since they may hold a secret."""
+    """Whether a secret may be in before or after: `(redacted)` stands there in its place."""
 
 
 @dataclass(frozen=True, slots=True)

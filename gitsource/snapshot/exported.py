@@ -177,7 +177,8 @@ def _snapshot(payload: bytes) -> Snapshot:
 
 def _check_head(head: Head) -> None:
     revision = head.revision
-    named = [revision.commit, revision.tree] if not revision.layers else [revision.commit]
+    layers = [layer.commit for layer in revision.layers]
+    named = [revision.commit, *layers] if layers else [revision.commit, revision.tree]
     if not all(map(_COMMIT.fullmatch, named)):
         raise _refused("its revision is no commit")
 

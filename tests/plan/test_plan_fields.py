@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gitsource.plan.fields import MOST, SHOWN_CHARACTERS, differences
-from gitsource.plan.secrets import Hidden
-from gitsource.plan.values import REDACTED
+from gitsource.secrecy.texts import REDACTED
+from gitsource.secrecy.values import Hidden
 
 
 def told(before, after, root="") -> list[tuple]:

@@ -7,14 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from gitsource.plan.served import NodeTold, Served, SinkTold, Subscribed, read, read_resources
+from gitsource.model import Origin
+from gitsource.plan.served import (
+    CoveredTold,
+    NodeTold,
+    Served,
+    SinkTold,
+    Subscribed,
+    read,
+    read_origins,
+    read_resources,
+)
 
 HOSTILE = Path(__file__).parent / "hostile_answers"
 
 ANSWER = {
     "revision": "a" * 40,
     "version": "v",
-    "layers": {"base": "b"},
+    "layers": {"base": "b" * 40},
     "pinned": True,
     "suspended": False,
     "collections": {"acme/v1/flags": {"version": "f", "count": 1}},
@@ -55,13 +65,35 @@ def test_an_answer_becomes_values():
         "here",
         "a" * 40,
         "v",
-        {"base": "b"},
+        {"base": "b" * 40},
         pinned=True,
         collections={"acme/v1/flags": "f"},
         views=({"name": "shop"},),
         sinks=(sink,),
         sinks_omitted=2,
     )
+
+
+def test_what_is_covered_is_read_where_all_of_it_is_told():
+    """Of an earlier gitsource, or of too much, nobody can say what lies below."""
+    row = {"collection": "c", "name": "n", "version": "v", "file": "low:a.yaml", "line": 3}
+    told = read(ANSWER | {"covered": [row], "covered_omitted": 0}, "here")
+
+    assert (CoveredTold("c", "n", "v", "low:a.yaml", 3),) == told.covered
+    assert () == read(ANSWER | {"covered": []}, "here").covered
+    assert read(ANSWER, "here").covered is None
+    assert read(ANSWER | {"covered": [row], "covered_omitted": 1}, "here").covered is None
+
+
+def test_a_page_says_where_resources_of_layers_are_from():
+    assert {"a": Origin("low:a.yaml", 3)} == read_origins({"origins": {"a": ["low:a.yaml", 3]}})
+    assert {} == read_origins({"resources": {"a": "1"}})
+
+
+@pytest.mark.parametrize("place", [["low:a.yaml"], ["low:a.yaml", -1], [3, 3], "low:a.yaml", {}])
+def test_a_place_of_another_form_is_refused(place: object):
+    with pytest.raises(ValueError, match=r"origins|a file|a line"):
+        read_origins({"origins": {"a": place}})
 
 
 def test_an_instance_that_has_nothing_yet_answers_with_nulls():

@@ -16,8 +16,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from gitsource.plan.values import REDACTED, FieldChange, ResourceChange
+from gitsource.plan.values import FieldChange, ResourceChange
 from gitsource.report.formats.harmless import harmless
+from gitsource.secrecy.texts import REDACTED
 
 Sign: TypeAlias = Literal["+", "-", "!", " "]
 """``!``: neither came nor went, but moved or is not shown."""
@@ -56,7 +57,7 @@ def lines(changed: ResourceChange, most: int) -> tuple[list[Line], int]:
 
 def _field(field: FieldChange) -> Iterator[Line]:
     path = field.path
-    if field.redacted:
+    if field.redacted and _nothing_left(field):
         words = {"added": f"{REDACTED} was added", "removed": f"{REDACTED} was removed"}
         yield _line("!", f"{path}: {words.get(field.how, f'{REDACTED} differs')}")
     elif field.how == "moved":
@@ -71,6 +72,13 @@ def _field(field: FieldChange) -> Iterator[Line]:
     else:
         yield from _value("-", path, field.before)
         yield from _value("+", path, field.after)
+
+
+def _nothing_left(field: FieldChange) -> bool:
+    """Whether all that could be shown of a secret is that it is there, or differs."""
+    sides = {"added": [field.after], "removed": [field.before]}
+    told = sides.get(field.how, [field.before, field.after])
+    return all(each in (REDACTED, None) for each in told) or (len(told) > 1 and told[0] == told[1])
 
 
 def _of_lines(value: Any) -> bool:

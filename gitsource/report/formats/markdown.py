@@ -210,7 +210,8 @@ def _finding(told: Told) -> str:
 
 
 def _layer(layer: LayerPlan) -> str:
-    told = f"* layer {_code(layer.name, _NAME)} {words.commits(layer)}, {words.SOURCES[layer.how]}"
+    commits = _code(words.commits(layer), _NAME)
+    told = f"* layer {_code(layer.name, _NAME)} {commits}, {words.SOURCES[layer.how]}"
     named = layer.how not in {"reviewed", "missing"}
     return f"{told} {_code(layer.source, _NAME)}\n" if named else f"{told}\n"
 

@@ -117,7 +117,8 @@ def _revision(name: str, revision: Revision, nothing: str) -> str:
 
 
 def _layer(layer: LayerPlan) -> Text:
-    told = f"layer {harmless(layer.name)}  {words.commits(layer)}  {words.SOURCES[layer.how]}"
+    commits = harmless(words.commits(layer))
+    told = f"layer {harmless(layer.name)}  {commits}  {words.SOURCES[layer.how]}"
     source = f" {harmless(layer.source)}" if layer.how not in {"reviewed", "missing"} else ""
     return _styled(told + source, "yellow" if layer.how == "missing" else "")
 

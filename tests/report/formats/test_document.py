@@ -11,9 +11,16 @@ import jsonschema
 import pytest
 
 from gitsource.model import Finding
-from gitsource.plan.values import CollectionPlan, FieldChange, Plan, ResourceChange
+from gitsource.plan.values import (
+    CollectionPlan,
+    FieldChange,
+    LayerPlan,
+    NoEffect,
+    Plan,
+    ResourceChange,
+)
 from gitsource.report.formats.document import SCHEMA_VERSION, dumped
-from report_expected import CLEAN, GUARDED, RICH, VS, report
+from report_expected import CLEAN, GUARDED, LAYERED, RICH, VS, report
 from report_readers import SCHEMA, check_json
 
 
@@ -60,6 +67,8 @@ def test_nothing_that_a_plan_says_is_left_out() -> None:
         (type(RICH.against), {*value["against"]}),
         (type(RICH.settings[0]), {*value["settings"][0]}),
         (type(RICH.rights[0]), {*value["rights"][0]}),
+        (LayerPlan, {*told(LAYERED)["layers"][0]}),
+        (NoEffect, {*told(LAYERED)["no_effect"][0]}),
     ):
         assert {field.name for field in fields(of)} <= keys, of
 

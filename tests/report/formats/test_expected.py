@@ -6,7 +6,18 @@ import json
 
 import pytest
 
-from report_expected import CLEAN, EMPTY, EXPECTED, GUARDED, RICH, SUFFIXES, made, report
+from report_expected import (
+    CLEAN,
+    EMPTY,
+    EXPECTED,
+    GUARDED,
+    LAYERED,
+    PARTIAL,
+    RICH,
+    SUFFIXES,
+    made,
+    report,
+)
 from report_readers import check_github, check_gitlab, check_json, check_junit, check_sarif
 
 
@@ -23,7 +34,11 @@ def test_no_file_is_left_of_what_is_not_made_any_more() -> None:
     }
 
 
-@pytest.mark.parametrize("planned", [RICH, GUARDED, CLEAN, EMPTY], ids=lambda p: p.ends)
+@pytest.mark.parametrize(
+    "planned",
+    [RICH, GUARDED, CLEAN, EMPTY, LAYERED, PARTIAL],
+    ids=["rich", "guarded", "clean", "empty", "layered", "partial"],
+)
 def test_every_outcome_is_sound_for_machines(planned) -> None:
     check_json(report("json", planned))
     check_junit(report("junit", planned))
