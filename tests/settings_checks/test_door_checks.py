@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from gitsource.configuration.whole import load
-from gitsource.settings.doors import Admin, AdminIdentity, AdminToken
+from gitsource.settings.doors import Admin, AdminIdentity, AdminToken, Listen
+from gitsource.settings.units import Address
+from gitsource.settings.whole import Settings
 from gitsource.settings_checks.addresses import is_private
-from gitsource.settings_checks.http_doors import unguarded
+from gitsource.settings_checks.http_doors import door_faults, unguarded
 
 CASES = Path(__file__).parents[1] / "configuration" / "configurations" / "accepted"
 TLS = {"cert": "a.pem", "key": "a.key"}
@@ -65,3 +67,37 @@ def test_a_network_asks_for_tls_and_for_somebody_who_is_known(address, told, exp
 
     assert expected in lacking
     assert bool(lacking) == bool(expected)
+
+
+@pytest.mark.parametrize(("insecure", "expected"), [(False, ["listen.admin"]), (True, [])])
+def test_a_door_that_is_open_to_a_network_has_to_be_meant(insecure, expected):
+    told = Settings(listen=Listen(admin=Address("0.0.0.0:9902")), insecure=insecure)
+
+    assert expected == [key for key, _, _ in door_faults(told)]
+
+
+@pytest.mark.parametrize("lacking", ["ca", "cert"])
+def test_certificates_of_operators_need_tls_and_who_vouches_for_them(lacking):
+    admin = Admin(**{**TLS, **IDENTITIES, lacking: None})
+
+    assert "admin.identities" in [key for key, _, _ in door_faults(Settings(admin=admin))]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ada", True),
+        ("ada@example.com", True),
+        ("a" * 63, True),
+        ("a" * 64, False),
+        ("-ada", False),
+        (".ada", False),
+        ("@ada", False),
+        ("ada lovelace", False),
+        ("", False),
+    ],
+)
+def test_a_token_has_a_name_by_which_its_holder_is_told(name, expected):
+    admin = Admin(tokens=(AdminToken(name, "token"),))
+
+    assert expected is (list(door_faults(Settings(admin=admin))) == [])
