@@ -9,7 +9,7 @@ Globs are those of shells, upper and lower case told apart; `*` goes over slashe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from fnmatch import translate
 from typing import Protocol, TypeAlias
 
@@ -104,10 +104,17 @@ class ResourceSelector:
         return _has(labels, self._labels) and _has(annotations, self._annotations)
 
 
-def _any(globs: Iterable[str]) -> Matches | None:
+_GLOBBING = re.compile(r"[*?\[]")
+
+
+def _any(globs: Collection[str]) -> Matches | None:
     """Return whether a text matches one of *globs*; None if there are none."""
-    together = "|".join(translate(glob) for glob in globs)
-    return re.compile(together).match if together else None
+    names = frozenset(glob for glob in globs if not _GLOBBING.search(glob))
+    together = "|".join(translate(glob) for glob in globs if glob not in names)
+    if not together:
+        return names.__contains__ if names else None
+    matches = re.compile(together).match
+    return (lambda text: text in names or matches(text)) if names else matches
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, Matches], ...]:

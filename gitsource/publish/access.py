@@ -15,6 +15,7 @@ import logging
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from gitsource.model import Collection, Snapshot
@@ -24,10 +25,11 @@ from gitsource.publish.views import Kept, Views
 from gitsource.publish.words import Node
 from gitsource.security.authorize.documents import COLLECTION, in_force
 from gitsource.security.authorize.rights import EVERYTHING, Rights
-from gitsource.security.authorize.rules import Book, Rules, book
+from gitsource.security.authorize.rules import Book, Listed, Rules, book
+from gitsource.security.authorize.subjects import claimed
 from gitsource.security.peer import Peer
 from gitsource.settings.rights import Authorization
-from gitsource.settings.views import ViewRow
+from gitsource.settings.views import ViewNodes, ViewRow
 
 log = logging.getLogger("gitsource.publish")
 
@@ -51,7 +53,10 @@ class Era:
     """Whether there are views, so that the status names those that take a node."""
     fault: str = ""
     """Why the rules in the repository cannot be read, and none of them counts; empty: they can."""
-    _rights: dict[tuple[bool, ...], Rights] = field(default_factory=dict, repr=False)
+    _rights: dict[tuple[tuple[bool, ...], ...], Rights] = field(default_factory=dict, repr=False)
+    """By which rules are about a peer, and which might be once its node has spoken."""
+    _proved: dict[tuple[object, ...], tuple[bool, ...]] = field(default_factory=dict, repr=False)
+    """By what a peer proved: which rules are about it, whatever its node says."""
 
     @property
     def open(self) -> bool:
@@ -68,17 +73,50 @@ class Era:
         """
         if self.open:
             return EVERYTHING
-        hits = tuple(
-            not row.mismatch(who, node, protocol, hopeful=hopeful)
-            for _, rules in self.book.lists()
-            for row in rules.rows
-        )
-        found = self._rights.get(hits) if not hopeful else None
+        hits = [self._hits(who, None if hopeful else node, protocol)]
+        if hopeful:
+            hits.append(self._hits(who, node, protocol, hopeful=True))
+        found = self._rights.get(key := tuple(hits))
         if found is None:
             found = self.book.policy.allows(who, node, protocol, hopeful=hopeful)
-            if not hopeful and len(self._rights) < GROUPS:
-                self._rights[hits] = found
+            if len(self._rights) >= GROUPS:
+                self._rights.clear()
+            self._rights[key] = found
         return found
+
+    def _hits(
+        self, who: Peer, node: Node | None, protocol: str, *, hopeful: bool = False
+    ) -> tuple[bool, ...]:
+        """Return of each rule whether it is about *who*."""
+        told = tuple(tuple(claimed(who.claims, key)) for key in self._claims)
+        proof = (who.means, who.spiffe_id, who.dns, who.ips, who.identity, told, protocol)
+        hits = self._proved.get(proof)
+        if hits is None:
+            hits = tuple(not row.mismatch(who, None, protocol, hopeful=True) for row in self._rows)
+            if len(self._proved) >= GROUPS:
+                self._proved.clear()
+            self._proved[proof] = hits
+        if hopeful or not self._noding:
+            return hits
+        found = list(hits)
+        for at in self._noding:
+            found[at] = hits[at] and not self._rows[at].mismatch(who, node, protocol)
+        return tuple(found)
+
+    @cached_property
+    def _rows(self) -> tuple[Listed, ...]:
+        return tuple(row for _, rules in self.book.lists() for row in rules.rows)
+
+    @cached_property
+    def _noding(self) -> tuple[int, ...]:
+        """Which rules ask a node as well."""
+        asking = (at for at, row in enumerate(self._rows) if row.rule.to.nodes != ViewNodes())
+        return tuple(asking)
+
+    @cached_property
+    def _claims(self) -> tuple[str, ...]:
+        """The claims that rules ask for."""
+        return tuple(sorted({key for row in self._rows for key, _ in row.rule.to.claims}))
 
     def seen(self, snapshot: Snapshot, node: Node | None, rights: Rights) -> Snapshot:
         """Return what a *node* that has *rights* is shown of *snapshot*."""

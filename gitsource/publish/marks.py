@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from gitsource._proto.istio.mcp.v1alpha1.metadata_pb2 import Metadata
 from gitsource.model import Collection, Resource, content_digest
@@ -31,11 +31,31 @@ VERSIONS = 4
 _STRIDE = 1024
 _METADATA = 1
 
-Clauses: TypeAlias = tuple[tuple[int, int], ...]
-"""
-What has to hold together, each by one of its bits: of the first for selectors that match, of the
-second for those that do not. Without any all is seen.
-"""
+
+class Clauses(NamedTuple):
+    """What has to hold together, each pair by itself. False: there are none, and all is seen."""
+
+    each: tuple[tuple[int, int], ...] = ()
+    """One of the first selectors matches, or one of the second does not."""
+    apart: tuple[tuple[int, int], ...] = ()
+    """One of the first selectors matches, or none of the second does."""
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[int, int]]) -> Clauses:
+        """Return *pairs* that say what those of `each` do, the fewest that say the same."""
+        each: list[tuple[int, int]] = []
+        apart: dict[int, int] = {}
+        for yes, no in pairs:
+            if no.bit_count() == 1:
+                apart[yes] = apart.get(yes, 0) | no
+            else:
+                each.append((yes, no))
+        return cls(tuple(sorted(each)), tuple(sorted(apart.items())))
+
+    def __bool__(self) -> bool:
+        return bool(self.each or self.apart)
+
+
 Mark: TypeAlias = tuple[int, str]
 """A bit for each selector that matches a resource, and the revision it is labelled for."""
 Item: TypeAlias = tuple[str, Resource | None, Mark]
@@ -57,9 +77,10 @@ class Marks:
 
     def __init__(self, rows: Sequence[ViewResources]) -> None:
         self.selectors = tuple(map(ResourceSelector, rows))
-        self._labels = _asked(row.labels for row in rows)
-        self._annotations = _asked(row.annotations for row in rows)
+        self._asking = _Asking(rows)
         self._facts: dict[tuple[object, ...], Mark] = {}
+        self._plain: dict[str, int] = {}
+        """By namespace: bits of the selectors that ask for neither label nor annotation."""
         self._marked: dict[str, deque[Marked]] = {}
 
     def __repr__(self) -> str:
@@ -96,26 +117,80 @@ class Marks:
             namespace = ""
         labels: Mapping[str, str] = {}
         annotations: Mapping[str, str] = {}
-        if self._labels or self._annotations or _REVISION_BYTES in resource.wire:
+        if self._asking.anything or _REVISION_BYTES in resource.wire:
             metadata = Metadata.FromString(field_of(resource.wire, _METADATA))
             labels, annotations = metadata.labels, metadata.annotations
         revision = labels.get(REVISION_LABEL, "")
-        facts = (
-            namespace,
-            tuple(labels.get(key) for key in self._labels),
-            tuple(annotations.get(key) for key in self._annotations),
-            revision,
-        )
+        told = self._asking.told(labels, annotations)
+        facts = (namespace, *told, revision)
         mark = self._facts.get(facts)
         if mark is None:
-            bits = 0
-            for at, selector in enumerate(self.selectors):
-                if selector.shows(namespace, labels, annotations):
-                    bits |= 1 << at
+            bits = self._plain.get(namespace, -1)
+            if bits < 0:
+                if len(self._plain) >= FACTS:
+                    self._plain.clear()
+                bits = self._plain[namespace] = self._bits(self._asking.plain, namespace, {}, {})
+            candidates = self._asking.candidates(told)
+            bits |= self._bits(candidates, namespace, labels, annotations)
             if len(self._facts) >= FACTS:
                 self._facts.clear()
             mark = self._facts[facts] = (bits, revision)
         return mark
+
+    def _bits(
+        self,
+        which: Iterable[int],
+        namespace: str,
+        labels: Mapping[str, str],
+        annotations: Mapping[str, str],
+    ) -> int:
+        bits = 0
+        for at in which:
+            if self.selectors[at].shows(namespace, labels, annotations):
+                bits |= 1 << at
+        return bits
+
+
+Told: TypeAlias = tuple[tuple[str, str], ...]
+"""Labels or annotations of a resource, as far as selectors ask for them."""
+
+
+class _Asking:
+    """What selectors ask for, so that a resource is shown to those alone that may mean it."""
+
+    def __init__(self, rows: Sequence[ViewResources]) -> None:
+        self.plain: list[int] = []
+        """Selectors that ask for neither label nor annotation."""
+        self._by: tuple[dict[str, list[int]], ...] = ({}, {})
+        """The others, by the first key that they ask for: of a label, or of an annotation."""
+        self._keys: tuple[frozenset[str], ...] = (
+            frozenset(key for row in rows for key, _ in row.labels),
+            frozenset(key for row in rows for key, _ in row.annotations),
+        )
+        for at, row in enumerate(rows):
+            which = 0 if row.labels else 1
+            pairs = (row.labels, row.annotations)[which]
+            home = self._by[which].setdefault(pairs[0][0], []) if pairs else self.plain
+            home.append(at)
+
+    @property
+    def anything(self) -> bool:
+        """Whether any asks for labels or annotations."""
+        return any(self._keys)
+
+    def told(self, labels: Mapping[str, str], annotations: Mapping[str, str]) -> tuple[Told, Told]:
+        """Return what of a resource's *labels* and *annotations* is asked for."""
+        return self._told(labels, 0), self._told(annotations, 1)
+
+    def _told(self, texts: Mapping[str, str], which: int) -> Told:
+        asked = self._keys[which]
+        return tuple(sorted((key, texts[key]) for key in texts if key in asked)) if asked else ()
+
+    def candidates(self, told: tuple[Told, Told]) -> Iterator[int]:
+        """Yield the selectors, but `plain` ones, that may mean what *told* is asked of."""
+        for by, texts in zip(self._by, told, strict=True):
+            for key, _ in texts:
+                yield from by.get(key, ())
 
 
 _REVISION_BYTES = REVISION_LABEL.encode()
@@ -126,7 +201,9 @@ def visible(mark: Mark, clauses: Clauses, revision: str) -> bool:
     shown, labelled = mark
     if revision and labelled and labelled != revision:
         return False
-    return all(shown & yes or ~shown & no for yes, no in clauses)
+    return all(shown & yes or ~shown & no for yes, no in clauses.each) and all(
+        shown & yes or not shown & no for yes, no in clauses.apart
+    )
 
 
 def filtered(marked: Marked, clauses: Clauses, revision: str) -> Collection:
@@ -179,10 +256,6 @@ def differing(before: Collection, marked: Marked) -> Iterator[Item]:
                 yield new, resource, marked.marks[there]
             here += 1
         there += 1
-
-
-def _asked(mappings: Iterable[tuple[tuple[str, str], ...]]) -> tuple[str, ...]:
-    return tuple(sorted({key for mapping in mappings for key, _ in mapping}))
 
 
 def _shared_ends(old: Sequence[Resource], new: Sequence[Resource]) -> tuple[int, int]:

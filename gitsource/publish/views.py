@@ -294,7 +294,7 @@ class Views:
             found.add(self._clause(name, clause))
         if (0, 0) in found:
             return None
-        return tuple(sorted(one for one in found if one is not None))
+        return Clauses.of(one for one in found if one is not None)
 
     def _clause(self, name: str, terms: Iterable[Term]) -> tuple[int, int] | None:
         """Return the bits that decide by *terms* in the collection *name*; None: all is seen."""

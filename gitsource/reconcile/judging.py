@@ -21,6 +21,7 @@ from gitsource.model import Finding, Revision, Snapshot, TreeEntry
 from gitsource.references.index import Index
 from gitsource.relate import load, related
 from gitsource.rollout.guard import confirmed, guarded
+from gitsource.security.authorize import documents
 from gitsource.settings.whole import Settings
 from gitsource.snapshot.build import FileState, Proposal, Standing, nothing, propose
 
@@ -48,12 +49,14 @@ def evaluate(
     builder: Builder,
     settings: Settings,
     served: Snapshot | None = None,
+    counts: Callable[[str], bool] | None = None,
 ) -> Proposal:
     """
     Return what *revision* comes to, judged against *base* (None: from nothing).
 
-    *served* is what would be replaced where there is no base to compare with. Raises MirrorError if
-    the repository cannot be read.
+    *served* is what would be replaced where there is no base to compare with. *counts* tells of
+    which commits the word counts (`Objects.confirmations`). Raises MirrorError if the repository
+    cannot be read.
     """
     judged = judge_files(objects, base, revision, builder, settings)
     standing = base or nothing()
@@ -80,8 +83,12 @@ def evaluate(
         references=news.draft,
         told_anew=news.affected,
     )
+    proposal = _crowded(proposal, base)
     before = base.snapshot if base is not None else served
-    return proposal if before is None else _guarded(proposal, before, objects, builder, settings)
+    if before is None:
+        return proposal
+    said = partial(objects.confirmations, before.revision.commit, revision.commit, counts)
+    return _guarded(proposal, before, said, builder, settings)
 
 
 def judge_files(
@@ -144,10 +151,24 @@ def judge_files(
     return judged
 
 
+def _crowded(proposal: Proposal, base: Standing | None) -> Proposal:
+    """Return *proposal*, with an error if the rules in it are more than may be in force."""
+    after = proposal.snapshot.collections.get(documents.COLLECTION)
+    before = base.snapshot.collections.get(documents.COLLECTION) if base is not None else None
+    if after is None or (before is not None and before.version == after.version):
+        return proposal
+    found = [
+        Finding(origin.path, origin.line, 1, "error", documents.CODE, text)
+        for resource, text in documents.crowd(after)
+        if (origin := resource.origin) is not None
+    ]
+    return replace(proposal, findings=tuple(sorted((*proposal.findings, *found))))
+
+
 def _guarded(
     proposal: Proposal,
     before: Snapshot,
-    objects: Objects,
+    said: Callable[[], str],
     builder: Builder,
     settings: Settings,
 ) -> Proposal:
@@ -157,8 +178,7 @@ def _guarded(
     bounds, after = settings.guard, proposal.snapshot
     if not (proposal.acceptable and any(guarded(before, after, vital, bounds, frozenset()))):
         return proposal
-    told = objects.confirmations(before.revision.commit, after.revision.commit)
-    found = guarded(before, after, vital, bounds, confirmed(told))
+    found = guarded(before, after, vital, bounds, confirmed(said()))
     return replace(proposal, findings=tuple(sorted((*proposal.findings, *found))))
 
 

@@ -179,6 +179,28 @@ def test_a_revision_with_broken_rules_is_held_and_the_old_ones_stay(scene: Scene
     assert ["foo/a"] == foo.next()
 
 
+def test_more_rules_in_git_than_may_be_in_force_hold_the_revision(scene: Scene) -> None:
+    foo = scene.sink("ns/foo/sa/a")
+    foo.next()
+    rule = "  - {to: {any: known}, effect: deny, resources: {labels: {k%d: v}}}\n"
+    many = {
+        f"authz__{name}": POLICY.replace("team", name) % "foo"
+        + "".join(rule % (at * 199 + n) for n in range(199))
+        for at, name in enumerate("abcdefg")
+    }
+    scene.publish(**many)
+    status = scene.server.status()
+
+    assert "does not validate" in status["held"]["reason"]
+    assert ["GS318"] == [one["code"] for one in status["findings"]]
+    assert "authz/g.yaml" == status["findings"][0]["file"]
+
+    scene.publish(authz__g=None)
+
+    assert scene.server.status()["held"] is None
+    assert 6 * 200 + 1 + 2 == scene.server.status()["authorization"]["rules"]
+
+
 def test_a_right_that_the_settings_take_ends_the_stream_at_once(scene: Scene) -> None:
     foo = scene.sink("ns/foo/sa/a")
     foo.next()

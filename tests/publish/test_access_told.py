@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from gitsource.cli.status_text import status
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
-from gitsource.publish.access import Access
+from gitsource.publish.access import Access, Era
+from gitsource.publish.views import Views
+from gitsource.publish.words import Node
 from gitsource.security.authorize.documents import COLLECTION
-from gitsource.settings.rights import Authorization
+from gitsource.security.authorize.policy import Policy
+from gitsource.security.authorize.rights import NOTHING, Rights
+from gitsource.security.authorize.rules import Book, listed
+from gitsource.security.peer import Peer
+from gitsource.selectors import Claims
+from gitsource.settings.rights import Authorization, Rule, RuleResources, Subject
+from gitsource.settings.views import ViewNodes
 from gitsource.snapshot.cache import SnapshotCache
 
 
@@ -28,6 +38,55 @@ def test_rules_that_cannot_be_read_are_told_and_do_not_open_anything() -> None:
     assert "shop is no SinkPolicy" == told["fault"]
     assert not told["open"]
     assert 0 == told["rules"]
+
+
+class Counted:
+    """A policy that counts how often it is asked."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.asked = 0
+
+    def allows(
+        self, peer: Peer, node: Claims | None, protocol: str, *, hopeful: bool = False
+    ) -> Rights:
+        self.asked += 1
+        return self.policy.allows(peer, node, protocol, hopeful=hopeful)
+
+
+@pytest.mark.parametrize("hopeful", [False, True])
+def test_the_rights_of_a_peer_that_comes_again_are_not_worked_out_again(
+    hopeful: bool,  # noqa: FBT001 - a case of the test
+) -> None:
+    rule = Rule(to=Subject(dns=("a",)), resources=RuleResources(namespaces=("foo",)))
+    rules = listed((rule,), (), "policy")
+    book = Book(rules)
+    counted = book.__dict__["policy"] = Counted(book.policy)
+    era = Era(book, Views((), SnapshotCache(), book.selectors()), "digest", names=False)
+    peers = [
+        Peer(f"ipv4:10.0.0.1:{port}", "mtls", dns=(name,), identity=f"dns:{name}")
+        for port in range(5)
+        for name in ("a", "b")
+    ]
+    found = [era.rights(peer, None, "mcp", hopeful=hopeful) for peer in peers]
+
+    assert [rules.rows[0].rights, NOTHING] * 5 == found
+    assert 2 == counted.asked
+
+
+def test_what_a_node_says_counts_each_time() -> None:
+    rule = Rule(
+        to=Subject(any="known", nodes=ViewNodes(ids=("edge-*",))),
+        resources=RuleResources(namespaces=("foo",)),
+    )
+    book = Book(listed((rule,), (), "policy"))
+    era = Era(book, Views((), SnapshotCache(), book.selectors()), "digest", names=False)
+    peer = Peer("", "mtls", dns=("a",), identity="dns:a")
+    granted = book.settings.rows[0].rights
+    asked = (Node("edge-1"), Node("other"), None, Node("edge-2"))
+
+    assert [granted, NOTHING, NOTHING, granted] == [era.rights(peer, one, "mcp") for one in asked]
+    assert granted == era.rights(peer, None, "mcp", hopeful=True)
 
 
 def test_people_read_it_in_the_status() -> None:

@@ -38,6 +38,16 @@ API_VERSION = "gitsource.dev/v1"
 KIND = "SinkPolicy"
 CODE = "GS318"
 """Of what is wrong with a rule beyond its form."""
+MOST_TOGETHER = 4000
+"""
+Names, patterns and labels in the rules of all documents together: what they come to is worked out
+where sinks are served, so whoever may push must not make that take long.
+"""
+
+_TOO_MANY = (
+    f"with it the rules of all documents have more than {MOST_TOGETHER} names, patterns and labels "
+    "together: join rules, use wider patterns, or put some into the settings"
+)
 
 T = TypeVar("T")
 
@@ -119,8 +129,13 @@ def in_force(policies: Collection, views: Sequence[ViewRow]) -> tuple[Rules, ...
     Raises ValueError for what can no longer be read, and then none of them is to count.
     """
     found = []
+    together = 0
     for resource in policies:
-        rules = rules_of(_spec(resource))
+        spec = _spec(resource)
+        rules = rules_of(spec)
+        together += _words(spec)
+        if together > MOST_TOGETHER:
+            raise ValueError(f"{resource.name}: {_TOO_MANY}")
         for _, text in faults(rules, None):
             raise ValueError(f"{resource.name}: {text}")
         # What a rule grants goes with its view; what it takes from others must not come back so.
@@ -128,6 +143,22 @@ def in_force(policies: Collection, views: Sequence[ViewRow]) -> tuple[Rules, ...
             raise ValueError(f"{resource.name}: there is no view {name}, of which a rule takes")
         found.append(listed(rules, views, resource.name))
     return tuple(found)
+
+
+def crowd(policies: Collection) -> Iterator[tuple[Resource, str]]:
+    """Yield the document with which the rules of *policies* become too many, and what is wrong."""
+    together = 0
+    for resource in policies:
+        before, together = together, together + _words(_spec(resource))
+        if before <= MOST_TOGETHER < together:
+            yield resource, _TOO_MANY
+
+
+def _words(told: Any) -> int:
+    """Return how many texts there are in *told*, at any depth."""
+    if isinstance(told, Mapping):
+        return sum(map(_words, told.values()))
+    return sum(map(_words, told)) if isinstance(told, list) else 1
 
 
 def _taken(rules: Sequence[Rule]) -> set[str]:

@@ -11,8 +11,6 @@ Whatever no policy allows is denied.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import and_, or_
 from typing import Protocol
 
 from gitsource.security.authorize.rights import EVERYTHING, NOTHING, Rights
@@ -61,8 +59,9 @@ class AnyOf:
         self, peer: Peer, node: Claims | None, protocol: str, *, hopeful: bool = False
     ) -> Rights:
         """Return the union."""
-        found = (each.allows(peer, node, protocol, hopeful=hopeful) for each in self.policies)
-        return reduce(or_, found, NOTHING)
+        return Rights.any(
+            each.allows(peer, node, protocol, hopeful=hopeful) for each in self.policies
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +74,9 @@ class AllOf:
         self, peer: Peer, node: Claims | None, protocol: str, *, hopeful: bool = False
     ) -> Rights:
         """Return the intersection."""
-        found = (each.allows(peer, node, protocol, hopeful=hopeful) for each in self.policies)
-        return reduce(and_, found, EVERYTHING)
+        return Rights.all(
+            each.allows(peer, node, protocol, hopeful=hopeful) for each in self.policies
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ changed. No I/O.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
 from itertools import product
+from operator import or_
 from typing import TypeAlias
 
 from gitsource.selectors import ResourceSelector
@@ -73,9 +75,26 @@ class Rights:
         while alone := {term for one in short if len(one) == 1 for term in one} - settled:
             settled |= alone
             false = {~term for term in alone}
-            short = {one - false for one in short}
-        least = {one for one in short if not any(other < one for other in short)}
-        return cls(frozenset(least))
+            short = {one if one.isdisjoint(false) else one - false for one in short}
+        return cls(frozenset(_least(short)))
+
+    @classmethod
+    def all(cls, several: Iterable[Rights]) -> Rights:
+        """Return what every one of *several* allows; everything if there are none."""
+        return cls.of(clause for one in several for clause in one.clauses)
+
+    @classmethod
+    def any(cls, several: Iterable[Rights]) -> Rights:
+        """Return what at least one of *several* allows; nothing if there are none."""
+        # Most have one clause, and those are one together: only the others are multiplied.
+        plain: set[Term] = set()
+        product_of = []
+        for one in several:
+            if len(one.clauses) == 1:
+                plain.update(*one.clauses)
+            else:
+                product_of.append(one)
+        return reduce(or_, product_of, cls.of((frozenset(plain),)))
 
     @classmethod
     def to(cls, *resources: ViewResources) -> Rights:
@@ -148,12 +167,26 @@ class Rights:
         return clauses[0] if len(clauses) == 1 else " and ".join(f"({one})" for one in clauses)
 
 
-EVERYTHING = Rights()
-NOTHING = Rights.of((frozenset(),))
+def _least(clauses: set[Clause]) -> Iterator[Clause]:
+    """Yield those of *clauses* that no other one is a part of, and so says already."""
+    if len(clauses) < 2 or frozenset() in clauses:
+        yield from clauses if len(clauses) < 2 else (frozenset(),)
+        return
+    # A part of a clause is found under the rarest of its own terms, so few are looked at.
+    count = Counter(term for clause in clauses for term in clause)
+    kept: dict[Term, list[Clause]] = defaultdict(list)
+    for clause in sorted(clauses, key=len):
+        if not any(part <= clause for term in clause for part in kept.get(term, ())):
+            kept[min(clause, key=count.__getitem__)].append(clause)
+            yield clause
 
 
 def _turned(clause: Clause) -> tuple[Term, ...]:
     return tuple(~term for term in sorted(clause, key=str))
+
+
+EVERYTHING = Rights()
+NOTHING = Rights.of((frozenset(),))
 
 
 @lru_cache(maxsize=4096)

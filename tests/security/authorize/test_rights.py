@@ -1,5 +1,8 @@
 """Rights are one canonical value, and their algebra holds for every resource."""
 
+from functools import reduce
+from operator import and_, or_
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +50,12 @@ def test_both_and_either_mean_for_each_resource_what_they_say(one, other):
 
     assert [a and b for a, b in zip(here, there, strict=True)] == admitted(one & other)
     assert [a or b for a, b in zip(here, there, strict=True)] == admitted(one | other)
+
+
+@given(st.lists(RIGHTS, max_size=5))
+def test_many_together_are_what_they_are_two_by_two(several):
+    assert reduce(and_, several, EVERYTHING) == Rights.all(several)
+    assert reduce(or_, several, NOTHING) == Rights.any(several)
 
 
 @given(RIGHTS)
