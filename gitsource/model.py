@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
+from gitsource.secrecy.texts import redacted
+
 Severity: TypeAlias = Literal["error", "warning"]
 FieldPath: TypeAlias = tuple[str | int, ...]
 """Where a value stands inside a document: keys and list indices from the root."""
@@ -29,13 +31,15 @@ def shown(value: Any) -> str:
     """
     Return *value* as messages quote it: on one line, short, and harmless on a terminal.
 
-    Whatever cannot be seen (controls, bidirectional overrides, half a surrogate pair) is escaped.
+    Whatever cannot be seen (controls, bidirectional overrides, half a surrogate pair) is escaped,
+    and what is a secret by its form (a token, a private key, a password in an address) is left out.
     """
     if isinstance(value, dict):
         return f"a mapping ({', '.join(map(shown, [*value][:3]))}{', …' * (len(value) > 3)})"
     if isinstance(value, list):
         return f"a list of {len(value)}"
     if isinstance(value, str):
+        value = redacted(value)
         cut = value if len(value) <= SHOWN else value[: SHOWN - 1] + "…"
         return f"'{''.join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)}'"
     if value is None or isinstance(value, bool):

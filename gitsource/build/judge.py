@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any
 
@@ -23,11 +23,13 @@ from gitsource._proto.gitsource.state.v1.state_pb2 import (
 from gitsource._proto.gitsource.state.v1.state_pb2 import Finding as FindingMessage
 from gitsource.catalog.kinds import Kind, wrapped
 from gitsource.catalog.whole import Catalog
+from gitsource.codes.table import CODES
 from gitsource.encode.resource import Encoded, EncodeProblem, encode
 from gitsource.model import Document, Problem
 from gitsource.parse import Limits, locate, parse
 from gitsource.references.foreign import foreign
 from gitsource.references.kinds import facts_of
+from gitsource.secrecy.quotes import Quoting, told_of_line
 from gitsource.security.authorize import documents as sink_policies
 from gitsource.validate import lists, strangers, suppression
 from gitsource.validate.envoy import judge as envoy
@@ -93,13 +95,15 @@ def _judge(
         if flaw.code == "GS108" and route is None and catalog.unknown_kinds == "ignore":
             result.ignored += 1  # a scalar is of no kind that any collection takes
             continue
+        message = _of_line(flaw.message, data, flaw.line)
         result.findings.append(
-            FindingMessage(line=flaw.line, column=flaw.column, code=flaw.code, message=flaw.message)
+            FindingMessage(line=flaw.line, column=flaw.column, code=flaw.code, message=message)
         )
     facts = FileFacts()
     for document in parsed.documents:
         _judge_any(result, facts, data, document, route, catalog)
     result.facts = facts.SerializeToString()
+    _lines.cache_clear()
     return result
 
 
@@ -237,7 +241,7 @@ def _tell(
                 column=doubt.column,
                 warning=True,
                 code="GS113",
-                message=doubt.message,
+                message=_of_line(doubt.message, data, doubt.line),
                 resource=label,
             )
         )
@@ -298,7 +302,8 @@ def _faulty(found: Iterable[Problem]) -> bool:
 def _place(
     into: object, data: bytes, document: Document, found: Iterable[Problem], resource: str
 ) -> None:
-    """Add *found* with their positions to the repeated field *into*."""
+    """Add *found* with their positions, and without secrets, to the repeated field *into*."""
+    quoting = Quoting(document.value)
     for problem in found:
         at_key = problem.at_key or problem.code == "GS310"
         path = (*document.root, *spelled(document.value, problem.path))
@@ -309,7 +314,28 @@ def _place(
                 column=column,
                 warning=problem.severity == "warning",
                 code=problem.code,
-                message=problem.message,
+                message=quoting.told(problem.message, path, _rule(problem)),
                 resource=resource,
             )
         )
+
+
+def _rule(problem: Problem) -> str:
+    row = CODES.get(problem.code)
+    return row.title if row is not None else problem.code
+
+
+def _of_line(message: str, data: bytes, line: int) -> str:
+    """Return *message*, about a value in *line* of *data*, without it if that may be a secret."""
+    if "'" not in message:
+        return message
+    lines = _lines(data)[max(0, line - 2) : line + 1]
+    before = [b""] if line < 2 else []
+    told = [each[:1000].decode("utf-8", "replace") for each in (*before, *lines, b"", b"")]
+    return told_of_line(message, told[1], told[0], told[2])
+
+
+@lru_cache(maxsize=1)
+def _lines(data: bytes) -> list[bytes]:
+    """Return the lines of the file that is judged: asked for again for each of its flaws."""
+    return data.split(b"\n")

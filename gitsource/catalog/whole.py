@@ -22,7 +22,7 @@ from gitsource.catalog.kinds import Kind
 from gitsource.catalog.rows import BUILTIN, ENVOY
 from gitsource.errors import ConfigurationError
 
-RULES_VERSION = "5"
+RULES_VERSION = "6"
 """Raised by hand when judging or encoding changes its answer for unchanged content."""
 
 
