@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from importlib.metadata import PathDistribution
+from importlib.metadata import PathDistribution, version
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,31 @@ def test_what_is_sound_is_not_told(told):
 )
 def test_pins_are_plain_complete_and_what_is_installed(told, constraints, text):
     assert any(text in one for one in problems(replace(told, constraints=constraints)))
+
+
+@pytest.mark.parametrize("pin", ["Harmless==2.0", "harmless==2.0"])
+def test_names_are_compared_as_an_index_compares_them(told, pin):
+    assert problems(replace(told, constraints=f"{pin}\n")) == []
+
+
+def test_a_version_before_a_release_may_be_pinned(told, tmp_path):
+    """Once somebody did, it is what is meant."""
+    folder = tmp_path / "early"
+    folder.mkdir()
+    early = package(folder, "harmless", "2.0rc1", "License-Expression: MIT")
+    needy = package(folder, "needy", "1.0", "License-Expression: MIT", "Requires-Dist: harmless>=1")
+    packages = {"harmless": early, "needy": needy}
+    pins = "harmless==2.0rc1\nneedy==1.0\n"
+
+    assert problems(replace(told, constraints=pins, runtime=packages, everything=packages)) == []
+
+
+def test_what_a_group_declares_is_pinned_too(told):
+    project = {**told.project, "dependency-groups": {"apart": ["unknown"]}}
+
+    assert problems(replace(told, project=project)) == [
+        "pyproject.toml: apart: unknown is not pinned in constraints.txt"
+    ]
 
 
 def test_a_declared_range_that_the_pin_does_not_satisfy_is_told(told):
@@ -128,6 +154,19 @@ def test_packages_that_do_not_get_what_they_need_are_told(told, tmp_path):
     assert problems(subject) == ["needy needs harmless>=3, and 2.0 is installed"]
 
 
+@pytest.mark.parametrize("marker", ["python_version < '3'", "extra == 'more'"])
+def test_what_is_needed_elsewhere_need_not_be_had_here(told, tmp_path, marker):
+    needs = f"Requires-Dist: harmless>=3; {marker}"
+    needy = package(tmp_path, "needy", "1.0", "License-Expression: MIT", needs)
+    subject = replace(
+        told,
+        constraints=told.constraints + "needy==1.0\n",
+        everything={**told.everything, "needy": needy},
+    )
+
+    assert problems(subject) == []
+
+
 def test_a_file_that_was_changed_since_it_was_installed_is_told(tmp_path):
     """Its record has the SHA-256 of nothing."""
     record = "code.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n"
@@ -152,6 +191,22 @@ def test_two_packages_with_one_file_are_told_unless_that_is_known(tmp_path):
     assert list(audit.changed_files(both, ["one", "two"])) == []
 
 
+def test_a_file_of_two_is_as_either_has_it_and_of_no_third(tmp_path):
+    empty = "code.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n"
+    other = f"code.py,sha256={'A' * 43},1\n"
+    (tmp_path / "code.py").write_bytes(b"")
+    found = {
+        name: package(tmp_path, name, "1.0", files=record)
+        for name, record in (("one", empty), ("two", other), ("three", empty))
+    }
+    two = {name: found[name] for name in ("one", "two")}
+
+    assert list(audit.changed_files(two, ["one", "two"])) == []
+    assert list(audit.changed_files(found, ["one", "two"])) == [
+        "code.py belongs to one, two, three: whoever was installed last has it"
+    ]
+
+
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
@@ -164,6 +219,32 @@ def test_two_packages_with_one_file_are_told_unless_that_is_known(tmp_path):
 )
 def test_one_choice_of_licences_that_is_allowed_is_enough(told, expected):
     assert allowed(told, {"MIT"}) is expected
+
+
+@pytest.mark.parametrize(
+    ("needs", "pin", "told", "expected"),
+    [
+        ("packaging", version("packaging"), "no problems", 0),
+        ("packaging", "0.1", "and constraints.txt has 0.1", 1),
+        ("nobodys-package", "0.1", "declared and not installed: nobodys-package", 1),
+    ],
+)
+def test_what_is_wrong_is_printed_and_fails_the_check(tmp_path, needs, pin, told, expected):
+    shutil.copytree(ROOT / "supply", tmp_path / "supply")
+    (tmp_path / "constraints.txt").write_text(f"{needs}=={pin}\n")
+    (tmp_path / "pyproject.toml").write_text(
+        f'[project]\ndependencies = ["{needs}"]\noptional-dependencies = {{test = []}}\n'
+    )
+    done = subprocess.run(
+        [sys.executable, tmp_path / "supply" / "audit.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONSAFEPATH": ""},
+    )
+
+    assert (done.returncode, done.stderr) == (expected, "")
+    assert told in done.stdout
 
 
 def test_this_repository_has_no_problem() -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from importlib import resources
 from pathlib import Path
 
@@ -56,6 +57,27 @@ def test_it_is_valid_and_the_schema_would_tell(tmp_path: Path) -> None:
 
 def test_the_same_environment_gives_the_same_bytes(tmp_path: Path) -> None:
     assert made(tmp_path / "a") == made(tmp_path / "b")
+
+
+def test_its_number_follows_from_what_it_says(tmp_path: Path) -> None:
+    bill = json.loads(made(tmp_path))
+    number = bill.pop("serialNumber")
+    space = uuid.UUID("5b6f0d0e-7c2e-5f0a-9d55-0f2f6f7a3d10")
+
+    assert f"urn:uuid:{uuid.uuid5(space, json.dumps(bill, sort_keys=True))}" == number
+
+
+def test_what_needs_what_is_what_the_packages_say(tmp_path: Path) -> None:
+    bill = json.loads(made(tmp_path))
+    needs = {
+        one["ref"].partition("@")[0]: [each.partition("@")[0] for each in one["dependsOn"]]
+        for one in bill["dependencies"]
+    }
+
+    assert {f"pkg:pypi/{name}" for name in ("attrs", "multidict", "yarl")} <= {
+        *needs["pkg:pypi/aiohttp"]
+    }
+    assert "pkg:pypi/grpcio" in needs["pkg:pypi/gitsource"]
 
 
 def test_it_names_what_is_shipped_with_version_and_licence_and_no_tools(tmp_path: Path) -> None:
