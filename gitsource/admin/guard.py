@@ -23,6 +23,7 @@ from aiohttp import web
 from gitsource.admin.access import Access, Caller, Role, Shown
 from gitsource.doors.tls import address_of, chain_of
 from gitsource.observe.happenings import Happening, Record, unrecorded
+from gitsource.security.failures import Failures
 from gitsource.security.identity import Rules, Unproved, peer_of
 from gitsource.settings_checks.addresses import is_loopback
 
@@ -53,17 +54,25 @@ class Guard:
     note: str = ""
     """What is wrong with the door itself; told with readiness."""
     record: Record = unrecorded
+    failures: Failures = field(default_factory=lambda: Failures(lambda: 0))
+    """How often an address may send a token that is no good."""
     fallen: Callable[[Sequence[bytes]], str] = lambda _chain: ""
     """Why a certificate that was good when its connection was made is so no longer."""
 
     def admitted(self, request: web.Request) -> Caller:
         """Return who asks; raises `RequestError` for who may not ask this."""
         wanted: Role = "viewer" if request.method in READING else "operator"
-        caller = self.access.caller(self._shown(request))
+        caller, blocked = self._caller(request)
         if caller.may(wanted) or (wanted == "viewer" and request.path in self.open):
             return caller
         if caller.role is None:
             self._refused(request, caller, caller.why)
+            if blocked:
+                raise RequestError(
+                    429,
+                    "too many tokens from this address were no good; none is looked at for a while",
+                    "wait a minute; behind a proxy many share one address (limits.failed_tokens)",
+                )
             raise RequestError(
                 401,
                 "who is asking? this door is for those who are known to it",
@@ -73,6 +82,19 @@ class Guard:
         raise RequestError(
             403, f"this takes the role {wanted}, and you have {caller.role}", "ask an operator"
         )
+
+    def _caller(self, request: web.Request) -> tuple[Caller, bool]:
+        """Return who asks, and whether nobody looked since too many from there were no good."""
+        shown, now, peer = self._shown(request), time.monotonic(), where(request)
+        if not shown.authorization:
+            return self.access.caller(shown), False
+        if self.failures.blocked(peer, now):
+            why = "too many tokens from this address were no good (limits.failed_tokens)"
+            return Caller(why=why), True
+        caller = self.access.caller(shown)
+        if caller.role is None:
+            self.failures.failed(peer, now)
+        return caller, False
 
     def _refused(self, request: web.Request, caller: Caller, why: str) -> None:
         facts = {"door": "admin", "method": request.method, "path": request.path}

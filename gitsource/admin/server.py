@@ -22,7 +22,9 @@ from gitsource.doors.papers import papers_of
 from gitsource.doors.tls import Tls
 from gitsource.errors import ConfigurationError
 from gitsource.observe.happenings import Record, unrecorded
+from gitsource.security.failures import Failures
 from gitsource.settings.doors import Admin
+from gitsource.settings.serving import Limits
 from gitsource.settings_checks.http_doors import unguarded
 
 log = logging.getLogger("gitsource.admin")
@@ -40,6 +42,8 @@ class Terms:
     folder: Path = field(default_factory=Path)
     """From which relative paths count."""
     record: Record = unrecorded
+    failed_tokens: Callable[[], int] = lambda: Limits().failed_tokens
+    """How many tokens of one address may be no good in a minute; 0: there is no bound."""
 
 
 async def serve_admin(
@@ -68,7 +72,8 @@ async def serve_admin(
     from gitsource.admin.routes import application
 
     tls, closing = await _tls(terms)
-    told = Guard(access, frozenset(admin.open), _trust_domains(admin), note, terms.record)
+    failures = Failures(terms.failed_tokens)
+    told = Guard(access, frozenset(admin.open), _trust_domains(admin), note, terms.record, failures)
     if tls is not None:
         told = replace(told, fallen=tls.fallen)
     app = application(operations, metrics, host, guard=told, encrypted=tls is not None)

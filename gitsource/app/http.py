@@ -54,6 +54,7 @@ class HttpDoors:
             oldest=settings.tls.min_version,
             folder=Path(settings.folder),
             record=self._record,
+            failed_tokens=lambda: self._settings().limits.failed_tokens,
         )
         door = await serve_admin(self._operations, self._telemetry, settings.listen.admin, terms)
         stack.push_async_callback(door.close)

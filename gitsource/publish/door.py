@@ -9,9 +9,11 @@ behind the same door. What is refused is told to the peer in its status, and to 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
@@ -24,6 +26,7 @@ from gitsource.observe.happenings import Happening, Record, unrecorded
 from gitsource.publish.admission import Admission
 from gitsource.publish.front import Front
 from gitsource.publish.services import ASKING
+from gitsource.security.failures import Failures
 from gitsource.security.identity import Unproved
 from gitsource.security.peer import Peer
 from gitsource.snapshot.cache import SnapshotCache
@@ -32,9 +35,15 @@ log = logging.getLogger("gitsource.publish")
 
 LONGEST = 20 * 86400.0
 """Seconds after which a call whose proof lasts longer comes back all the same."""
+KNOWN = 4096
+"""Tokens that were good of which that is remembered."""
 EXPIRED = "the certificate or token of this stream has expired: come back with a new one"
 
 _KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
+
+
+class TooManyFailures(Unproved):
+    """So many tokens of an address were no good that none is looked at for a while."""
 
 
 class Door:
@@ -47,13 +56,15 @@ class Door:
         *,
         tokens: Callable[[str, str], Peer] | None = None,
         fallen: Callable[[Peer], str] = lambda _peer: "",
+        failures: Failures | None = None,
         anonymous: bool = True,
         end_expired: bool = True,
         record: Record = unrecorded,
     ) -> None:
         """
         *tokens* says whose token a header has, from which address, or raises `Unproved`; *fallen*
-        says why the token of somebody who is in counts no more.
+        says why the token of somebody who is in counts no more, *failures* how often an address
+        may send one that is no good.
 
         *anonymous*: whoever proves nothing is let in. *end_expired*: calls end with the proof.
         """
@@ -63,6 +74,9 @@ class Door:
         self._cache = cache
         self._tokens = tokens
         self._fallen = fallen
+        self._failures = failures or Failures(lambda: 0)
+        self._known: OrderedDict[bytes, None] = OrderedDict()
+        """Digests of tokens that were good: they are looked at even where others fail."""
         self._in: dict[object, tuple[Peer, str, Callable[[str], None]]] = {}
         """Who is in by a token, and how that is ended."""
         self._anonymous = anonymous
@@ -77,10 +91,12 @@ class Door:
         address = unquote(context.peer())
         try:
             peer = self._who(context, address)
+        except TooManyFailures as error:
+            why = self._admission.over("failed_tokens", str(error))
+            self._tell(self._from(address), what, why, "")
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, why)
         except Unproved as error:
-            # Over TLS gRPC's name for a connection is none that says anything to anybody.
-            known = self.front.peer(address) if self.front is not None else None
-            self._tell(known.address if known is not None else address, what, str(error), "")
+            self._tell(self._from(address), what, str(error), "")
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
         if why := self._admission.stream(peer, time.monotonic()):
             self._tell(peer.address, what, why, peer.identity)
@@ -127,10 +143,32 @@ class Door:
         if not peer.known and self._tokens is not None:
             header = _authorization(context)
             if header:
-                return self._tokens(header, peer.address)
+                return self._by_token(self._tokens, header, peer.address)
         if not peer.known and not self._anonymous:
             raise Unproved("a certificate or a bearer token is needed")
         return peer
+
+    def _by_token(self, tokens: Callable[[str, str], Peer], header: str, address: str) -> Peer:
+        """Return whose token *header* has, unless too many from there were no good."""
+        now, digest = time.monotonic(), hashlib.sha256(header.encode()).digest()
+        if self._failures.blocked(address, now) and digest not in self._known:
+            raise TooManyFailures("too many tokens from this address were no good: come back later")
+        try:
+            peer = tokens(header, address)
+        except Unproved:
+            self._known.pop(digest, None)
+            self._failures.failed(address, now)
+            raise
+        self._known[digest] = None
+        self._known.move_to_end(digest)
+        if len(self._known) > KNOWN:
+            self._known.popitem(last=False)
+        return peer
+
+    def _from(self, name: str) -> str:
+        """Return the address of what gRPC calls *name*: over TLS that says nothing to anybody."""
+        known = self.front.peer(name) if self.front is not None else None
+        return known.address if known is not None else name
 
     def _tell(self, address: str, what: str, why: str, who: str) -> None:
         if self._cache.turned_away(address, what, why):

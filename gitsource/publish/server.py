@@ -38,6 +38,7 @@ from gitsource.publish.session import GOING_AWAY, End, Ending, Session, Shared
 from gitsource.publish.wire import Wire
 from gitsource.publish.xds.ads import Memory
 from gitsource.publish.xds.served import Xds
+from gitsource.security.failures import Failures
 from gitsource.security.peer import Peer
 from gitsource.settings.serving import Limits
 from gitsource.settings.serving import Xds as XdsSettings
@@ -226,6 +227,7 @@ class McpServer:
             cache,
             tokens=self._entry.tokens,
             fallen=self._entry.fallen,
+            failures=Failures(lambda: self._shared.limits.failed_tokens),
             anonymous=self._entry.anonymous,
             end_expired=self._entry.end_expired,
             record=record,

@@ -38,6 +38,10 @@ class Limits:
     there (this machine's own addresses tell nobody apart, and have no share of their own)."""
     new_streams: int = 200
     """New streams and calls a second of one of those; after a quiet time `streams_each` at once."""
+    failed_tokens: int = 60
+    """Bearer tokens that are no good, a minute of one address, at the doors of sinks and of
+    operators alike. After that no token from there is looked at: RESOURCE_EXHAUSTED, or 429. A
+    sink's token that was good before is. 0: there is no such bound."""
     connections: int = 4352
     """Open connections of sinks; one more is closed at once."""
     connections_each: int = 1024

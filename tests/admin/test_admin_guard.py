@@ -85,6 +85,38 @@ async def status_of(request) -> int:
         return response.status
 
 
+# ------------------------------------------------------------------ guessing
+
+
+async def test_after_many_wrong_tokens_none_of_that_address_is_looked_at(admin, tmp_path, told):
+    """Probes go on, and so does who shows no token where none is needed."""
+    terms = Terms(admin, folder=tmp_path, record=told.append, failed_tokens=lambda: 3)
+    async with door(terms) as (client, operations, _):
+        wrong = [
+            await status_of(client.get("/status", headers=as_bearer(f"guess-{at:020}")))
+            for at in range(5)
+        ]
+        right = await status_of(client.get("/status", headers=as_bearer(READER)))
+        probe = await status_of(client.get("/readyz", headers=as_bearer(READER)))
+        async with client.get("/status", headers=as_bearer(READER)) as response:
+            said = await response.json()
+
+    assert ([401, 401, 401, 429, 429], 429, 200) == (wrong, right, probe)
+    assert [] == [call for call in operations.calls if call[0] == "status"]
+    assert "limits.failed_tokens" in said["hint"]
+    assert ["refuse"] * 7 == [one.event for one in told]
+
+
+async def test_right_tokens_are_never_slowed_down(admin, tmp_path):
+    terms = Terms(admin, folder=tmp_path, failed_tokens=lambda: 2)
+    async with door(terms) as (client, _, _):
+        got = [await status_of(client.get("/status", headers=as_bearer(READER))) for _ in range(20)]
+        nothing = [await status_of(client.get("/status")) for _ in range(5)]
+        after = await status_of(client.get("/status", headers=as_bearer(READER)))
+
+    assert ([200] * 20, [401] * 5, 200) == (got, nothing, after)
+
+
 # ------------------------------------------------------------------ roles
 
 

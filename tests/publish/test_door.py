@@ -170,6 +170,43 @@ async def test_a_certificate_is_who_one_is_whatever_token_comes_with_it(tmp_path
         assert spiffe() == door.server.sessions[0].who.identity
 
 
+async def test_an_address_that_sends_many_bad_tokens_is_not_looked_at_for_a_while(tmp_path):
+    """Who is in stays in, a token that was good is good, and certificates are another matter."""
+    tokens, limits = with_tokens(tmp_path), Limits(failed_tokens=3)
+    settings = secured(tmp_path, MESH, clients="optional", tokens=tokens, limits=limits)
+    good, fresh = token(), token(sub="late")
+    async with open_door(settings) as door:
+        first = await outcome(door.address, MESH, token=good)
+        told = [await outcome(door.address, MESH, token=f"x.y.{at}") for at in range(5)]
+        late = await outcome(door.address, MESH, token=fresh)
+        again = await outcome(door.address, MESH, token=good)
+        certified = await outcome(door.address, MESH, MESH.svid(spiffe()))
+        why = "too many tokens from this address were no good: come back later"
+
+        assert ["UNAUTHENTICATED"] * 3 == [one.partition(":")[0] for one in told[:3]]
+        assert [f"RESOURCE_EXHAUSTED: {why} (limits.failed_tokens)"] * 3 == [*told[3:], late]
+        assert ["let in"] * 3 == [first, again, certified]
+        assert 3 == door.door.gauges().limits["failed_tokens"]
+        assert 3 == door.ledger.refusals().count(f"{why} (limits.failed_tokens)")
+
+
+async def test_a_known_token_whose_key_is_gone_is_no_way_round(tmp_path):
+    tokens, limits = with_tokens(tmp_path), Limits(failed_tokens=2)
+    settings = secured(tmp_path, MESH, clients="none", tokens=tokens, limits=limits)
+    (tmp_path / "jwks.json").write_text(jwks_of("one", "two"))
+    good = token()
+    async with open_door(settings) as door:
+        first = await outcome(door.address, MESH, token=good)
+        (tmp_path / "jwks.json").write_text(jwks_of("two"))
+        await door.door._tokens.look()
+        told = [await outcome(door.address, MESH, token=good) for _ in range(3)]
+
+        assert "let in" == first
+        assert ["UNAUTHENTICATED", "UNAUTHENTICATED", "RESOURCE_EXHAUSTED"] == [
+            one.partition(":")[0] for one in told
+        ]
+
+
 # --------------------------------------------------------------------------- other services
 
 
