@@ -10,6 +10,9 @@ in it longest is ended once it had its chance.
 
 Writes of the same content go one after the other, so that its bytes are made once and then let go,
 however many contents there are: the first in line brings along all that wait for the same by then.
+What they are copied from counts as well, once for all of them, and may take up a part of the budget
+only: so where sinks differ in what they may have, those who may have the same come together in line
+rather than each have its bytes made for itself.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ HOLD = 0.25
 HELD_BYTES = 16 * 1024 * 1024
 OVERTIME = 4
 """How many times the budget may be in overtime."""
+CONTENTS = 8
+"""The part of the budget that different contents under way may take up: an eighth."""
 CHANCE = 10.0
 """Seconds a write may stay in crowded overtime while others wait."""
 
@@ -35,6 +40,7 @@ class Place:
     size: int
     end: Callable[[], None] = field(repr=False)
     """Ends the write."""
+    content: Hashable = None
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
     """Until it runs over; None in overtime."""
     over_since: float = 0.0
@@ -50,6 +56,14 @@ class _Line:
     """How many of them have their turn before anybody else."""
 
 
+@dataclass(slots=True, eq=False)
+class _Content:
+    """What some of the writes under way are made of."""
+
+    size: int
+    writes: int = 0
+
+
 class Gate:
     """Lets large writes in, content by content, first come first served."""
 
@@ -58,6 +72,7 @@ class Gate:
         self._hold = hold
         self._chance = chance
         self._under_way = 0
+        self._contents: dict[Hashable, _Content] = {}
         self._overtime: dict[Place, None] = {}
         self._waiting: OrderedDict[Hashable, _Line] = OrderedDict()
         self._relief: asyncio.TimerHandle | None = None
@@ -83,10 +98,10 @@ class Gate:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._under_way -= size
+                self._less(size, content)
             self._admit()
             raise
-        place = Place(size, end)
+        place = Place(size, end, content)
         hold = self._hold * max(1.0, size / HELD_BYTES)
         place.timer = loop.call_later(hold, self._run_over, place)
         return place
@@ -96,7 +111,7 @@ class Gate:
         if place.timer is not None:
             place.timer.cancel()
             place.timer = None
-            self._under_way -= place.size
+            self._less(place.size, place.content)
         self._overtime.pop(place, None)
         self._admit()
 
@@ -121,7 +136,7 @@ class Gate:
                 return
             size, turn = line.turns[0]
             # The first one always fits, however large: else it would never be sent.
-            if self._under_way and self._under_way + size > self._budget:
+            if self._under_way and not self._fits(size, content):
                 return
             if line.left <= 0:
                 line.left = len(line.turns)
@@ -129,13 +144,33 @@ class Gate:
             line.left -= 1
             if line.left <= 0:  # whoever came meanwhile waits behind the others
                 self._waiting.move_to_end(content)
-            self._under_way += size
+            self._more(size, content)
             turn.set_result(None)
+
+    def _fits(self, size: int, content: Hashable) -> bool:
+        made = sum(one.size for one in self._contents.values())
+        if content is not None and content not in self._contents:
+            made += size
+            if made > self._budget // CONTENTS and self._contents:
+                return False
+        return self._under_way + size + made <= self._budget
+
+    def _more(self, size: int, content: Hashable) -> None:
+        self._under_way += size
+        if content is not None:
+            self._contents.setdefault(content, _Content(size)).writes += 1
+
+    def _less(self, size: int, content: Hashable) -> None:
+        self._under_way -= size
+        if content is not None:
+            self._contents[content].writes -= 1
+            if not self._contents[content].writes:
+                del self._contents[content]
 
     def _run_over(self, place: Place) -> None:
         place.timer = None
         place.over_since = asyncio.get_running_loop().time()
-        self._under_way -= place.size
+        self._less(place.size, place.content)
         self._overtime[place] = None
         self._admit()
 

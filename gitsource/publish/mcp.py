@@ -4,8 +4,9 @@ The words of classic MCP on the wire: request bytes → `Request`, `Push` → by
 Rule: what many sinks get is encoded once. A message is a short head (version, collection, nonce)
 and a body (resources, removed names), and Protobuf lets fields come in any order: so the body is
 joined once for each version of a collection, or each step between two, and shared by every stream;
-a whole message is shared by all sinks whose nonces coincide. Bytes nobody needs any more are let
-go.
+a whole message is shared by all sinks whose nonces coincide. The larger part of a collection, as
+views and rights make it, is put together from runs of the whole that all such parts share. Bytes
+nobody needs any more are let go.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from google.rpc import status_pb2
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.errors import ExchangeError
 from gitsource.messages import fields
-from gitsource.model import Collection
+from gitsource.model import Collection, Resource
 from gitsource.observe.neutral import neutral
 from gitsource.publish.words import Delta, Error, Full, Push, Request
 
@@ -34,13 +35,17 @@ ERROR_CHARACTERS = 2000
 
 FIELD = 4
 """Bytes about a field: its tag, and how long it is."""
+SIZES = 4096
+"""Bodies of which the size is remembered."""
+RUN = 64
+"""Resources of a collection that are joined once for all parts which have them all."""
 BODIES = 128
 """Bodies kept besides those of whole collections that are served."""
-BODY_BYTES = 32 * 1024 * 1024
+BODY_BYTES = 8 * 1024 * 1024
 """The most they may take up together, but for one."""
 MESSAGES = 256
 """Whole messages kept for sinks whose nonces coincide."""
-MESSAGE_BYTES = 16 * 1024 * 1024
+MESSAGE_BYTES = 4 * 1024 * 1024
 """The most they may take up together, but for one."""
 
 
@@ -130,6 +135,43 @@ class _Body:
         return len(self.message) - self.start
 
 
+class _Runs:
+    """The bytes of a *whole* collection, run by run, for parts of it; made when one has them."""
+
+    def __init__(self, whole: Collection, tag: bytes) -> None:
+        self.whole = whole
+        self._tag = tag
+        self._joined: dict[int, bytes] = {}
+
+    def parts(self, part: Collection) -> list[bytes] | None:
+        """Return the fields of *part*, to be joined; None if it is no large part of the whole."""
+        ours, theirs = self.whole.resources, part.resources
+        if 2 * len(theirs) < len(ours):
+            return None
+        found: list[bytes] = []
+        at = 0
+        for start in range(0, len(ours), RUN):
+            run = ours[start : start + RUN]
+            if theirs[at : at + len(run)] == run:
+                found.append(self._joined.get(start) or self._join(start, run))
+                at += len(run)
+                continue
+            begun = at
+            for one in run:
+                if at < len(theirs) and theirs[at] is one:
+                    at += 1
+            found += fields.repeated(self._tag, _wires(theirs[begun:at]))
+        return found if at == len(theirs) else None
+
+    def _join(self, start: int, run: tuple[Resource, ...]) -> bytes:
+        made = self._joined[start] = b"".join(fields.repeated(self._tag, _wires(run)))
+        return made
+
+
+def _wires(resources: Iterable[Resource]) -> list[bytes]:
+    return [one.wire for one in resources]
+
+
 class Encoder:
     """Turns pushes into bytes, for all streams of a server."""
 
@@ -138,6 +180,8 @@ class Encoder:
         self._served: dict[_BodyKey, Collection] = {}
         self._bodies: OrderedDict[_BodyKey, _Body] = OrderedDict()
         self._messages: OrderedDict[_Told, bytes] = OrderedDict()
+        self._runs: dict[str, _Runs] = {}
+        self._sizes: OrderedDict[_BodyKey, int] = OrderedDict()
 
     def __repr__(self) -> str:
         size = sum(map(len, self._bodies.values()))
@@ -152,14 +196,29 @@ class Encoder:
             # The same version may be another object: create_time is no part of a version.
             if whole not in self._served or before.get(whole) is not self._served[whole]:
                 del self._bodies[key]
+        self._sizes.clear()
+        known, tag = self._runs, self._layout.resource
+        self._runs = {
+            one.name: kept
+            if (kept := known.get(one.name)) and kept.whole is one
+            else _Runs(one, tag)
+            for one in self._served.values()
+        }
         for told in [told for told in self._messages if told[0] not in self._bodies]:
             del self._messages[told]
 
     def size(self, push: Push) -> int:
         """Return about how many bytes `encode` comes to; nothing is made for it."""
         key = _key(push)
-        body = self._bodies.get(key) if key is not None else None
-        return len(body) if body is not None else _size(push)
+        if key is None:
+            return _size(push)
+        body = self._bodies.get(key)
+        size = len(body) if body is not None else self._sizes.get(key)
+        if size is None:
+            size = self._sizes[key] = _size(push)
+            if len(self._sizes) > SIZES:
+                self._sizes.popitem(last=False)
+        return size
 
     def encode(self, push: Push) -> bytes:
         """Return *push* as a message of the layout."""
@@ -202,11 +261,20 @@ class Encoder:
     def _parts(self, push: Push) -> Iterator[bytes]:
         content, tag = push.content, self._layout.resource
         if isinstance(content, Delta):
-            yield from fields.repeated(tag, [one.wire for one in content.put])
+            yield from fields.repeated(tag, _wires(content.put))
             for name in content.removed:
                 yield from fields.field(self._layout.removed, name.encode())
         else:
-            yield from fields.repeated(tag, [one.wire for one in content.collection.resources])
+            yield from self._all(content.collection)
+
+    def _all(self, collection: Collection) -> Iterable[bytes]:
+        """Return the fields of *collection*, in runs where it is a part of what is served."""
+        runs = self._runs.get(collection.name)
+        if runs is not None and runs.whole.version != collection.version:
+            parts = runs.parts(collection)
+            if parts is not None:
+                return parts
+        return fields.repeated(self._layout.resource, _wires(collection.resources))
 
 
 def _shrink(

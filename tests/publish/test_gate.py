@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gitsource.publish.gate import HELD_BYTES, OVERTIME, Gate
+from gitsource.publish.gate import CONTENTS, HELD_BYTES, OVERTIME, Gate
 
 
 def nothing():
@@ -16,9 +16,9 @@ def gate():
     return Gate(100, hold=60)
 
 
-async def tried(gate, size, end=nothing):
+async def tried(gate, size, end=nothing, content=None):
     """Return a task that waits to get in, after it had every chance to."""
-    task = asyncio.create_task(gate.enter(size, end))
+    task = asyncio.create_task(gate.enter(size, end, content))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     return task
@@ -183,3 +183,48 @@ async def test_those_who_write_the_same_go_one_after_the_other_without_keeping_o
     await asyncio.gather(*tasks)
 
     assert ["a1", "a2", "b1", "b2", "c1", "a3"] == order
+
+
+async def test_what_writes_are_copied_from_counts_once_for_all_of_them():
+    size = 100 // CONTENTS
+    gate = Gate(100, hold=60)
+    inside = [await tried(gate, size, content="a") for _ in range(CONTENTS)]
+
+    assert [True] * (CONTENTS - 1) + [False] == [one.done() for one in inside]
+
+
+async def test_different_contents_wait_for_each_other_sooner_than_equal_ones():
+    """So that those who have the same come together, and its bytes are made once for them."""
+    size = 100 // CONTENTS
+    gate = Gate(100, hold=60)
+    first = await tried(gate, size, content="a")
+    other = await tried(gate, size, content="b")
+    same = await tried(gate, size, content="b")
+
+    assert (True, False, False) == (first.done(), other.done(), same.done())
+
+    gate.leave(first.result())
+    places = await asyncio.wait_for(asyncio.gather(other, same), 5)
+    for place in places:
+        gate.leave(place)
+
+    assert "<Gate bytes=0/100 overtime=0 waiting=0>" == repr(gate)
+
+
+async def test_a_content_whose_write_runs_over_keeps_no_other_one_out():
+    gate = Gate(100, hold=0.001)
+    stuck = await tried(gate, 50, content="a")
+    other = await tried(gate, 50, content="b")
+
+    assert await asyncio.wait_for(other, 5)
+    assert stuck.result().timer is None
+
+
+async def test_one_who_gives_up_at_the_moment_it_gets_in_leaves_its_content_to_nobody(gate):
+    inside = await tried(gate, 50, content="a")
+    gone = await tried(gate, 50, content="b")
+    gate.leave(inside.result())
+    gone.cancel()
+    after = await tried(gate, 50, content="c")
+
+    assert await asyncio.wait_for(after, 5)

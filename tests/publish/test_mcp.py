@@ -14,6 +14,7 @@ from gitsource.publish.mcp import (
     ERROR_CHARACTERS,
     MESSAGES,
     NODE_ID_CHARACTERS,
+    RUN,
     Encoder,
     decode,
 )
@@ -180,6 +181,41 @@ def test_the_size_is_known_beforehand(push):
     encoder = Encoder()
 
     assert encoder.size(push) <= len(encoder.encode(push)) <= encoder.size(push) + 200
+
+
+def part_of(whole, shown):
+    resources = [one for one, kept in zip(whole, shown, strict=True) if kept]
+    return Collection.of(NAME, resources)
+
+
+@given(st.data())
+def test_a_part_is_told_byte_for_byte_as_if_nothing_were_shared(data):
+    """Whatever is left out of it, and whether what is served has changed since it was made."""
+    number = data.draw(st.integers(0, 3 * RUN))
+    gone = data.draw(st.sets(st.integers(0, number), max_size=4))
+    changed = data.draw(st.sets(st.integers(0, number), max_size=2))
+    whole = Collection.of(NAME, [resource(f"{at:03}") for at in range(number)])
+    encoder = Encoder()
+    encoder.serve([whole])
+    for wanted in (set(), changed):
+        made = [resource(f"{at:03}", "v1") if at in wanted else one for at, one in enumerate(whole)]
+        part = part_of(made, [at not in gone for at in range(number)])
+        push = Push(NAME, NAME, "1", part.version, Full(part))
+
+        assert Encoder().encode(push) == encoder.encode(push)
+
+
+def test_what_a_part_leaves_out_is_in_none_of_its_bytes():
+    whole = Collection.of(NAME, [resource(f"name-{at:03}-") for at in range(2 * RUN)])
+    encoder = Encoder()
+    encoder.serve([whole])
+    told = {}
+    for left_out in (0, RUN - 1, RUN, 2 * RUN - 1):
+        part = part_of(whole, [at != left_out for at in range(2 * RUN)])
+        message = encoder.encode(Push(NAME, NAME, "1", part.version, Full(part)))
+        told[left_out] = [at for at in range(2 * RUN) if f"name-{at:03}-".encode() not in message]
+
+    assert {0: [0], RUN - 1: [RUN - 1], RUN: [RUN], 2 * RUN - 1: [2 * RUN - 1]} == told
 
 
 def test_bytes_of_versions_no_longer_served_are_let_go():
