@@ -77,6 +77,7 @@ HEAD = "trust: {mode: head, gpg_keys: [k.asc], "
             HEAD + "merge_commits: ['0xDEADBEEFDEADBEEF']}",
             "trust.merge_commits: expected the whole",
         ),
+        (HEAD + "merge_commits: ['0123 4567 89AB CDEF']}", "without spaces"),
         (HEAD + "paths: [{path: x, who: [a@b]}]}", 'unknown key "who"'),
         ("guard: {removals: {share: 1.5}}", "expected a share from 0 to 1"),
         ("guard: {removals: {share: 200%}}", "expected a share from 0 to 1"),
