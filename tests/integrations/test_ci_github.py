@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ci_runs import HOSTILE, INTEGRATIONS, ROOT, Change, Ran, read, run, unharmed
+from ci_runs import HOSTILE, INTEGRATIONS, ROOT, Change, Ran, read, run, service, unharmed
 
 ACTION = read("github/action.yml")
 SETUP, PLAN = ACTION["runs"]["steps"]
@@ -138,7 +138,23 @@ def test_a_new_branch_is_compared_with_the_default_branch(tmp_path: Path):
     )
 
     assert ran.code == 0, ran.err
-    assert plan(ran)["base"]["commit"] == change.target
+    assert (plan(ran)["base"]["commit"], added(ran)) == (change.fork, ["web/new"])
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_pull_request_of_which_the_branch_is_checked_out_shows_all_its_commits(
+    tmp_path: Path, depth: int
+):
+    """With `ref: head.sha` the reference is still that of the merge; nobody's work is removed."""
+    change = Change(tmp_path)
+    more = change.upstream.commit(
+        {"mesh/more.yaml": service("more")}, branch="change", parents=[change.head]
+    )
+    ran = dry_run(change.checkout(more, depth=depth), TARGET=change.target)
+
+    assert ran.code == 0, ran.err
+    assert (plan(ran)["base"]["commit"], added(ran)) == (change.fork, ["web/more", "web/new"])
+    assert [each["removed"] for each in plan(ran)["collections"].values()] == [[]]
 
 
 def test_a_run_by_hand_on_the_default_branch_shows_its_last_commit(tmp_path: Path):
@@ -156,6 +172,29 @@ def test_a_base_that_is_asked_for_wins(base: str, tmp_path: Path):
 
     assert ran.code == 0, ran.err
     assert plan(ran)["base"]["commit"] == (change.fork if base == "commit" else change.target)
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+@pytest.mark.parametrize("base", ["v1", "origin/change", "short"])
+def test_a_base_may_be_whatever_names_a_commit(base: str, depth: int, tmp_path: Path):
+    change = Change(tmp_path)
+    change.upstream.git("tag", "v1", change.fork)
+    there = depth == 0 or base == "v1"
+    told = change.fork[:10] if base == "short" else base
+    ran = dry_run(change.checkout(change.merged, depth=depth), BASE=told)
+
+    assert ran.code == (0 if there else 2), ran.err
+    if there:
+        meant = change.head if base == "origin/change" else change.fork
+        assert plan(ran)["base"]["commit"] == meant
+
+
+def test_a_base_that_nobody_knows_is_said_and_not_replaced(tmp_path: Path):
+    change = Change(tmp_path)
+    ran = dry_run(change.checkout(change.merged), BASE="nosuch")
+
+    assert (ran.code, outputs(ran)) == (2, {})
+    assert "the base is neither in this clone nor at its origin" in ran.err
 
 
 # ---------------------------------------------------------------------- offline, and hostile
