@@ -3,7 +3,8 @@ What mutual TLS costs: the same source and the same sinks, over it and in plaint
 
 Rule: both are measured in the same run, right beside each other, and the row is the ratio's two
 sides. What the sinks pay for their half of TLS is in the figure, since all share the same cores; so
-CPU of the source alone is kept beside it.
+CPU of the source alone is kept beside it, and what TLS alone costs here is measured as well: the
+same sinks are sent the same bytes by a server that does nothing else (`bare.py`), over TLS and not.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from measures import Floor, Row
-from processes import MeasureError, Sinks, Source
+from processes import MeasureError, Sinks, Source, Talker, cpu_of, free_address
 from rows import Site, when_quiet
 
 PLAIN = "the same in plaintext"
+LEAST = "the same bytes from a bare `ssl` socket"
+LEAST_PLAIN = "… from a bare socket"
 SETTINGS = """\
 tls: {{cert: {folder}/server.pem, key: {folder}/server.key, ca: {folder}/ca.pem}}
 identity: {{names: [dns]}}
@@ -37,7 +40,9 @@ def tls_rows(site: Site) -> Iterator[Row]:
     at_10k = size == 10_000
     for row, most in ((full, 1.5), (commit, 1.5), (memory, 1.2)):
         row.floors = [Floor(PLAIN, most if at_10k else None)]
+    full.floors += [Floor(LEAST), Floor(LEAST_PLAIN)]
     site.prepare()
+    payloads = site.folder / "payloads"
     number = 0
     for run in range(plan.repeat):
         for tls in (None, folder):
@@ -52,6 +57,12 @@ def tls_rows(site: Site) -> Iterator[Row]:
                     _put(full, tls, report["last"] - report["started"])
                     where = "source_cpu" if tls else "source_cpu_in_plaintext"
                     full.notes.setdefault(where, []).append(source.cpu() - before)
+                    full.notes.setdefault(where.replace("source", "sinks"), []).append(
+                        report["cpu"]
+                    )
+                    if not payloads.exists():
+                        payloads.mkdir()
+                        sinks.check(payloads)
                 _put(memory, tls, source.memory.tree)
             with Source(site.made.url, site.state, more=more) as source:
                 source.settled()
@@ -63,11 +74,33 @@ def tls_rows(site: Site) -> Iterator[Row]:
                     for _ in range(3):
                         number += 1
                         _put(commit, tls, _one_commit(site, source, sinks, number))
-        took, bare = full.values[-1], full.floors[0].values[-1]
-        plan.say(f"tls {size} {run + 1}: full {took:.2f} s, in plaintext {bare:.2f} s")
+        for floor, tls in zip(full.floors[1:], (folder, None), strict=True):
+            floor.values.append(_least(site, full, payloads, tls))
+        took, *floors = full.values[-1], *(floor.values[-1] for floor in full.floors)
+        told = "in plaintext {:.2f} s, a bare server {:.2f} s, in plaintext {:.2f} s"
+        plan.say(f"tls {size} {run + 1}: full {took:.2f} s, {told.format(*floors)}")
     yield full
     yield commit
     yield memory
+
+
+def _least(site: Site, full: Row, payloads: Path, tls: Path | None) -> float:
+    """Return the seconds that a bare server takes to send *payloads* to as many sinks."""
+    address = free_address()
+    files = sorted(payloads.iterdir())
+    server = Talker("bare.py", address, str(tls or "-"), *map(str, files))
+    try:
+        with Sinks(address, site.collections, site.plan.crowd, tls=tls) as sinks:
+            when_quiet(site.plan.patience)
+            before = cpu_of(server.process.pid)
+            sinks.dial(site.counts)
+            report = sinks.report()
+            where = "bare_cpu" if tls else "bare_cpu_in_plaintext"
+            spent = cpu_of(server.process.pid) - before, report["cpu"]
+            full.notes.setdefault(where, []).append(spent)
+    finally:
+        server.close()
+    return float(report["last"] - report["started"])
 
 
 def _put(row: Row, tls: Path | None, value: float) -> None:

@@ -28,7 +28,8 @@ REPLENISH = 256 * 1024 * 1024
 FRAME = 1024 * 1024
 """Largest frame the server may send. grpc's own clients announce as much on a fast connection."""
 STAGE = 64 * 1024
-_LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""What a socket raises where nothing can be read or written yet."""
 GRANTED = 65535
 """Bytes that may be sent on a stream, and on a connection, before more are granted."""
 SENT_FRAME = 16384
@@ -71,9 +72,13 @@ class Call:
         host, _, port = address.rpartition(":")
         self.socket = socket.create_connection((host, int(port)))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if tls is not None:
-            self.socket = tls.wrap_socket(self.socket, server_hostname=host)
         self.socket.setblocking(False)  # noqa: FBT003 - the socket API
+        self._shaken = tls is None
+        if tls is not None:
+            # Others' handshakes and bytes go on meanwhile, as among sinks that are apart.
+            self.socket = tls.wrap_socket(
+                self.socket, server_hostname=host, do_handshake_on_connect=False
+            )
         self._buffers = buffers
         self._limit = limit
         self._stage = memoryview(bytearray(STAGE))
@@ -152,7 +157,7 @@ class Call:
                 count = self.socket.recv_into(self._stage[self._staged :])
                 self._ended_unless(count)
                 self._staged += count
-            except _LATER:
+            except LATER:
                 break
             self._parse(done)
         return done
@@ -250,8 +255,11 @@ class Call:
         """Send now; what the kernel does not take (it does, for ACKs) waits for the next write."""
         self._out += data
         try:
+            if not self._shaken:
+                self.socket.do_handshake()
+                self._shaken = True
             sent = self.socket.send(self._out)
-        except _LATER:
+        except LATER:
             sent = 0
         del self._out[:sent]
 
