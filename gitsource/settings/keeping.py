@@ -33,6 +33,10 @@ class Audit:
     """What happens while the log cannot be written (a full disk). `continue`: an alarm, and all
     goes on. `stop-new`: no new stream or subscription is taken and no new revision goes out; those
     who are connected keep what they have. Both end by themselves."""
+    lines_each: int = 20
+    """Lines a second for what the streams of one identity (or address) do, in the long run; at once
+    as many as in 40 minutes. Beyond that they are counted in a line a minute, so that nobody pushes
+    older lines of others out of the log. 0: each has its line."""
     queue: int = 50_000
     """Lines that wait to be written, at most; about 500 bytes of memory each."""
     on_full: Literal["drop", "fail"] = "drop"

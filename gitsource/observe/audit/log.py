@@ -20,6 +20,7 @@ from pathlib import Path
 from gitsource.observe.audit.crowd import Crowd
 from gitsource.observe.audit.file import AuditFile, Head
 from gitsource.observe.audit.lines import GAP, TORN, digest, encoded
+from gitsource.observe.audit.repeats import Repeats
 from gitsource.observe.happenings import Fact, Happening
 from gitsource.settings.keeping import Audit
 
@@ -102,6 +103,7 @@ class AuditLog:
         self._unflushed = False
         self._flushed_at = 0.0
         self._crowd = Crowd()
+        self._repeats = Repeats(settings.lines_each)
         self._batch: list[Item] = []
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
 
@@ -187,7 +189,7 @@ class AuditLog:
         """Return how long there is nothing to do unless something happens, in seconds."""
         if self._failure or self._batch or self._queue or not self._opened:
             return 0.0
-        return SYNC_EVERY if self._crowd or self._unflushed else None
+        return SYNC_EVERY if self._crowd or self._repeats or self._unflushed else None
 
     def _work(self, *, last: bool) -> None:
         """Write what there is, once."""
@@ -228,9 +230,10 @@ class AuditLog:
         queue = self._queue
         while queue and len(batch) < BATCH:
             at, told = queue.popleft()
-            if self._crowd.admit(told, at):
+            if self._crowd.admit(told, at) and self._repeats.admit(told, at):
                 batch.append((at, told.event, told))
         gathered = self._crowd.due(now, now_or_never=last)
+        gathered += self._repeats.due(now, now_or_never=last)
         batch.extend((now, told.event, told) for told in gathered)
 
     def _write(self) -> None:

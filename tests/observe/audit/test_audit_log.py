@@ -311,3 +311,39 @@ def test_a_flood_of_refusals_takes_few_lines(tmp_path):
 
 def test_the_pauses_are_short_enough_for_an_alarm():
     assert module.PAUSE + module.RETRY < 2
+
+
+def test_a_tenant_that_subscribes_without_end_pushes_nobodys_lines_out(tmp_path):
+    """Ten thousand times the same, and as often from a new stream, beside one line of another."""
+    path, evil = tmp_path / "audit.jsonl", "spiffe://prod/ns/evil/sa/a"
+    same = {"stream": 1, "sink": "x", "collection": "routes", "delta": False}
+    with kept(path, rotate_bytes=20_000, keep=2, lines_each=1) as log:
+        log.record(Happening("subscribe", "spiffe://prod/good", facts={**same, "stream": 2}))
+        for at in range(10_000):
+            log.record(Happening("subscribe", evil, "ipv4:10.0.0.9:5", "ok", facts=same))
+            log.record(Happening("ack", evil, "ipv4:10.0.0.9:5", "ok", facts=same))
+            if not at % 1000:
+                eventually(lambda: log.state.waiting < 10_000, "room in the queue")
+    told = lines(path)
+    found = verify(files_of(path), [read_head(path)])
+
+    assert ["spiffe://prod/good", evil, evil, evil, evil] == [one["who"] for one in told]
+    assert [9999, 9999] == [one["facts"].get("times") for one in told[3:]]
+    assert (found.fault, found.lines) == (None, 5)
+
+
+def test_a_tenant_that_comes_and_goes_without_end_has_a_share_of_the_log(tmp_path):
+    path, evil = tmp_path / "audit.jsonl", "spiffe://prod/ns/evil/sa/a"
+    with kept(path, rotate_bytes=10_000_000, lines_each=1) as log:
+        for at in range(5000):
+            told = {"stream": at, "protocol": "mcp"}
+            log.record(Happening("connect", evil, "ipv4:10.0.0.9:5", "ok", facts=told))
+        log.record(Happening("connect", "spiffe://prod/good", facts={"stream": 9999}))
+    told = lines(path)
+    (rest,) = [one for one in told if "times" in one["facts"]]
+    whole = sum(one["who"] == evil for one in told) - 1
+
+    assert 2500 <= whole < 2600
+    assert 5000 - whole == rest["facts"]["times"]
+    assert [9999] == [one["facts"]["stream"] for one in told if one["who"] != evil]
+    assert verify(files_of(path), [read_head(path)]).fault is None
