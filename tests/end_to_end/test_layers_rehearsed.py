@@ -12,7 +12,7 @@ import pytest
 
 from layered import Layered, repository
 from repositories import Upstream, clone
-from running import VS, broken, cli, eventually, route
+from running import VS, broken, cli, closing, eventually, route
 
 LAYERS = ("defaults", "team", "top")
 
@@ -355,6 +355,51 @@ def test_another_layer_that_does_not_validate_where_it_stands_is_told(tmp_path: 
     assert 2 == done.returncode
     assert "layer top does not validate" in done.stderr
     assert "top:bad.yaml:9" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["checkouts", "address"])
+def test_the_sinks_that_are_reached_get_what_was_foretold(scene: Scene, kind: str) -> None:
+    address = f"127.0.0.1:{scene.server.ports['admin']}"
+    with closing(scene.server.sink(VS, node="one")) as sink:
+        sink.next()
+        eventually(lambda: all(each["acked"] for each in _collections(scene.server)), "an answer")
+        scene.propose(CHANGE)
+        args = [*scene.sources(kind), "--against", address]
+        told = scene.plan(*(args if kind == "checkouts" else args[:2]))
+        scene.merge()
+        sink.next()
+        sent = [each["sent"] for each in _collections(scene.server)]
+
+    (reached,) = told["against"]["sinks"]
+    assert [("one", sent)] == [
+        (reached["sink"], [each["after"] for each in reached["collections"]])
+    ]
+
+
+def _collections(server: Layered) -> list[dict[str, Any]]:
+    return [each for row in server.status()["sinks"] for each in row["collections"].values()]
+
+
+def test_a_config_file_of_the_layer_itself_is_taken_as_each_side_has_it(tmp_path: Path) -> None:
+    """Here the change is one of precedence: the highest layer becomes the lowest."""
+    scene = Scene(tmp_path)
+    rows = [f"- {{name: {name}, {repository(one)}}}\n" for name, one in scene.upstreams.items()]
+    first = f"layers:\n{''.join(rows)}state_dir: no\n"
+    then = f"layers:\n{''.join(rows[2:] + rows[:2])}state_dir: no\n"
+    scene.team.commit({"gitsource.yaml": first})
+    scene.propose({"gitsource.yaml": then})
+    done = cli(
+        "dry-run", "--repo", scene.clone, "--config", scene.clone / "gitsource.yaml",
+        *scene.sources("checkouts"), "--output", "json",
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+
+    assert ["top", "defaults", "team"] == [each["name"] for each in told["layers"]]
+    (change,) = told["collections"][VS]["changes"]
+    assert ("shop/t", "top", "defaults") == (
+        change["name"], change["layer_before"], change["layer"],
+    )  # fmt: skip
+    assert ["gitsource.yaml"] == [each["file"] for each in told["settings"]]
 
 
 # ------------------------------------------------------------------------------ verify
