@@ -93,8 +93,8 @@ def export(
         raise ConfigurationError(
             f"key material would be in the file, in plain: {', '.join(keys[:5])}"
             + (f" and {len(keys) - 5} more" if len(keys) > 5 else ""),
-            hint="put it into files of the server (secrets.folder), or add --with-keys and guard "
-            "the file like the keys",
+            hint="put keys into files of the server (secrets.folder); or, also if it is none, add "
+            "--with-keys and guard the file like the keys",
         )
     if out is None:
         seal = write(sys.stdout.buffer, snapshot)
@@ -117,14 +117,36 @@ def _whole_history(repo: Path) -> None:
 
 
 def _keys_in(snapshot: Snapshot) -> list[str]:
-    from gitsource.messages.sensitive import holds_key
-
-    return [
-        f"{collection.name} {each.name}"
+    """Return the resources in which something stands that no report would show."""
+    held = [
+        (collection.name, each)
         for collection in snapshot.collections.values()
         for each in collection
-        if holds_key(each.wire)
     ]
+    return [
+        f"{name} {each.name}"
+        for name, each in (*held, *snapshot.covered)
+        if _holds_secret(each.wire)
+    ]
+
+
+def _holds_secret(wire: bytes) -> bool:
+    from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource
+    from gitsource.messages.sensitive import holds_key
+    from gitsource.secrecy.texts import any_sign, redacted
+    from gitsource.secrecy.values import any_hidden, hidden
+    from gitsource.sink.bodies import as_json
+
+    if holds_key(wire):
+        return True
+    text = wire.decode("latin-1")
+    if not any_sign(text):
+        return False  # before it is read as JSON, which takes a hundred times as long
+    envelope = Resource.FromString(wire)
+    metadata = [dict(pairs) for pairs in (envelope.metadata.labels, envelope.metadata.annotations)]
+    body = as_json(envelope.body.type_url, envelope.body.value)
+    unknown = isinstance(body, dict) and body.keys() == {"@type", "value"}
+    return any_hidden(hidden([*metadata, body])) or (unknown and redacted(text) != text)
 
 
 @contextmanager

@@ -54,6 +54,8 @@ def redacted(text: str) -> str:
         return text
     head = text[:LOOKED_AT]
     low = head.lower()
+    if _signs().search(low) is None:
+        return text  # as nearly all of them
     told = head
     for form in _forms():
         if any(sign in low for sign in form.signs):
@@ -78,8 +80,23 @@ def _forms() -> tuple[_Form, ...]:
         _Form(("@",), re.compile(_USER), _user),
         _Form(_PREFIXES, re.compile(_SERVICES), _token),
         _Form(("hook",), re.compile(_HOOK), lambda m: f"{m[1]}{REDACTED}"),
-        _Form(("=",), re.compile(_QUERY, re.IGNORECASE), lambda m: f"{m[1]}{REDACTED}"),
+        _Form(
+            ("key=", "sig=", "auth=", "sas=", "x-amz-"),
+            re.compile(_QUERY, re.IGNORECASE),
+            lambda m: f"{m[1]}{REDACTED}",
+        ),
     )
+
+
+def any_sign(text: str) -> bool:
+    """Tell whether *text* has any sign of a secret, and so is worth being looked into."""
+    return _signs().search(text.lower()) is not None or "kty" in text
+
+
+@cache
+def _signs() -> re.Pattern[str]:
+    signs = {*STEMS, *(sign for form in _forms() for sign in form.signs)}
+    return re.compile("|".join(map(re.escape, sorted(signs))))
 
 
 _PEM = (

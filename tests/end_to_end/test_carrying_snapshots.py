@@ -200,6 +200,31 @@ def test_key_material_leaves_only_if_that_is_asked_for(tmp_path: Path) -> None:
     assert "hunter2" not in refused.stderr + told.stderr + told.stdout
 
 
+WITH_A_TOKEN = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: shop}
+spec:
+  hosts: [web.example.com]
+  http:
+  - headers: {request: {set: {authorization: "Bearer hunter2-the-long-one"}}}
+    route: [{destination: {host: web.example.com}}]
+"""
+
+
+def test_what_no_report_shows_leaves_only_if_that_is_asked_for(tmp_path: Path) -> None:
+    """A dry-run hides the header, so an export does not hand it on in passing."""
+    upstream = Upstream(tmp_path / "token.git")
+    upstream.commit({"mesh/web.yaml": WITH_A_TOKEN})
+    args = ("export", "--repo", upstream.folder, "-o", tmp_path / "a.snapshot")
+    refused = cli(*args)
+    told = cli(*args, "--with-keys")
+    verified = cli("verify", "--repo", upstream.folder, "--against", tmp_path / "a.snapshot")
+
+    assert (2, 0, 0) == (refused.returncode, told.returncode, verified.returncode), verified.stderr
+    assert "istio/networking/v1alpha3/virtualservices shop/web" in refused.stderr
+
+
 # ---------------------------------------------------------------------- verify
 
 

@@ -165,3 +165,61 @@ def test_whole_numbers_of_a_struct_are_told_as_such(planned) -> None:
 
     assert {"metadata.labels.a": ("b", "c"), "share": (1, 2)} == fields(made)
     assert all(type(each) is int for each in fields(made)["share"])
+
+
+FRUIT = ("pear", "fig", "plum", "apple", "kiwi", "date", "lime")
+WITH_MAPS = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: shop}
+spec:
+  hosts: [web.example.com]
+  http:
+  - headers: {request: {set: {%s}}}
+    route: [{destination: {host: web.example.com}}]
+"""
+
+
+def test_the_same_two_bodies_differ_in_the_same_order_in_every_process(planned) -> None:
+    """Protobuf's maps have another order in each process; fields are told by their names there."""
+
+    def files(value: str) -> dict[str, str]:
+        pairs = ", ".join(f"{name}: {value}" for name in FRUIT)
+        return {"web.yaml": WITH_MAPS % pairs, "flags/a.yaml": f"basket: {{{pairs}}}\n"}
+
+    found = [*fields(planned(files("one"), files("two")))]
+
+    of_map = [f"spec.http[0].headers.request.set.{name}" for name in sorted(FRUIT)]
+    assert [f"basket.{name}" for name in sorted(FRUIT)] + of_map == found
+
+
+POLICY = """\
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: all, namespace: shop}
+spec: {%s rules: [{to: [{operation: {methods: [GET]}}]}]}
+"""
+RULE = """\
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web, namespace: shop}
+spec: {host: web.example.com, trafficPolicy: {tls: {mode: %s}}}
+"""
+
+
+def test_an_enum_that_is_not_written_has_the_name_of_its_first_value(planned) -> None:
+    """DENY to ALLOW is no line that goes: it is the change that matters most."""
+    one = {"a.yaml": POLICY % "action: DENY,", "d.yaml": RULE % "SIMPLE"}
+    other = {"a.yaml": POLICY % "", "d.yaml": RULE % "DISABLE"}
+    there = fields(planned(one, other))
+
+    assert {
+        "spec.action": ("DENY", "ALLOW"),
+        "spec.trafficPolicy.tls.mode": ("SIMPLE", "DISABLE"),
+    } == there
+
+
+def test_an_enum_that_is_written_was_its_first_value_before(planned) -> None:
+    there = fields(planned({"d.yaml": RULE % "DISABLE"}, {"d.yaml": RULE % "SIMPLE"}))
+
+    assert {"spec.trafficPolicy.tls.mode": ("DISABLE", "SIMPLE")} == there

@@ -67,7 +67,8 @@ def _field(field: FieldChange) -> Iterator[Line]:
     elif field.how == "removed":
         yield from _value("-", path, field.before)
     elif _of_lines(field.before) and _of_lines(field.after):
-        yield _line("!", f"{path}: differs in these lines")
+        unseen = ", and maybe in a secret, which is not shown" if field.redacted else ""
+        yield _line("!", f"{path}: differs in these lines{unseen}")
         yield from _text(field.before, field.after)
     else:
         yield from _value("-", path, field.before)
