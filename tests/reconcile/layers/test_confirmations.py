@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from two_layers import DOCUMENT, Scene
 
+from gitsource.errors import ConfigurationError
 from gitsource.settings.judging import Guard, Removals
 from gitsource.settings.units import Share
 from repositories import Upstream
@@ -101,3 +102,30 @@ async def test_a_mistake_is_told_before_anything_has_to_be_confirmed(scene: Scen
     outcome = await scene.reconciler.sync(("poll",))
 
     assert ("held", []) == (outcome.result, [f for f in outcome.findings if f.code == "GS207"])
+
+
+def broken(upstream: Upstream) -> None:
+    upstream.commit({"bad.yaml": DOCUMENT.replace("hosts: [", "hosts: no[") % ("x", "x")})
+
+
+async def test_beside_a_head_that_is_broken_a_layer_is_let_out_by_its_own_name(
+    scene: Scene,
+) -> None:
+    """All heads together hold a mistake, which nobody can confirm."""
+    gone = empty(scene.low, "low")
+    broken(scene.top)
+    await scene.look("poll")
+    with pytest.raises(ConfigurationError, match="GS102 is not a matter of confirmation"):
+        await scene.reconciler.allow(scene.reconciler.condition.head.commit, "meant", "ann")
+    await scene.reconciler.allow(f"low:{gone}", "meant", "ann")
+
+    assert ("published", [True, False]) == (await scene.look("poll"), published(scene))
+
+
+async def test_what_was_allowed_goes_out_whatever_another_layer_breaks_then(scene: Scene) -> None:
+    empty(scene.low, "low")
+    await scene.look("poll")
+    await scene.reconciler.allow(scene.reconciler.condition.head.commit, "meant", "ann")
+    broken(scene.top)
+
+    assert ("published", [True, False]) == (await scene.look("poll"), published(scene))
