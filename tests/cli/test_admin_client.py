@@ -80,7 +80,12 @@ def test_the_last_token_of_a_file_is_shown(door, tmp_path: Path, content, shown)
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"", "has no token in it"), (b" \n", "has no token in it"), (b"\xff", "cannot be read")],
+    [
+        (b"", "has no token in it"),
+        (b" \n", "has no token in it"),
+        (b"\xff", "cannot be read"),
+        ("tök".encode(), "cannot be read"),
+    ],
 )
 def test_a_file_without_a_token_is_told(door, tmp_path: Path, content: bytes, why: str) -> None:
     (tmp_path / "token").write_bytes(content)
