@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 
 import aiohttp
 import pytest
 
 from gitsource.errors import ConfigurationError
-from gitsource.settings.units import FilePath
+from gitsource.settings.units import Address, FilePath
 from svids import Mesh
 from webhook_door import SECRET, door, sign
 
@@ -69,3 +70,43 @@ async def test_papers_that_do_not_fit_open_no_door(papers, tmp_path):
     with pytest.raises(ConfigurationError, match=r"webhook\.key .* does not fit"):
         async with door(tmp_path, **wrong):
             pass
+
+
+async def test_papers_lie_beside_the_settings_and_refusals_are_recorded(papers, tmp_path):
+    """As the program opens it: with names of files, the oldest TLS of the settings, and a log."""
+    told = []
+    how = {"folder": tmp_path, "record": told.append, "oldest": "1.2"}
+    tls = ssl.create_default_context(cadata=papers.pem.decode())
+    tls.maximum_version = ssl.TLSVersion.TLSv1_2
+    names = {"cert": FilePath("door.pem"), "key": FilePath("door.key")}
+    async with door(tmp_path, how=how, **names) as opened:
+        status, _ = await deliver(opened.port, tls)
+        with pytest.raises((aiohttp.ClientError, OSError)):
+            await deliver(opened.port, None)
+        await asyncio.sleep(0.05)
+
+    assert 202 == status
+    assert [("refuse", "webhook")] == [(one.event, one.facts["door"]) for one in told]
+
+
+async def test_a_door_that_cannot_be_opened_leaves_nothing_behind(papers, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = Address(f"127.0.0.1:{other.getsockname()[1]}")
+        with pytest.raises(ConfigurationError, match=r"webhook\.listen: cannot listen"):
+            async with door(tmp_path, listen=taken, **paths(tmp_path)):
+                pass
+    await asyncio.sleep(0)
+
+    assert [] == [t for t in asyncio.all_tasks() if t.get_name() == "papers of webhook"]
+
+
+@pytest.mark.parametrize(
+    ("listen", "secured", "expected"),
+    [("127.0.0.1:0", False, False), ("0.0.0.0:0", False, True), ("0.0.0.0:0", True, False)],
+)
+async def test_plaintext_on_a_network_is_told(papers, tmp_path, caplog, listen, secured, expected):
+    more = paths(tmp_path) if secured else {}
+    async with door(tmp_path, listen=Address(listen), **more):
+        pass
+
+    assert expected is ("without TLS (webhook.cert)" in caplog.text)

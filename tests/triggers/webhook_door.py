@@ -56,8 +56,14 @@ class Door:
 
 
 @asynccontextmanager
-async def door(folder: Path, given: str = "", *, deadline: float = 5.0, ledger=None, **settings):
-    """Open a door; *given* is written as in a file, *settings* are those of the webhook."""
+async def door(
+    folder: Path, given: str = "", *, deadline: float = 5.0, ledger=None, how=None, **settings
+):
+    """
+    Open a door; *given* is written as in a file, *settings* are those of the webhook.
+
+    *how* is what else it is opened with.
+    """
     words = dict(word.partition("=")[::2] for word in given.split())
     file = folder / "secrets"
     file.write_text(SECRETS)
@@ -84,7 +90,7 @@ async def door(folder: Path, given: str = "", *, deadline: float = 5.0, ledger=N
         opened.ledger,
         lambda: float(words.get("now", NOW)),
     )
-    listener = await serve_webhook(hook, behind, insecure=insecure, deadline=deadline)
+    listener = await serve_webhook(hook, behind, insecure=insecure, deadline=deadline, **how or {})
     opened.port = listener.port
     try:
         yield opened
