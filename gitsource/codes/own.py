@@ -130,8 +130,9 @@ ROWS = table(
         "collection emptied",
         "confirm it with a line Gitsource-Allow: empty COLLECTION in the message of a commit, "
         "which may be an empty one, or with gitsource allow, or set guard.empty to allow",
-        note="of Clusters and Listeners, where there were some in what was published before: an "
-        "Envoy that gets none drops all it has",
+        note="compared with what was published before: of Clusters and Listeners where there were "
+        "any, since an Envoy that gets none drops all it has, of others where there were more than "
+        "guard.removals.floor",
     ),
     Code(
         "GS207",
@@ -139,8 +140,9 @@ ROWS = table(
         "much removed at once",
         "confirm it with a line Gitsource-Allow: removals COLLECTION in the message of a commit, "
         "which may be an empty one, or with gitsource allow, or set guard.removals",
-        note="more than guard.removals.count resources of a collection, and more than "
-        "guard.removals.share of it, compared with what was published before",
+        note="more than guard.removals.count resources of a collection, or more than "
+        "guard.removals.share of it (and than guard.removals.floor), compared with what was "
+        "published before",
     ),
     Code(
         "GS208",
@@ -155,7 +157,8 @@ ROWS = table(
         "nothing left",
         "confirm it with a line Gitsource-Allow: empty all in the message of a commit, which may "
         "be an empty one, or with gitsource allow, or set guard.empty to allow",
-        note="where there was something in what was published before",
+        note="where there was something in what was published before, also of one layer; of a "
+        "first revision, where there was configuration in commits before it",
     ),
     Code(
         "GS210",
@@ -198,6 +201,23 @@ ROWS = table(
         "if that is not meant, rename or remove one of the two; if it is, set the layer's "
         "overrides to off",
         note="only with several layers; an error where the layer's overrides says so",
+    ),
+    Code(
+        "GS216",
+        "error",
+        "folder of repository.path missing",
+        "mend repository.path, or commit a file in that folder; if it is gone for good, confirm it "
+        "with a line Gitsource-Allow: empty all in the message of a commit, or with gitsource "
+        "allow, or set guard.empty to allow",
+        note="also in a first revision: a mistyped path would publish nothing at all",
+    ),
+    Code(
+        "GS217",
+        "warning",
+        "nothing in a first revision",
+        "commit the first document, or check repository.path, include and ignore",
+        note="where nothing was published before and no commit ever had configuration: it is "
+        "published, and sinks get nothing",
     ),
     # ------------------------------------------------------------------- documents
     Code(

@@ -156,15 +156,39 @@ class Objects:
         told = self._git.run(verbs.last_change(self.git_dir, head, path)).strip()
         return self.revision(told.decode("ascii")) if told else None
 
-    def confirmations(self, since: str | None, head: str) -> str:
+    def confirmations(
+        self, since: str | None, head: str, counts: Callable[[str], bool] | None = None
+    ) -> str:
         """
         Return what the commits after *since* up to *head* confirm, as they have it in messages.
 
-        If *since* is None, or no longer there, *head* is asked alone.
+        If *since* is None, or no longer there, *head* is asked alone. *counts* tells of a commit
+        whether its word counts; None: everybody's does.
         """
         span = since if since is not None and self.has(since) else None
         told = self._git.run(verbs.confirmations(self.git_dir, head, span), most=4 << 20)
-        return told.decode("utf-8", "replace").replace("\0", "\n")
+        found = []
+        for record in told.decode("utf-8", "replace").split("\0"):
+            commit, _, message = record.lstrip("\n").partition(" ")
+            if message and (counts is None or counts(commit)):
+                found.append(message)
+        return "\n".join(found)
+
+    def emptied_by(self, head: str, path: str, takes: Takes | None = None) -> str:
+        """
+        Return the last commit up to *head* that removed configuration under *path*; empty: none.
+
+        Of a history that is cut off, as much counts as there is; a shallow mirror fetches the rest.
+        """
+        prefix = changes.inside(path)
+        while True:
+            for step in self._log(head, prefix):
+                for name in step.deleted:
+                    if changes.is_candidate(name) and (takes is None or takes(name)):
+                        return step.commit
+            if self._later is None or not self._cut:
+                return ""
+            self._later.deepen(head)
 
     # ------------------------------------------------------------------ trees
 
@@ -225,6 +249,17 @@ class Objects:
                 raise GitFailed(f"tree {old_tree} or {new_tree} is not in {self.git_dir}")
             return found
         raise AssertionError  # pragma: no cover  # the loop returns or raises
+
+    def has_folder(self, tree: str, path: str) -> bool:
+        """Return whether *tree* has the folder that *path* is for `entries`."""
+        prefix = changes.inside(path)
+        if not prefix:
+            return True
+        name = prefix.removesuffix("/")
+        if changes.safe_path(name) is not None:
+            return False
+        asked = f"{verbs.oid(tree)}:{name}"
+        return self._ask(lambda process: catfile.info(process, asked)).kind == "tree"
 
     def file(self, tree: str, path: str, limit: int) -> bytes | None:
         """

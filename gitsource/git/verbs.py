@@ -330,9 +330,9 @@ def last_change(git_dir: Path, head: str, path: str) -> Command:
 
 
 def confirmations(git_dir: Path, head: str, since: str | None) -> Command:
-    """Tell the messages of commits (without *since*, of *head* alone) that confirm something."""
+    """Tell commits (without *since*, *head* alone) that confirm something, with their messages."""
     args = (
-        *("log", "-E", "-i", "--grep=^gitsource-allow:", "--format=tformat:%B%x00"),
+        *("log", "-E", "-i", "--grep=^gitsource-allow:", "--format=tformat:%H %B%x00"),
         *("--no-show-signature", "--no-mailmap", "--no-notes", "--no-decorate", "--no-color"),
     )
     span = (oid(head),) if since is None else (oid(head), f"^{oid(since)}")

@@ -241,14 +241,29 @@ class WorkingTree(Objects):
             return super().births_since(old, new)
         return super().births_since(old, self._head.commit) if self._head is not None else {}
 
-    def confirmations(self, since: str | None, head: str) -> str:
+    def confirmations(
+        self, since: str | None, head: str, counts: Callable[[str], bool] | None = None
+    ) -> str:
         """Return what commits confirm; what is not committed confirms nothing."""
         if not head and self._head is None:
             return ""
         if not head and self._head is not None:
             head = self._head.commit
-            return "" if since == head else super().confirmations(since, head)
-        return super().confirmations(since, head)
+            return "" if since == head else super().confirmations(since, head, counts)
+        return super().confirmations(since, head, counts)
+
+    def emptied_by(self, head: str, path: str, takes: Takes | None = None) -> str:
+        """Return the last commit that removed configuration, see `Objects.emptied_by`."""
+        if not head:
+            head = self._head.commit if self._head is not None else ""
+        return super().emptied_by(head, path, takes) if head else ""
+
+    def has_folder(self, tree: str, path: str) -> bool:
+        """Return whether there is a folder at *path*, see `Objects.has_folder`."""
+        if tree != self._what:
+            return super().has_folder(tree, path)
+        prefix = changes.inside(path)
+        return not prefix or any(each.startswith(prefix) for each in {*self._index, *self._new})
 
 
 # --------------------------------------------------------------------------- what git lists

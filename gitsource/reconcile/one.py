@@ -138,19 +138,24 @@ class One:
             self._prepare = partial(self._load_references, base, catalog)
             return self._nothing_new(base.snapshot, recipe)
         # Here and not above: see Ground.builder.
+        from gitsource.reconcile.first import first
         from gitsource.reconcile.judging import evaluate
 
         builder = self._ground.builder(catalog, settings)
         self._flush = builder.flush
+        counts = self._trusting.counting(objects, settings.trust, revision.commit)
+        told = good.snapshot, counts
         try:
-            proposal = evaluate(objects, base, revision, builder, settings, good.snapshot)
+            proposal = evaluate(objects, base, revision, builder, settings, *told)
         except GitFailed as error:
             if base is None:
                 raise
             log.warning(
                 "the last good revision is no longer in the mirror, starting over: %s", error
             )
-            proposal = evaluate(objects, None, revision, builder, settings, good.snapshot)
+            proposal = evaluate(objects, None, revision, builder, settings, *told)
+        if good.snapshot is None:
+            proposal = first(proposal, objects, settings, counts)
         aside = self._trusting.rewound(self._mirror, revision, settings)
         if aside:
             proposal = replace(proposal, findings=tuple(sorted((*proposal.findings, *aside))))

@@ -151,6 +151,26 @@ class Commits:
             else:
                 yield from policy.unfit(mark, trust.paths)
 
+    def counting(
+        self, objects: Objects, trust: Trust, head: str = ""
+    ) -> Callable[[str], bool] | None:
+        """
+        Return what tells whether a commit's word counts: if it is well signed. None: all do.
+
+        *head* was found good already, be it by a tag. Raises ConfigurationError if keys cannot be
+        read or a program is missing.
+        """
+        if trust.mode == "none":
+            return None
+        self._use(keys_of(trust))
+
+        def counts(commit: str) -> bool:
+            if commit == head:
+                return True
+            return policy.unsigned(self._mark(objects, commit, frozenset()), trust) is None
+
+        return counts
+
     def signer(self, commit: str) -> str:
         """Return by whom *commit* was found to be well signed; empty if nobody asked, or not."""
         found = self._known.get(commit)

@@ -7,7 +7,8 @@ base's: a change does not let itself through.
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from threading import Event
 
 from gitsource.errors import ConfigurationError
@@ -17,6 +18,7 @@ from gitsource.plan.values import RightsChange
 from gitsource.rehearsal.question import Question
 from gitsource.rehearsal.side import Side
 from gitsource.rollout.guard import confirmed, rewound
+from gitsource.settings.following import Trust
 from gitsource.settings.whole import Settings
 
 
@@ -59,6 +61,18 @@ def history(
             known = Followed(verified=base.commit, since=rules.trust.since or "")
             found += commits.untrusted(objects, head, rules.trust, known)
     return found
+
+
+@contextmanager
+def counting(objects: Objects, trust: Trust) -> Iterator[Callable[[str], bool] | None]:
+    """Give what tells whether a commit's word counts by *trust*; None: everybody's does."""
+    if trust.mode == "none":
+        yield None
+        return
+    from gitsource.reconcile.trusting import Commits
+
+    with closing(Commits(Event())) as commits:
+        yield commits.counting(objects, trust)
 
 
 def notes(

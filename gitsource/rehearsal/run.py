@@ -20,8 +20,9 @@ from gitsource.model import Finding, Revision, Snapshot
 from gitsource.plan.bodies import Bodies as BodyReader
 from gitsource.plan.compare import Bodies, Known, of_a_guard, plan
 from gitsource.plan.values import Plan, SettingChange
+from gitsource.reconcile.first import first
 from gitsource.reconcile.judging import evaluate
-from gitsource.rehearsal.beside import history, notes, rights
+from gitsource.rehearsal.beside import counting, history, notes, rights
 from gitsource.rehearsal.changed import changed_settings
 from gitsource.rehearsal.question import Memory, Question, Rehearsal
 from gitsource.rehearsal.side import Configured, Side, side
@@ -173,9 +174,16 @@ def _judged(
     rules: Settings | None = None,
     served: Snapshot | None = None,
 ) -> Proposal:
-    """Return what a side comes to, judged against *standing*; contents that are known are not."""
+    """
+    Return what a side comes to, judged against *standing*; contents that are known are not.
+
+    *rules* hold it back if it is the head, *served* is what sinks have then.
+    """
     settings = of.settings if rules is None else replace(of.settings, guard=rules.guard)
     builder = Builder(of.catalog, settings.build, memory.results())
-    proposal = evaluate(of.objects, standing, of.revision, builder, settings, served)
+    with counting(of.objects, (rules or settings).trust) as counts:
+        proposal = evaluate(of.objects, standing, of.revision, builder, settings, served, counts)
+        if rules is not None and served is None:
+            proposal = first(proposal, of.objects, settings, counts)
     builder.flush()
     return proposal

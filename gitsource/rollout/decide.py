@@ -34,7 +34,7 @@ class Hold:
 Decision: TypeAlias = Publish | Hold
 
 
-GUARDED = frozenset(("GS206", "GS207", "GS208", "GS209"))
+GUARDED = frozenset(("GS206", "GS207", "GS208", "GS209", "GS216"))
 """Codes of what is sound, and held until somebody confirms it."""
 
 DENIED = "GS210"

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from gitsource.model import Collection, Finding, Revision, Snapshot
-from gitsource.settings.judging import Guard
+from gitsource.model import Collection, Finding, Resource, Revision, Snapshot, shown
+from gitsource.settings.judging import Guard, Removals
 
 ALL = "all"
 """Stands for every collection in a confirmation."""
@@ -53,18 +53,21 @@ def guarded(
     """
     Yield what has to be confirmed before *after* takes the place of *before*, and is not *allowed*.
 
-    *vital* collections must not become empty; no collection all at once, and none may lose more
-    than *guard* says.
+    No collection that had more than a few resources must become empty, the *vital* ones not even
+    of these; nor all of them at once, and none may lose more than *guard* says.
     """
     emptied = frozenset(_emptied(before, after))
     told: set[str] = set()
     if guard.empty == "hold":
         told.update(name for name in vital if name in emptied)
-        yield from _vital_gone(sorted(told), before, allowed)
-        others = sorted(emptied - told)
+        others = emptied - told
         if others and not any(len(content) for content in after.collections.values()):
-            told.update(others)
-            yield from _all_gone(others, before, allowed)
+            yield from _emptied_each(sorted(told), before, allowed)
+            yield from _all_gone(sorted(others), before, allowed)
+            told |= others
+        else:
+            told |= {one for one in others if len(before.collection(one)) > guard.removals.floor}
+            yield from _emptied_each(sorted(told), before, allowed)
     for name in sorted(before.collections.keys() - told):
         if not _allows(allowed, "removals", name):
             yield from _too_many_gone(before.collection(name), after.collection(name), guard)
@@ -80,7 +83,59 @@ def _allows(allowed: frozenset[tuple[str, str]], what: str, name: str) -> bool:
     return (what, name) in allowed or (what, ALL) in allowed
 
 
-def _vital_gone(
+def layer_emptied(
+    layer: str, before: Iterable[Resource], guard: Guard, allowed: frozenset[tuple[str, str]]
+) -> Iterator[Finding]:
+    """Yield what has to be confirmed where nothing is left of *layer*, which had *before*."""
+    gone = sorted(before, key=lambda one: one.name)
+    few = len(gone) <= guard.removals.floor
+    if few or guard.empty != "hold" or _allows(allowed, "empty", ALL):
+        return
+    message = (
+        f"nothing at all is left of layer {layer}, of which {len(gone)} resources were served "
+        f"(such as {gone[0].name}, of {gone[0].origin.path}): was its folder moved, or its branch "
+        f"emptied? {_how(f'empty {ALL}', 'of that layer')}"
+    )
+    yield _held("GS209", message)
+
+
+def first_empty(
+    allowed: frozenset[tuple[str, str]], guard: Guard, *, gone_since: str
+) -> Iterator[Finding]:
+    """
+    Yield what is to be said of a first revision that has no resource at all.
+
+    *gone_since* is the commit by which its last configuration went; empty: it never had any.
+    """
+    if _allows(allowed, "empty", ALL) or guard.empty != "hold":
+        return
+    if not gone_since:
+        text = (
+            "there is no configuration in this revision, nor was there any before it, so nothing "
+            "is what sinks get: if there should be some, check repository.path, include and ignore"
+        )
+        yield Finding("", 0, 0, "warning", "GS217", text)
+        return
+    message = (
+        f"there is no configuration in this revision, and there was some before {gone_since[:12]}: "
+        f"sinks that have it would drop it all. {_how(f'empty {ALL}', 'at the new head')}"
+    )
+    yield _held("GS209", message)
+
+
+def path_missing(path: str, guard: Guard, allowed: frozenset[tuple[str, str]]) -> Iterator[Finding]:
+    """Yield what is to be said of a revision that has no folder at *path*."""
+    if _allows(allowed, "empty", ALL) or guard.empty != "hold":
+        return
+    message = (
+        f"there is no folder {shown(path)} (repository.path) in this revision: it was renamed or "
+        "removed, or the setting is mistyped. Mend the setting, or commit a file there. "
+        f"{_how(f'empty {ALL}')}"
+    )
+    yield _held("GS216", message)
+
+
+def _emptied_each(
     names: Iterable[str], before: Snapshot, allowed: frozenset[tuple[str, str]]
 ) -> Iterator[Finding]:
     for name in names:
@@ -89,7 +144,7 @@ def _vital_gone(
         gone = before.collection(name).resources
         message = (
             f"nothing is left of {name}, which had {len(gone)} (such as {gone[0].name}, of "
-            f"{gone[0].origin.path}): every client would drop what it has. "
+            f"{gone[0].origin.path}): every sink would drop all that it has of it. "
             f"{_how(f'empty {name}')}"
         )
         yield _held("GS206", message)
@@ -110,19 +165,28 @@ def _all_gone(
 
 
 def _too_many_gone(before: Collection, after: Collection, guard: Guard) -> Iterator[Finding]:
-    bounds = guard.removals
-    if len(before) <= bounds.count or before.version == after.version:
+    if before.version == after.version:
         return
     gone = sorted(set(before.names).difference(after.names))
-    if len(gone) > bounds.count and len(gone) > bounds.share * len(before):
+    passed = _passed(len(gone), len(before), guard.removals)
+    if passed:
         first = before.get(gone[0])
         where = f", of {first.origin.path}" if first is not None else ""
         message = (
             f"{len(gone)} of the {len(before)} resources of {before.name} are removed at once "
-            f"(such as {gone[0]}{where}), more than guard.removals lets go. "
+            f"(such as {gone[0]}{where}), more than {passed} lets go. "
             f"{_how(f'removals {before.name}')}"
         )
         yield _held("GS207", message)
+
+
+def _passed(gone: int, had: int, bounds: Removals) -> str:
+    """Return which of the *bounds* is passed where *gone* of *had* resources go; empty: none."""
+    if bounds.count and gone > bounds.count:
+        return f"guard.removals.count ({bounds.count})"
+    if gone > bounds.floor and gone > bounds.share * had:
+        return f"guard.removals.share ({bounds.share:g})"
+    return ""
 
 
 def rewound(

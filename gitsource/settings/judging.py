@@ -69,12 +69,15 @@ class References:
 
 @dataclass(frozen=True, slots=True)
 class Removals:
-    """How much of a collection one revision may remove: it is held if both bounds are passed."""
+    """How much of a collection one revision may remove: it is held if either bound is passed."""
 
     share: Share = Share(0.5)
-    """Part of a collection's resources. `0`: the number alone counts; `1`: nothing is held."""
-    count: int = 10
-    """Number of resources. `0`: the share alone counts."""
+    """Part of a collection's resources that may go. `1`: the number alone counts."""
+    count: int = 500
+    """Number of them that may go, whatever share that is. `0`: the share alone counts."""
+    floor: int = 2
+    """So few may go whatever share of a collection they are, even if none is left (of what
+    `guard.empty` does not name). Only `count` counts below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,11 @@ class Guard:
     """Revisions that are sound and yet would do great harm."""
 
     empty: Literal["hold", "allow"] = "hold"
-    """A revision that leaves no Cluster or no Listener where there were some (Envoy would drop all
-    it has), or nothing at all. `hold`: it is held, unless a commit confirms it (`Gitsource-Allow:
-    empty envoy/clusters`, or `empty all`, in its message) or an operator (`gitsource allow`)."""
+    """A revision that leaves nothing of a collection (or of a layer) that had more than
+    `removals.floor` resources, no Cluster or no Listener where there were any (Envoy would drop all
+    it has), or nothing at all; also a first one without the folder of `repository.path`. `hold`: it
+    is held, unless a commit confirms it (`Gitsource-Allow: empty COLLECTION`, or `empty all`, in
+    its message) or an operator (`gitsource allow`)."""
     removals: Removals = field(default_factory=Removals)
     """How much may be removed at once, unless a commit (`Gitsource-Allow: removals COLLECTION`) or
     an operator confirms it."""

@@ -45,7 +45,7 @@ def test_a_pin_holds_even_a_sound_revision_and_says_who_and_why() -> None:
     assert "ann: incident 7" in decision.reason
 
 
-@pytest.mark.parametrize("code", ["GS206", "GS207", "GS208", "GS209"])
+@pytest.mark.parametrize("code", ["GS206", "GS207", "GS208", "GS209", "GS216"])
 def test_the_reason_says_that_a_confirmation_is_needed(code) -> None:
     decision = decide(proposal(guard(code)), Control())
 
@@ -53,7 +53,7 @@ def test_the_reason_says_that_a_confirmation_is_needed(code) -> None:
     assert f"needs a confirmation: {code}: nothing is left" == decision.reason
 
 
-@pytest.mark.parametrize("code", ["GS206", "GS207", "GS208", "GS209"])
+@pytest.mark.parametrize("code", ["GS206", "GS207", "GS208", "GS209", "GS216"])
 def test_an_operator_lets_a_guarded_revision_out_and_no_finding_stays(code) -> None:
     decision = decide(proposal(guard(code), WARNING), Control(allowance=allowance()))
 

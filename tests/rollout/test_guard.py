@@ -7,11 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
-from gitsource.rollout.guard import confirmed, guarded, rewound
+from gitsource.rollout.guard import (
+    confirmed,
+    first_empty,
+    guarded,
+    layer_emptied,
+    path_missing,
+    rewound,
+)
 from gitsource.settings.judging import Guard, Removals
 from gitsource.settings.units import Share
 
 REVISION = Revision("a" * 40, "b" * 40, 1)
+ALL_EMPTY = "Gitsource-Allow: empty all"
 VITAL = ("clusters", "listeners")
 
 
@@ -57,10 +65,16 @@ def codes(
         ({"routes": 20}, {"routes": 10}, []),
         ({"routes": 21}, {"routes": 11}, []),
         ({"routes": 21}, {"routes": 10}, ["GS207"]),
-        ({"routes": 10, "flags": 1}, {"flags": 1}, []),
-        ({"routes": 11, "flags": 1}, {"flags": 1}, ["GS207"]),
+        ({"routes": 3, "flags": 1}, {"flags": 1}, ["GS206"]),
+        ({"routes": 3, "flags": 3}, {"telemetry": 1}, ["GS206", "GS206"]),
+        ({"routes": 3}, {"routes": 1}, []),
+        ({"routes": 5}, {"routes": 2}, ["GS207"]),
+        ({"routes": 6}, {"routes": 3}, []),
+        ({"routes": 11}, {"routes": 5}, ["GS207"]),
         ({"routes": 1000}, {"routes": range(500)}, []),
         ({"routes": 1000}, {"routes": range(501, 1000)}, ["GS207"]),
+        ({"routes": 2000}, {"routes": 1500}, []),
+        ({"routes": 2000}, {"routes": 1499}, ["GS207"]),
         ({"routes": 20}, {"routes": range(20, 40)}, ["GS207"]),
         ({"routes": 20, "flags": 20}, {"routes": 1, "flags": 1}, ["GS207", "GS207"]),
     ],
@@ -123,18 +137,32 @@ def test_nothing_left_can_be_confirmed_at_once_or_one_by_one(message) -> None:
 @pytest.mark.parametrize(
     ("bounds", "expected"),
     [
-        (Removals(Share(0), 0), ["GS207"]),
-        (Removals(Share(0), 4), ["GS207"]),
-        (Removals(Share(0), 5), []),
+        (Removals(Share(0), 0, 0), ["GS207"]),
+        (Removals(Share(0), 0, 4), ["GS207"]),
+        (Removals(Share(0), 0, 5), []),
         (Removals(Share(0.4), 0), ["GS207"]),
         (Removals(Share(0.5), 0), []),
+        (Removals(Share(0.5), 4), ["GS207"]),
+        (Removals(Share(0.5), 4, 9), ["GS207"]),
+        (Removals(Share(0.4), 5), ["GS207"]),
+        (Removals(Share(1), 4), ["GS207"]),
+        (Removals(Share(1), 5), []),
         (Removals(Share(1), 0), []),
     ],
 )
-def test_both_bounds_have_to_be_passed(bounds, expected) -> None:
+def test_either_bound_holds_and_the_floor_is_for_the_share(bounds, expected) -> None:
     before, after = snapshot(routes=10), snapshot(routes=5)
 
     assert expected == codes(before, after, settings=Guard(removals=bounds))
+
+
+def test_a_collection_of_more_than_the_floor_may_not_become_empty_whatever_the_bounds() -> None:
+    before, after = snapshot(routes=3, flags=1), snapshot(flags=1)
+    loose = Removals(Share(1), 0)
+
+    assert ["GS206"] == codes(before, after, settings=Guard(removals=loose))
+    assert [] == codes(before, after, settings=Guard(removals=Removals(Share(1), 0, 3)))
+    assert [] == codes(before, after, "Gitsource-Allow: empty routes")
 
 
 def test_the_setting_allows_emptying_and_not_mass_removal() -> None:
@@ -144,13 +172,15 @@ def test_the_setting_allows_emptying_and_not_mass_removal() -> None:
 
 
 def test_what_is_told_says_what_to_do() -> None:
-    before, after = snapshot(clusters=2, listeners=1, routes=20), snapshot(clusters=1)
+    before = snapshot(clusters=2, listeners=1, routes=20)
+    after = snapshot(clusters=1, routes=1)
     gone, many = guarded(before, after, VITAL, Guard(), frozenset())
 
     assert ("GS206", "error", "GS207") == (gone.code, gone.severity, many.code)
     assert "`Gitsource-Allow: empty listeners`" in gone.message
     assert "r0000, of a.yaml" in gone.message
-    assert "20 of the 20 resources of routes" in many.message
+    assert "19 of the 20 resources of routes" in many.message
+    assert "more than guard.removals.share (0.5) lets go" in many.message
     assert "`Gitsource-Allow: removals routes`" in many.message
     assert "`gitsource allow`" in many.message
 
@@ -169,6 +199,45 @@ def test_a_denied_rewind_cannot_be_confirmed() -> None:
     assert ["GS210"] == [each.code for each in rewound("c" * 40, REVISION, said, deny=True)]
 
 
+# --------------------------------------------------------------------------- layers, and the first
+
+
+def test_a_layer_of_which_nothing_is_left_is_held_until_one_of_its_commits_confirms_it() -> None:
+    had = snapshot(routes=3).collection("routes").resources
+    (held,) = layer_emptied("team", had, Guard(), frozenset())
+    told = confirmed("Gitsource-Allow: empty all")
+
+    assert ("GS209", True) == (held.code, "of layer team" in held.message)
+    assert "3 resources were served (such as r0000, of a.yaml)" in held.message
+    assert [] == list(layer_emptied("team", had, Guard(), told))
+    assert [] == list(layer_emptied("team", had, Guard(empty="allow"), frozenset()))
+    assert [] == list(layer_emptied("team", had[1:], Guard(), frozenset()))
+
+
+def test_a_first_revision_without_anything_is_held_if_there_was_something_once() -> None:
+    (held,) = first_empty(frozenset(), Guard(), gone_since="c" * 40)
+
+    assert ("GS209", "error") == (held.code, held.severity)
+    assert "before cccccccccccc:" in held.message
+    assert [] == list(first_empty(confirmed(ALL_EMPTY), Guard(), gone_since="c" * 40))
+    assert [] == list(first_empty(frozenset(), Guard(empty="allow"), gone_since="c" * 40))
+
+
+def test_a_repository_that_never_had_anything_is_published_with_an_alarm() -> None:
+    (told,) = first_empty(frozenset(), Guard(), gone_since="")
+
+    assert ("GS217", "warning") == (told.code, told.severity)
+
+
+def test_a_path_that_is_not_there_is_held_unless_that_is_meant() -> None:
+    (held,) = path_missing("mehs\u202e", Guard(), frozenset())
+
+    assert ("GS216", "error") == (held.code, held.severity)
+    assert "\u202e" not in held.message
+    assert [] == list(path_missing("mehs", Guard(), confirmed(ALL_EMPTY)))
+    assert [] == list(path_missing("mehs", Guard(empty="allow"), frozenset()))
+
+
 # --------------------------------------------------------------------------- properties
 
 contents = st.dictionaries(
@@ -181,14 +250,17 @@ def of(names: dict[str, set[int]]) -> Snapshot:
     return snapshot(**{name: sorted(numbers) for name, numbers in names.items()})  # type: ignore[arg-type]
 
 
-@given(contents, contents, st.floats(0, 1), st.integers(0, 40))
-def test_a_collection_goes_unheld_only_within_the_bounds(before, after, share, count) -> None:
+@given(contents, contents, st.floats(0, 1), st.integers(0, 40), st.integers(0, 5))
+def test_a_collection_goes_unheld_only_within_the_bounds(
+    before, after, share, count, floor
+) -> None:
     """And what is held is confirmed by the words that its finding asks for."""
-    settings = Guard(removals=Removals(Share(share), count))
+    settings = Guard(removals=Removals(Share(share), count, floor))
     found = list(guarded(of(before), of(after), VITAL, settings, frozenset()))
     for name, had in before.items():
         gone = len(had - after.get(name, set()))
-        if gone > count and gone > share * len(had):
+        many = count and gone > count
+        if many or (gone > floor and (gone > share * len(had) or not after.get(name))):
             assert any(name in each.message or each.code == "GS209" for each in found)
     said = "\n".join(each.message.split("`")[1] for each in found)
 

@@ -20,7 +20,7 @@ from gitsource.model import Resource, Revision, Snapshot, TreeEntry, composition
 from gitsource.reconcile.layers.member import Candidate, Member
 from gitsource.references.index import Index
 from gitsource.relate import related
-from gitsource.rollout.guard import ALL, confirmed, guarded
+from gitsource.rollout.guard import ALL, confirmed, guarded, layer_emptied
 from gitsource.settings.whole import Settings
 from gitsource.snapshot.build import FileState, Proposal, Standing, nothing
 from gitsource.snapshot.compose import OVERRIDES, compose, layer_of
@@ -160,11 +160,29 @@ class Composer:
             return proposal
         kinds, bounds = self.builder.catalog.kinds, self.settings.guard
         vital = [kind.collection for kind in kinds if kind.xds is not None and kind.xds.vital]
-        if not any(guarded(before, after, vital, bounds, frozenset())):
+        emptied = dict(self._emptied(before, after, chosen))
+        if not emptied and not any(guarded(before, after, vital, bounds, frozenset())):
             return proposal
         allowed = frozenset(self._confirmed(before, after, chosen))
-        found = guarded(before, after, vital, bounds, allowed)
+        found = [*guarded(before, after, vital, bounds, allowed)]
+        for name, gone in emptied.items():
+            confirmed_all = self._saying(name, before, after, chosen)("empty", ALL)
+            said = frozenset({("empty", ALL)} if confirmed_all else ()) | allowed
+            found += layer_emptied(name, gone, bounds, said)
         return replace(proposal, findings=tuple(sorted((*proposal.findings, *found))))
+
+    def _emptied(
+        self, before: Snapshot, after: Snapshot, chosen: Mapping[str, Candidate]
+    ) -> Iterator[tuple[str, list[Resource]]]:
+        """Yield the layers of which nothing is left, and what was served of each."""
+        if not _resources(after):
+            return  # that is told of the whole
+        for name, candidate in chosen.items():
+            if not _resources(candidate.proposal.snapshot):
+                of_all = (one for each in before.collections.values() for one in each.resources)
+                gone = [one for one in of_all if layer_of(one.origin.path) == name]
+                if gone:
+                    yield name, gone
 
     def _confirmed(
         self, before: Snapshot, after: Snapshot, chosen: Mapping[str, Candidate]
@@ -197,6 +215,9 @@ class Composer:
         if self.allowed and name in chosen and chosen[name].revision.commit == self.allowed:
             return lambda _what, _name: True
         words = confirmed(layer.confirmations(before, after))
+        empty = name in chosen and not _resources(chosen[name].proposal.snapshot)
+        if empty and ("empty", ALL) in words:
+            return lambda _what, _name: True
         return lambda what, collection: (what, collection) in words or (what, ALL) in words
 
 
@@ -208,6 +229,10 @@ def _lets_alone(resource: Resource) -> bool:
 
 def _place(path: str, state: FileState) -> str:
     return f"{layer_of(path)}:{state.blob}"
+
+
+def _resources(snapshot: Snapshot) -> bool:
+    return any(len(content) for content in snapshot.collections.values())
 
 
 def _owners(before: Snapshot, after: Snapshot, collection: str) -> Iterable[str]:

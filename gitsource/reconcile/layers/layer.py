@@ -8,6 +8,7 @@ the layer, and once, as long as neither moves. For the worker thread alone.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -191,6 +192,11 @@ class Layer:
             log.warning("layer %s: judged anew as a whole: %s", self.name, error)
             candidate = self._proposed(head, None, builder)
         proposal = candidate.proposal
+        served = self._ground.good.snapshot
+        if not self.commit and (served is None or not served.revision.commit_of(self.name)):
+            from gitsource.reconcile.first import first
+
+            proposal = first(proposal, self.objects, self.settings, self._counting())
         aside = self._trusting.rewound(self.mirror, head, self.settings)
         if aside:
             proposal = replace(proposal, findings=tuple(sorted((*proposal.findings, *aside))))
@@ -237,4 +243,9 @@ class Layer:
 
     def confirmations(self, before: Snapshot, after: Snapshot) -> str:
         """Return what its commits between two compositions confirm."""
-        return confirmations(self.objects, self.name, before, after)
+        return confirmations(self.objects, self.name, before, after, self._counting())
+
+    def _counting(self) -> Callable[[str], bool] | None:
+        """Return what tells whether a commit's word counts; the head is found good before."""
+        head = self.head.commit if self.head is not None else ""
+        return self._trusting.counting(self.objects, self.settings.trust, head)

@@ -7,7 +7,7 @@ others have to say of it is the composer's affair (`composing`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -81,7 +81,17 @@ def proposed(
     return Candidate(revision, proposal, files.facts)
 
 
-def confirmations(objects: Objects, name: str, before: Snapshot, after: Snapshot) -> str:
-    """Return what the commits of the layer *name* between two compositions confirm."""
+def confirmations(
+    objects: Objects,
+    name: str,
+    before: Snapshot,
+    after: Snapshot,
+    counts: Callable[[str], bool] | None = None,
+) -> str:
+    """
+    Return what the commits of the layer *name* between two compositions confirm.
+
+    *counts* tells of which of them the word counts; None: of all.
+    """
     old, new = (each.revision.commit_of(name) for each in (before, after))
-    return objects.confirmations(old or None, new) if new and new != old else ""
+    return objects.confirmations(old or None, new, counts) if new and new != old else ""

@@ -20,7 +20,7 @@ from gitsource.plan.bodies import Bodies as BodyReader
 from gitsource.plan.compare import Bodies, Known, plan
 from gitsource.plan.values import Plan
 from gitsource.reconcile.layers.member import Candidate
-from gitsource.rehearsal.beside import history, notes, rights
+from gitsource.rehearsal.beside import counting, history, notes, rights
 from gitsource.rehearsal.changed import changed_settings
 from gitsource.rehearsal.layers.at_hand import Found, InRepository, Search, reviewed
 from gitsource.rehearsal.layers.stack import Stack
@@ -179,11 +179,17 @@ def _head(
     if was is not None and was.standing is not None and alike:
         stack = was.stack
         chosen = {name: stack.candidate(name, of.objects, of.revision) for name in names}
-        proposal = stack.judged(chosen, was.standing, served)
+        standing: Standing | None = was.standing
     else:
         settings = replace(of.settings, guard=rules.guard)
         stack, chosen = _stacked(of, settings, names, found, memory)
-        proposal = stack.judged(chosen, None, served)
+        standing = None
+    own = {row.name: row for row in (*of.settings.layers, *rules.layers)}
+    with ExitStack() as asked:
+        for name in names:
+            counts = counting(of.objects, rules.of_layer(own[name]).trust)
+            stack.counting(name, asked.enter_context(counts))
+        proposal = stack.judged(chosen, standing, served)
     return _Composed(stack, chosen, proposal, {}, None)
 
 

@@ -8,7 +8,7 @@ is not judged at all: half of it would be told as missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from gitsource.build.builder import Builder
@@ -34,6 +34,8 @@ class Participant:
         self.standing = standing
         self.objects = objects
         self._overrides = row.overrides
+        self.counts: Callable[[str], bool] | None = None
+        """Tells of a commit whether its word counts; None: everybody's does."""
 
     def __repr__(self) -> str:
         return f"<Participant {self.name}>"
@@ -47,7 +49,7 @@ class Participant:
         """Return what its commits between two compositions confirm."""
         if self.objects is None:
             return ""
-        return confirmations(self.objects, self.name, before, after)
+        return confirmations(self.objects, self.name, before, after, self.counts)
 
 
 class Stack:
@@ -105,6 +107,11 @@ class Stack:
         found = composer.judged(chosen)
         self._builder.flush()
         return replace(found, findings=tuple(sorted((*found.findings, *errors))))
+
+    def counting(self, name: str, counts: Callable[[str], bool] | None) -> None:
+        """Let only the word of those commits of the layer *name* count that *counts* tells."""
+        if name in self._members:
+            self._members[name].counts = counts
 
     def accept(self, chosen: Mapping[str, Candidate]) -> None:
         """Make *chosen* what stands."""
