@@ -8,7 +8,7 @@ cost follows what differs, and so does the memory; how much of it is told in det
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
@@ -36,8 +36,6 @@ LARGEST_BODY = 512 * 1024
 """A larger body is told as changed, without its fields."""
 LOOKED_AT = 50
 """Resources of a file that are held against each other, to find those that were renamed."""
-NEAR = 0.8
-"""Part of the limit of a message from which on its size is told."""
 
 _TRUST = frozenset(("GS211", "GS212", "GS213", "GS214"))
 
@@ -85,7 +83,7 @@ def plan(
         moved.went,
     )
     look = _Look(bodies, moved.renamed)
-    compared_all = tuple(_compared(base, after, _at_fault(head), look))
+    compared_all = tuple(_compared(base, after, _spared(head, moved), look))
     # Rules travel with the snapshot, and no sink is ever sent them.
     collections = tuple(each for each in compared_all if each.name != RULES)
     rules = (each for each in compared_all if each.name == RULES)
@@ -101,7 +99,7 @@ def plan(
         guards=tuple(each for each in head.findings if of_a_guard(each)),
         settings=tuple(_policies(rules, moved)),
     )
-    return replace(made, notes=(*look.notes(), *_heavy(made)))
+    return replace(made, notes=tuple(look.notes()))
 
 
 def _policies(rules: Iterable[CollectionPlan], moved: Moves) -> Iterator[SettingChange]:
@@ -122,52 +120,48 @@ def of_a_guard(finding: Finding) -> bool:
     return finding.code in GUARDED or finding.code == DENIED or finding.code in _TRUST
 
 
-def _at_fault(head: Proposal) -> frozenset[str]:
-    """Return the files with errors: what they define is not removed, it is only not readable."""
-    return frozenset(each.file for each in head.findings if each.severity == "error")
+def _spared(head: Proposal, moved: Moves) -> Callable[[Resource], bool]:
+    """Return what tells of a resource that is gone whether it is only not readable any more."""
+    errors = [each for each in head.findings if each.severity == "error"]
+    files = {each.file for each in errors}
+    # What is at fault in a file that came may stand for what was in one that went.
+    names = {each.resource.partition("/")[2] for each in errors if each.file in moved.came}
 
+    def spared(gone: Resource) -> bool:
+        file = gone.origin.path
+        away = file in moved.went and gone.name in names
+        return away or file in files or moved.renamed.get(file) in files
 
-def _heavy(made: Plan) -> Iterator[str]:
-    for each in made.collections:
-        kinds = (("full", each.full_bytes), ("incremental", each.incremental_bytes))
-        for what, size in kinds:
-            if size >= NEAR * made.message_limit:
-                over = "more than" if size > made.message_limit else "close to"
-                yield (
-                    f"{each.name}: its {what} message has {size / 2**20:.1f} MiB, {over} the "
-                    f"{made.message_limit / 2**20:g} MiB that a sink takes in one message unless "
-                    "it was built otherwise"
-                )
-                break
+    return spared
 
 
 def compare(
     base: Snapshot,
     head: Snapshot,
     *,
-    spared: Container[str] = (),
+    spared: Callable[[Resource], bool] = lambda _gone: False,
     moved: Mapping[str, str] | None = None,
     bodies: Bodies | None = None,
 ) -> Iterator[CollectionPlan]:
     """
     Return what differs between two snapshots, collection by collection, sorted by name.
 
-    What came from a file of *spared* does not count as removed. *moved* are files that were
+    What is gone and *spared* does not count as removed. *moved* are files that were
     renamed; with *bodies* what changed is told by its fields.
     """
     return _compared(base, head, spared, _Look(bodies, moved or {}))
 
 
 def _compared(
-    base: Snapshot, head: Snapshot, spared: Container[str], look: _Look
+    base: Snapshot, head: Snapshot, spared: Callable[[Resource], bool], look: _Look
 ) -> Iterator[CollectionPlan]:
     for name in sorted(base.collections.keys() | head.collections.keys()):
         before, after = base.collection(name), head.collection(name)
         if before.version == after.version:
             continue
         change = delta(before, after)
-        gone = [_known(before, each) for each in change.removed]
-        gone = [each for each in gone if each.origin.path not in spared]
+        lost = [_known(before, each) for each in change.removed]
+        gone = [each for each in lost if not spared(each)]
         if not (change.put or gone):
             continue
         told = list(look.told(name, before, change.put, gone))
@@ -176,7 +170,7 @@ def _compared(
             version_before=before.version,
             version_after=after.version,
             count_before=len(before),
-            count_after=len(after),
+            count_after=len(after) + len(lost) - len(gone),
             changes=tuple(sorted(told, key=lambda each: each.name)),
             full_bytes=_message(after, after.resources, ()),
             incremental_bytes=_message(after, change.put, [each.name for each in gone]),

@@ -111,13 +111,29 @@ def test_messages_weigh_what_the_wire_takes() -> None:
     assert step.ByteSize() + wire == collection.incremental_bytes
 
 
-def test_a_message_that_is_nearly_too_large_is_told() -> None:
-    heavy = Resource("a", "v1", b"x" * 4_000_000, Origin("a.yaml", 1))
-    after = Snapshot.of(Revision("2" * 40, "t", 1), {"c": Collection.of("c", [heavy])})
-    made = plan(snapshot(1, ("b", "v", "b.yaml")), Proposal(after, {}, (), full=False))
+def broken(file: str, resource: str) -> Finding:
+    return Finding(file, 2, 3, "error", "GS301", "x", resource)
 
-    (note,) = made.notes
-    assert "close to the 4 MiB" in note
+
+def test_what_cannot_be_read_in_a_file_that_was_renamed_is_not_removed() -> None:
+    """Its old name is gone and its new one defines nothing; sinks would keep what they have."""
+    before, after = snapshot(1, ("a", "v1", "a.yaml"), ("b", "v1", "b.yaml")), snapshot(2)
+    files = {"a.yaml": FileState("1", 1), "b.yaml": FileState("2", 1)}
+    now = {"a.yaml": None, "b.yaml": None, "new.yaml": FileState("3", 1)}
+    head = Proposal(after, now, (broken("new.yaml", "Thing/a"),), full=False)
+    made = plan(before, head, Known((), files))
+
+    assert {"b": "removed"} == what(made)
+    assert (2, 1) == (made.collections[0].count_before, made.collections[0].count_after)
+
+
+def test_the_same_content_in_a_renamed_file_with_an_error_is_not_removed() -> None:
+    before = snapshot(1, ("a", "v1", "a.yaml"), ("b", "v1", "b.yaml"))
+    now = {"a.yaml": None, "new.yaml": FileState("1", 1)}
+    head = Proposal(snapshot(2), now, (broken("new.yaml", ""),), full=False)
+    files = {"a.yaml": FileState("1", 1), "b.yaml": FileState("2", 1)}
+
+    assert {"b": "removed"} == what(plan(before, head, Known((), files)))
 
 
 @pytest.mark.parametrize(

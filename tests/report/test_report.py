@@ -36,7 +36,8 @@ def test_a_plan_lists_what_is_added_changed_and_removed() -> None:
 
     assert "c  " in told
     assert "(3 -> 3)" in told
-    assert "  + added\n  ~ changed\n  - removed\n" in told
+    listed = ("+ added  added.yaml:1", "~ changed  changed.yaml:1", "- removed  removed.yaml:1")
+    assert "".join(f"  {each}\n" for each in listed) in told
     assert "kept" not in told
 
 

@@ -28,6 +28,7 @@ from gitsource.plan.values import (
     SinkReach,
 )
 from gitsource.report import machine
+from gitsource.report.formats import words
 from gitsource.report.formats.look import Look
 from gitsource.report.formats.told import Told, fingerprints, of_base, of_head
 
@@ -116,6 +117,10 @@ def values(planned: Plan) -> dict[str, Any]:
         "rights": [_right(each) for each in planned.rights],
         "against": _against(planned.against) if planned.against is not None else None,
         "notes": list(planned.notes),
+        "large": [
+            {"collection": collection.name, "told": told}
+            for collection, told in words.large(planned)
+        ],
         "layers": [_layer(each) for each in planned.layers],
         "composition_before": planned.composition_before,
         "composition_after": planned.composition_after,

@@ -7,11 +7,13 @@ by fingerprints, which do not change when a finding moves to another line.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 from gitsource.model import Finding
 from gitsource.plan.values import Plan
+from gitsource.report.formats import words
 from gitsource.report.formats.document import dumped
 from gitsource.report.formats.harmless import harmless, place
 from gitsource.report.formats.look import Look
@@ -22,7 +24,8 @@ _SEVERITIES = {"error": "critical", "warning": "minor"}
 
 def plan(planned: Plan, _look: Look) -> str:
     """Return what *planned* found in the head, old findings included: GitLab needs them."""
-    return _written(of_head(planned, Look(show_old=True)))
+    large = [f"{collection.name}: {told}" for collection, told in words.large(planned)]
+    return _written(of_head(planned, Look(show_old=True)), large)
 
 
 def findings(found: Sequence[Finding], _files: int, _look: Look) -> str:
@@ -30,13 +33,27 @@ def findings(found: Sequence[Finding], _files: int, _look: Look) -> str:
     return _written(plain(found))
 
 
-def _written(told: Sequence[Told]) -> str:
+def _written(told: Sequence[Told], large: Sequence[str] = ()) -> str:
     issues = [
         _issue(each, fingerprint)
         for each, fingerprint in zip(told, fingerprints(told), strict=True)
         if not each.finding.suppressed
     ]
-    return dumped(issues)
+    return dumped([*issues, *map(_heavy, large)])
+
+
+def _heavy(told: str) -> dict[str, Any]:
+    """Return a warning on the size of a message; it is the same one while it is as near."""
+    name = told.partition(":")[0]
+    return {
+        "type": "issue",
+        "check_name": "message-size",
+        "description": harmless(told),
+        "categories": ["Performance"],
+        "severity": "minor",
+        "fingerprint": hashlib.sha256(f"size {name}".encode("utf-8", "surrogatepass")).hexdigest(),
+        "location": {"path": ".", "lines": {"begin": 1}},
+    }
 
 
 def _issue(told: Told, fingerprint: str) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def plan(planned: Plan, look: Look) -> str:
     for collection in planned.collections:
         case = ET.SubElement(pushes, "testcase", classname="push plan")
         case.set("name", harmless(collection.name))
-        ET.SubElement(case, "system-out").text = "\n".join(_pushed(collection))
+        warned = [f"warning: {told}" for of, told in words.large(planned) if of is collection]
+        ET.SubElement(case, "system-out").text = "\n".join((*warned, *_pushed(collection)))
     for each in planned.no_effect[:MOST_NAMES]:
         case = ET.SubElement(pushes, "testcase", classname="without effect")
         case.set("name", harmless(f"{each.what} {each.name}"))

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gitsource.plan.values import Against, CollectionPlan, LayerPlan, Plan, ResourceChange
 from gitsource.report.formats import words
@@ -35,8 +36,14 @@ _TABLE = 8_000
 _NAMES = 6_000
 """Kept back for naming what is left out."""
 
-_ROOM = 1_000
+_ROOM = 2_000
 """Kept back for the ends of what is cut."""
+
+_KINDS = 12
+"""Kinds by which the rest of a list is counted."""
+
+_SUMS = 2_400
+"""Share of what is kept for names, for counting those that are not named."""
 
 _NAME = 300
 """Characters of a name or path."""
@@ -72,18 +79,21 @@ def plan(planned: Plan, look: Look) -> str:
     head = of_head(planned, look)
     guards = [each for each in head if each.state == "guard"]
     found = [each for each in head if each.state != "guard"]
-    page.section("Guards", [_finding(each) for each in guards], _LISTS // 4)
-    page.section("Findings", [_finding(each) for each in found], _LISTS // 2)
+    page.section("Guards", [_finding(each) for each in guards], _LISTS // 4, _codes(guards))
+    page.section("Findings", [_finding(each) for each in found], _LISTS // 2, _codes(found))
     left = silent(planned, look)
     if left:
         page.add(f"{words.count(left, 'old warning')} not shown.\n\n")
-    page.section("Fixed", [_finding(each) for each in of_base(planned)], _LISTS // 8)
     page.section("Without effect", _no_effect(planned), _LISTS // 8)
     page.section("Settings", _settings(planned), _LISTS // 8)
     page.section("Rights", _rights(planned), _LISTS // 8)
     if planned.against is not None:
         page.section("Against a running instance", _against(planned.against), _LISTS // 8)
-    _resources(page, planned)
+    fixed = of_base(planned)
+    # What comes last has its room kept.
+    kept = min(_LISTS // 8, sum(_length(_finding(each)) for each in fixed) + 100) if fixed else 0
+    _resources(page, planned, kept)
+    page.section("Fixed", [_finding(each) for each in fixed], _LISTS // 8, _codes(fixed))
     return page.text
 
 
@@ -106,13 +116,19 @@ class _Page:
         self._parts.append(part)
         self._length += _length(part)
 
-    def list(self, entries: Iterable[str], share: int) -> None:
-        """Add as many of *entries* as fit into *share*; the rest is counted."""
+    def list(self, entries: Iterable[str], share: int, kinds: Sequence[str] = ()) -> None:
+        """
+        Add as many of *entries* as fit into *share*.
+
+        The rest is counted, by what is in *kinds* in the places of the entries.
+        """
         told, used = [*entries], 0
         for number, entry in enumerate(told):
             used += _length(entry)
             if used > share:
-                left = f"and {len(told) - number} more"
+                left = f"and {len(told) - number:,} more"
+                if kinds:
+                    left += f": {_counted(kinds[number:])}"
                 row = f'<tr><td colspan="7">{left}</td></tr>\n'
                 self.add(row if entry.startswith("<tr>") else f"* {left}\n")
                 break
@@ -120,11 +136,21 @@ class _Page:
         if told and not told[0].startswith("<"):
             self.add("\n")
 
-    def section(self, title: str, entries: Sequence[str], share: int) -> None:
+    def section(
+        self, title: str, entries: Sequence[str], share: int, kinds: Sequence[str] = ()
+    ) -> None:
         """Add *entries* below *title*, if there are any."""
         if entries:
             self.add(f"#### {title}\n\n")
-            self.list(entries, share)
+            self.list(entries, share, kinds)
+
+
+def _counted(kinds: Iterable[str]) -> str:
+    """Return how many there are of each of *kinds*, the most frequent first."""
+    counts = Counter(kinds).most_common()
+    told = [f"{number:,} of {kind}" for kind, number in counts[:_KINDS]]
+    others = sum(number for _, number in counts[_KINDS:])
+    return ", ".join([*told, f"{others:,} of other kinds"] if others else told)
 
 
 def _length(text: str) -> int:
@@ -193,6 +219,10 @@ def _table(planned: Plan) -> Iterator[str]:
             words.size(each.incremental_bytes) if each.incremental_bytes else "",
         )
         yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>\n"
+
+
+def _codes(told: Iterable[Told]) -> list[str]:
+    return [_code(each.finding.code, 20) for each in told]
 
 
 def _finding(told: Told) -> str:
@@ -270,7 +300,8 @@ def _against(told: Against) -> list[str]:
 # --------------------------------------------------------------------------------------- resources
 
 
-def _resources(page: _Page, planned: Plan) -> None:
+def _resources(page: _Page, planned: Plan, kept: int) -> None:
+    """Add the push plan; *kept* characters are left for what follows."""
     if not planned.collections:
         return
     page.add("#### Push plan\n\n")
@@ -279,32 +310,28 @@ def _resources(page: _Page, planned: Plan) -> None:
     left: list[tuple[CollectionPlan, ResourceChange]] = []
     for collection in planned.collections:
         title = f"{_code(collection.name, _NAME)}\n\n"
-        for number, change in enumerate(collection.changes):
+        flat = [each for each in collection.changes if not (each.fields or each.omitted)]
+        folded = [each for each in collection.changes if each.fields or each.omitted]
+        for number, change in enumerate((*flat, *folded)):
             # What once did not fit is not gone past: what is shown is one stretch from the start.
-            block = "" if left else _block(change)
-            if number == 0:
-                block = title + block
-            if left or _length(block) > page.room - _NAMES:
+            told = title if number == 0 else "\n" if number == len(flat) else ""
+            told += "" if left else _block(change)
+            if left or _length(told) > page.room - _NAMES - kept:
                 left.append((collection, change))
             else:
-                page.add(block)
+                page.add(told)
+        if not folded and not left:
+            page.add("\n")
     if left:
         page.add(_left_out(left))
 
 
 def _block(change: ResourceChange) -> str:
-    facts = [_html(change.name, _NAME)]
-    if change.what == "renamed":
-        facts.append(f"was {_html(change.before, _NAME)}")
-    if change.file:
-        facts.append(f"in {_html(change.file, _NAME)}")
-    if change.layer_before and change.layer and change.layer_before != change.layer:
-        facts.append(f"of layer {_html(change.layer, _NAME)}")
-        was = f"{_html(change.layer_before, _NAME)}, in {_html(change.file_before, _NAME)}"
-        facts.append(f"was of layer {was}")
-    elif change.file_before and change.file_before != change.file:
-        facts.append(f"moved from {_html(change.file_before, _NAME)}")
-    summary = f"{html.escape(words.SIGNS[change.what])} {change.what} {' '.join(facts)}"
+    """Return an entry of a list; or what differs, folded, if there is something."""
+    if not (change.fields or change.omitted):
+        return f"* {change.what} {' '.join(_facts(change, _code))}\n"
+    sign = html.escape(words.SIGNS[change.what])
+    summary = f"{sign} {change.what} {' '.join(_facts(change, _html))}"
     told, more = lines(change, _LINES)
     diff = [f"{each.sign} {_tamed(each.text)}\n" for each in told]
     while sum(map(_length, diff)) > _BLOCK:
@@ -312,12 +339,25 @@ def _block(change: ResourceChange) -> str:
         diff = diff[: len(diff) * 3 // 4]
     if more:
         diff.append(f"  ... and {more} more\n")
-    if not diff:
-        return f"<p>{summary}</p>\n\n"
     body = "".join(diff)
     fence = _fence(body, 3)
     folded = f"<details><summary>{summary}</summary>\n\n{fence}diff\n{body}{fence}\n\n</details>"
     return f"{folded}\n\n"
+
+
+def _facts(change: ResourceChange, code: Callable[[str, int], str]) -> Iterator[str]:
+    """Yield what is to be said of *change*, with texts of others as *code* writes them."""
+    yield code(change.name, _NAME)
+    if change.what == "renamed":
+        yield f"was {code(change.before, _NAME)}"
+    if change.file:
+        yield f"in {code(change.file, _NAME)}"
+    if change.layer_before and change.layer and change.layer_before != change.layer:
+        yield f"of layer {code(change.layer, _NAME)}"
+        was = f"{code(change.layer_before, _NAME)}, in {code(change.file_before, _NAME)}"
+        yield f"was of layer {was}"
+    elif change.file_before and change.file_before != change.file:
+        yield f"moved from {code(change.file_before, _NAME)}"
 
 
 def _left_out(left: Sequence[tuple[CollectionPlan, ResourceChange]]) -> str:
@@ -330,8 +370,25 @@ def _left_out(left: Sequence[tuple[CollectionPlan, ResourceChange]]) -> str:
         if of is not collection:
             line, collection = f"* {_code(of.name, _NAME)}:\n{line}", of
         used += _length(line)
-        if used > _NAMES - 100:
-            told.append(f"* and {len(left) - at} more\n")
+        if used > _NAMES - _SUMS:
+            told.append(f"* and {len(left) - at:,} more:\n")
+            told += _sums(left[at:])
             break
         told.append(line)
     return "".join(told)
+
+
+def _sums(left: Sequence[tuple[CollectionPlan, ResourceChange]]) -> Iterator[str]:
+    """Yield how many of *left* there are of each collection and kind of change."""
+    counts: dict[str, Counter[str]] = {}
+    for of, change in left:
+        counts.setdefault(of.name, Counter())[change.what] += 1
+    used = 0
+    for at, (name, kinds) in enumerate(counts.items()):
+        told = ", ".join(f"{kinds[what]:,} {what}" for what in words.ORDER if kinds[what])
+        line = f"  * {_code(name, _NAME // 3)}: {told}\n"
+        used += _length(line)
+        if used > _SUMS - 200:
+            yield f"  * and {words.count(len(counts) - at, 'further collection')}\n"
+            return
+        yield line

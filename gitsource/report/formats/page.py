@@ -45,8 +45,8 @@ nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; 
 table { border-collapse: collapse; width: 100%; min-width: 44rem }
 caption { text-align: left; color: var(--quiet); padding-bottom: .25rem }
 th, td { text-align: left; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; overflow-wrap: anywhere }
-th { font-weight: 600 } .number { text-align: right; white-space: nowrap }
+  vertical-align: top; overflow-wrap: break-word }
+th { font-weight: 600; white-space: nowrap } .number { text-align: right; white-space: nowrap }
 .tight { white-space: nowrap }
 code, pre { font: 13px/1.5 ui-monospace, "DejaVu Sans Mono", monospace }
 h3 code { font-size: 1em }
@@ -115,12 +115,12 @@ def _sections(planned: Plan, look: Look) -> Iterator[tuple[str, Iterable[str]]]:
     yield "Guards", _findings([each for each in head if each.state == "guard"])
     found = [each for each in head if each.state != "guard"]
     yield "Findings", [*_findings(found), *_silent(silent(planned, look))]
-    yield "Fixed", _findings(of_base(planned))
     yield "Push plan", _push(planned)
     yield "Without effect", _no_effect(planned)
     yield "Settings", _settings(planned)
     yield "Rights", _rights(planned)
     yield "Running instance", _against(planned.against)
+    yield "Fixed", _findings(of_base(planned))
 
 
 def _contents(names: Sequence[str]) -> Iterator[str]:

@@ -38,7 +38,9 @@ _PLACEHOLDER = re.compile(r"\{(\d+)\}")
 
 def plan(planned: Plan, _look: Look) -> str:
     """Return what *planned* found in the head as one run."""
-    run = _run(of_head(planned, Look(show_old=True)), compared=True, anchor=_anchor(planned))
+    large = [f"{collection.name}: {told}" for collection, told in words.large(planned)]
+    told = of_head(planned, Look(show_old=True))
+    run = _run(told, compared=True, anchor=_anchor(planned), notes=large)
     run["properties"] = {
         "base": planned.base.commit,
         "head": planned.head.commit,
@@ -65,7 +67,9 @@ def _log(run: dict[str, Any]) -> str:
     return dumped({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
-def _run(told: Sequence[Told], *, compared: bool, anchor: str) -> dict[str, Any]:
+def _run(
+    told: Sequence[Told], *, compared: bool, anchor: str, notes: Sequence[str] = ()
+) -> dict[str, Any]:
     from importlib.metadata import version
 
     loud = [each for each in told if not each.finding.suppressed]
@@ -88,8 +92,10 @@ def _run(told: Sequence[Told], *, compared: bool, anchor: str) -> dict[str, Any]
     }
     left = len(loud) - len(shown)
     if left:
-        note = {"level": "warning", "message": {"text": f"{left} further findings are left out"}}
-        run["invocations"] = [{"executionSuccessful": True, "toolExecutionNotifications": [note]}]
+        notes = [f"{left} further findings are left out", *notes]
+    if notes:
+        warnings = [{"level": "warning", "message": {"text": _text(each)}} for each in notes]
+        run["invocations"] = [{"executionSuccessful": True, "toolExecutionNotifications": warnings}]
     return run
 
 

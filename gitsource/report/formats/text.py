@@ -1,8 +1,9 @@
 """
 Plans and findings for people, at most 80 columns where the content lets us.
 
-Rule: no line begins with what was not written by us, and none is folded: a terminal does that,
-and what is folded cannot be searched for. Long lists are cut and counted; `json` and `html` have
+Rule: what it comes to stands first, then what is to be seen to, then the plan; what is fixed is
+last. No line begins with what was not written by us, and none is folded: a terminal does that, and
+what is folded cannot be searched for. Long lists are cut and counted; `json` and `html` have
 everything.
 """
 
@@ -31,7 +32,10 @@ MOST_LINES = 12
 """Lines on what differs inside one resource."""
 
 MOST_FINDINGS = 200
-"""Findings listed of each kind."""
+"""Findings listed of those that are to be seen to."""
+
+MOST_FIXED = 20
+"""Findings listed of those that are fixed."""
 
 MOST_NAMES = 20
 """Names in a list that stands on a line of its own."""
@@ -76,11 +80,15 @@ def plan(planned: Plan, look: Look) -> str:
         console.print(part, soft_wrap=True)
     if planned.collections:
         console.print()
+        if planned.held:
+            console.print(_styled(words.condition(planned)))
         console.print(_table(planned))
     for collection in planned.collections:
         console.print()
         for line in _collection(collection):
             console.print(line, soft_wrap=True)
+    for line in _findings("Fixed:", of_base(planned), MOST_FIXED):
+        console.print(line, soft_wrap=True)
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n")) + "\n"
 
 
@@ -89,9 +97,11 @@ def _parts(planned: Plan, look: Look) -> Iterator[Text]:
     yield _styled(_revision("head", planned.head, "no commit"))
     yield from (_layer(each) for each in planned.layers)
     yield from (_styled(f"note: {harmless(note)}", "yellow") for note in planned.notes)
-    yield from _findings("", of_head(planned, look))
-    fixed = of_base(planned)
-    yield from _findings("Fixed:", fixed)
+    yield _styled("")
+    yield _styled(words.headline(planned), _ENDS[planned.ends])
+    for collection, told in words.large(planned):
+        yield _styled(f"warning: {path(collection.name)}: {told}", "yellow")
+    yield from _findings("", of_head(planned, look), MOST_FINDINGS)
     left = silent(planned, look)
     if left:
         yield _styled("")
@@ -101,12 +111,6 @@ def _parts(planned: Plan, look: Look) -> Iterator[Text]:
     yield from _rights(planned)
     if planned.against is not None:
         yield from _against(planned.against)
-    yield _styled("")
-    yield _styled(words.headline(planned), _ENDS[planned.ends])
-    for collection, told in words.large(planned):
-        yield _styled(f"warning: {path(collection.name)}: {told}", "yellow")
-    if planned.collections and planned.held:
-        yield _styled(words.condition(planned))
 
 
 def _revision(name: str, revision: Revision, nothing: str) -> str:
@@ -137,13 +141,13 @@ def _no_effect(planned: Plan) -> Iterator[Text]:
         yield _styled(f"  ... and {len(planned.no_effect) - MOST_RESOURCES} more")
 
 
-def _findings(title: str, told: Sequence[Told]) -> Iterator[Text]:
+def _findings(title: str, told: Sequence[Told], most: int) -> Iterator[Text]:
     if not told:
         return
     yield _styled("")
     if title:
         yield _styled(title)
-    for each in told[:MOST_FINDINGS]:
+    for each in told[:most]:
         found = each.finding
         word = "suppressed" if found.suppressed else found.severity
         state = {"old": " (old)", "guard": " (guard)"}.get(each.state, "")
@@ -151,8 +155,8 @@ def _findings(title: str, told: Sequence[Told]) -> Iterator[Text]:
         line.append(word, "" if each.state == "fixed" else _PAINT[found.severity])
         line.append(f"{state} {text.what(found)}")
         yield line
-    if len(told) > MOST_FINDINGS:
-        yield _styled(f"... and {len(told) - MOST_FINDINGS} more")
+    if len(told) > most:
+        yield _styled(f"... and {len(told) - most} more")
 
 
 def _settings(planned: Plan) -> Iterator[Text]:
@@ -256,7 +260,10 @@ def _facts(change: ResourceChange) -> Iterable[str]:
     if change.layer_before and change.layer and change.layer_before != change.layer:
         yield f"of layer {harmless(change.layer)}, in {harmless(change.file)}"
         yield f"was of layer {harmless(change.layer_before)}, in {harmless(change.file_before)}"
-    elif change.file_before and change.what != "removed" and change.file_before != change.file:
+        return
+    if change.file:
+        yield f"{harmless(change.file)}:{change.line}" if change.line else harmless(change.file)
+    if change.file_before and change.what != "removed" and change.file_before != change.file:
         yield f"moved from {harmless(change.file_before)}"
 
 

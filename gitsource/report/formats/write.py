@@ -18,6 +18,7 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -166,9 +167,25 @@ def _deliver(reports: Sequence[tuple[Path | None, str]], stdout: TextIO) -> None
         if path is None:
             # A stream may know fewer letters than a report has; it must not fail half-way.
             encoding = stdout.encoding or "utf-8"
-            stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            _print(text.encode(encoding, "backslashreplace").decode(encoding), stdout)
         else:
             _put(path, text.encode("utf-8", "backslashreplace"))
+
+
+def _print(text: str, stdout: TextIO) -> None:
+    try:
+        stdout.write(text)
+        stdout.flush()
+    except BrokenPipeError:
+        raise  # whoever reads has seen enough, which is no error
+    except OSError as error:
+        # What is left in the buffer would fail once more when the process ends.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        raise ConfigurationError(
+            f"--output: standard output cannot be written: {error.strerror}",
+            hint="make room, or name a file: FORMAT=FILE",
+        ) from error
 
 
 def _put(path: Path, data: bytes) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from gitsource.model import Finding
 from gitsource.plan.values import CollectionPlan, FieldChange, Plan, ResourceChange
+from gitsource.report.formats.write import FORMATS
 from report_expected import CLEAN, RICH, VS, report, report_findings
 from report_readers import check_github, check_sarif
 
@@ -119,7 +120,8 @@ def test_a_finding_is_known_again_after_lines_were_put_above_it(name: str) -> No
             Finding("a.yaml", line + n, 3, "error", "GS304", f"also at b.yaml:{line}")
             for n in (0, 7)
         )
-        told = report(name, replace(RICH, new=found, old=(), guards=(), fixed=()))
+        planned = replace(RICH, new=found, old=(), guards=(), fixed=(), collections=())
+        told = report(name, planned)
         return re.findall(r'"(?:fingerprint|gitsourceFinding/v1)": "([0-9a-f]{64})"', told)
 
     assert known(1) == known(40)
@@ -146,3 +148,51 @@ def test_platforms_that_compare_by_themselves_are_not_told_what_is_fixed_or_supp
         assert "GS304" not in told, name
         assert "GS202" not in told, name
         assert "GS402" in told, name
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_message_near_what_a_sink_takes_is_told_once_in_every_format(name: str) -> None:
+    large = CollectionPlan(VS, "a", "b", 1, 1, many(1).collections[0].changes, 3_900_000, 5)
+    told = report(name, replace(CLEAN, collections=(large,), notes=()))
+    small = report(name, replace(CLEAN, collections=(replace(large, full_bytes=9),), notes=()))
+
+    assert 1 == told.count("near the 4.0 MiB")
+    assert "near the" not in small
+
+
+def test_a_comment_counts_what_it_does_not_name_by_collection_and_kind() -> None:
+    of_one = many(4_000).collections[0]
+    gone = tuple(replace(each, what="removed", fields=()) for each in of_one.changes[:2_500])
+    other = replace(of_one, name="acme/v1/flags", changes=(*gone, *of_one.changes[2_500:]))
+    told = report("markdown", replace(CLEAN, collections=(of_one, other)))
+    left = told.partition("Left out")[2]
+    more = re.search(r"^\* and ([\d,]+) more:$", left, re.MULTILINE)
+    assert more is not None
+    counts = dict(re.findall(r"^  \* `(.*)`: (.*)$", left, re.MULTILINE))
+
+    assert "1,500 changed, 2,500 removed" == counts["acme/v1/flags"]
+    assert {VS, "acme/v1/flags"} == counts.keys()
+    assert int(more[1].replace(",", "")) == sum(
+        int(number.replace(",", ""))
+        for kinds in counts.values()
+        for number in re.findall(r"\d[\d,]*", kinds)
+    )
+    assert units(told) < 65_536
+
+
+def test_a_comment_counts_findings_that_it_does_not_have_by_their_codes() -> None:
+    told = report("markdown", many(0, text="x" * 300, findings=3_000))
+
+    assert re.search(r"^\* and 2,\d{3} more: 2,\d{3} of `GS301`$", told, re.MULTILINE)
+
+
+def test_a_comment_lists_what_comes_and_goes() -> None:
+    """Of those there is nothing to unfold, so that each is one line and no paragraph."""
+    of_one = many(36).collections[0]
+    came = tuple(
+        replace(each, what="added", fields=(), version_before="") for each in of_one.changes
+    )
+    told = report("markdown", replace(CLEAN, collections=(replace(of_one, changes=came),)))
+
+    assert 36 == len(re.findall(r"^\* added `shop/r\d+` in `f`$", told, re.MULTILINE))
+    assert "<p>" not in told
