@@ -8,24 +8,20 @@ the views that the instance says are in force.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, partial, wraps
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitsource.errors import ConfigurationError, GitsourceError
 from gitsource.model import Snapshot
 
 if TYPE_CHECKING:
     from gitsource.cli.admin_client import Papers
     from gitsource.cli.reached import Reached, Resources
-    from gitsource.plan.served import Served, SinkTold, Subscribed
-    from gitsource.plan.values import Against, Json
-    from gitsource.security.authorize.rights import Rights
-    from gitsource.settings.views import ViewRow
+    from gitsource.plan.values import Against
+    from gitsource.settings.rights import Authorization
     from gitsource.snapshot.build import Standing
 
 _file = click.Path(path_type=Path)
@@ -106,13 +102,21 @@ class Beside:
 
         return reach(self._told, self._papers(), option="--against")
 
-    def __call__(self, base: Snapshot, head: Snapshot) -> Against:
-        """Return what pushing *head* over *base* means; raises GitsourceError."""
+    def __call__(
+        self, base: Snapshot, head: Snapshot, rules: Authorization | None = None
+    ) -> Against:
+        """
+        Return what pushing *head* over *base* means; raises GitsourceError.
+
+        *rules* are those of the settings, as far as they are known here.
+        """
+        from gitsource.cli.expected import Expected, filled
         from gitsource.plan.against import against, drifted
 
         served = self._reached.served
         known = learned(drifted(served, base), self._reached.resources)
-        return against(served, base, head, Expected(served), known, _filled(base, head))
+        expected = Expected(served, base, head, rules)
+        return against(served, base, head, expected, known, filled(base, head), expected.unsure)
 
     @property
     def source(self) -> str:
@@ -138,87 +142,3 @@ def learned(names: Sequence[str], resources: Resources) -> dict[str, Mapping[str
     """Return what *resources* knows of the first of the collections *names*."""
     found = ((name, resources(name)) for name in names[:MOST_ASKED])
     return {name: content for name, content in found if content is not None}
-
-
-# --------------------------------------------------------------------------- what sinks see
-
-
-class Expected:
-    """What a sink should have of a snapshot, by the views and subscriptions that were told."""
-
-    def __init__(self, served: Served) -> None:
-        from gitsource.publish.access import Access
-        from gitsource.publish.views import Views
-        from gitsource.publish.xds.selection import Shelf
-
-        texts = sorted({text for sink in served.sinks or () for text in _terms(sink)})
-        terms = [{"name": f"{at}", "resources": json.loads(text)} for at, text in enumerate(texts)]
-        read = partial(_views, source=served.source)
-        rows = read([row if row["resources"] else {"name": row["name"]} for row in terms])
-        self._selectors = {text: row.resources for text, row in zip(texts, rows, strict=True)}
-        selectors = self._selectors.values()
-        self._views = Views(read(list(served.views)), _Unkept(), selectors)
-        self._access = Access(_Unkept())
-        self._shelf = Shelf()
-
-    def __repr__(self) -> str:
-        return f"<Expected {self._views!r}>"
-
-    def __call__(self, snapshot: Snapshot, sink: SinkTold, asked: Subscribed) -> str:
-        """Return the version of what *sink* should have."""
-        from gitsource.publish.words import Node
-        from gitsource.publish.xds.subscription import Subscription, globs
-
-        told = sink.node
-        node = None
-        if told is not None:
-            node = Node(told.id, told.cluster, told.metadata, told.region, told.zone, told.sub_zone)
-        published = self._access.published(snapshot)
-        seen = self._views.seen(published, node, self._rights(sink))
-        content = seen.collection(asked.collection)
-        if asked.names is None:
-            return content.version
-        wanted = Subscription(asked.names, named=True, globs=globs(asked.names, None), aliased=True)
-        return self._shelf.select(content, wanted).version
-
-    def _rights(self, sink: SinkTold) -> Rights:
-        from gitsource.security.authorize.rights import Rights, Term
-
-        return Rights.of(
-            frozenset(Term(self._selectors[text], meant) for text, meant in clause)
-            for clause in sink.rights or ()
-        )
-
-
-def _terms(sink: SinkTold) -> Iterator[str]:
-    return (text for clause in sink.rights or () for text, _ in clause)
-
-
-def _views(told: Sequence[Json], *, source: str) -> tuple[ViewRow, ...]:
-    """Return views as the reader of settings reads them, which believes nobody."""
-    from gitsource.configuration.whole import load
-
-    try:
-        return load(None, {"GITSOURCE_VIEWS": json.dumps(list(told))}, {}).views
-    except GitsourceError as error:
-        raise ConfigurationError(
-            f"{source} tells views or rights that cannot be read: {error}",
-            hint="is this gitsource older than that one?",
-        ) from error
-
-
-class _Unkept:
-    """Stands where the server keeps diff bases: nothing is sent from here."""
-
-    def derived(self, before: object, now: object) -> None:
-        """Keep nothing."""
-
-
-def _filled(*snapshots: Snapshot) -> frozenset[str]:
-    """Return the collections into which the server puts files of its own."""
-    from gitsource.publish.secrets import COLLECTION, SCHEME
-
-    found = (
-        SCHEME.encode() in each.wire for one in snapshots for each in one.collection(COLLECTION)
-    )
-    return frozenset({COLLECTION} if any(found) else ())

@@ -126,7 +126,8 @@ def dry_run(
         made = rehearse(repository, asked, os.environ, memory)
         planned = made.plan
         if against is not None:
-            planned = replace(planned, against=against(made.base, made.head))
+            told_beside = against(made.base, made.head, made.settings.authorization)
+            planned = replace(planned, against=told_beside)
         write(planned, outputs, sys.stdout, colour=colours(sys.stdout), show_old=show_old)
     code = exit_code(planned, "warning" if strict else fail_on)
     raise SystemExit(0 if exit_zero else code)

@@ -21,6 +21,7 @@ from gitsource.publish.session import Session
 from gitsource.publish.views import LONG, REVISION
 from gitsource.publish.words import Holding, Node
 from gitsource.security.authorize.rights import Rights
+from gitsource.security.peer import Peer
 from gitsource.settings.views import ViewRow
 
 MOST_SINKS = 1000
@@ -130,6 +131,7 @@ def _sink(session: Session, row: dict[str, Any], asked: set[str]) -> dict[str, A
     told = {key: row[key] for key in ("id", "stream", "peer", "protocol", "views", "returned")}
     return told | {
         "node": _node(session.node, asked),
+        "proved": _proved(session.who),
         "rights": _rights(session.rights),
         "subscriptions": [
             _subscription(each, said.get(each.requested) or {}) for each in session.holdings()
@@ -148,6 +150,20 @@ def _rights(rights: Rights) -> list[list[dict[str, Any]]] | None:
     if sum(map(len, told)) > MOST_TERMS:
         return []  # nobody can go by them; a clause that nothing fits would say: no rights
     return told
+
+
+def _proved(who: Peer) -> dict[str, Any] | None:
+    """Return what rules look at, but for what a token claims; None: it proved nothing."""
+    if who.means == "none":
+        return None
+    return {
+        "means": who.means,
+        "spiffe_id": who.spiffe_id,
+        "dns": list(who.dns[:MOST_NAMES]),
+        "ips": list(who.ips[:MOST_NAMES]),
+        "identity": who.identity[:LONG],
+        "claims": bool(who.claims),
+    }
 
 
 def _node(node: Node | None, asked: set[str]) -> dict[str, Any] | None:

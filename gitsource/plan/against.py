@@ -9,6 +9,7 @@ cannot be known, a note says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection as Collection_
 from typing import TypeAlias
 
 from gitsource.model import Collection, Snapshot
@@ -39,17 +40,19 @@ def against(
     expects: Expects,
     resources: Mapping[str, Mapping[str, str]],
     filled: frozenset[str] = frozenset(),
+    unsure: Collection_[str] | None = None,
 ) -> Against:
     """
     Return what pushing *head* means to those who are *served*.
 
     *resources* are the names and versions of what is served of the collections that `drifted`, as
     far as they are known. Into those of *filled* the server puts files of its own, so that their
-    versions at sinks cannot be foretold.
+    versions at sinks cannot be foretold. Where rules change with the push, *unsure* names the sinks
+    for which *expects* does not know what they may receive then; None: all of them.
     """
     drift = drifts(served, base, resources)
     others = frozenset(each.collection for each in drift)
-    notes = [*_notes(served, base), *_rules(base, head)]
+    notes = [*_notes(served, base), *_rules(base, head, unsure)]
     reached = []
     for sink in served.sinks or ():
         reach, said = _reach(sink, base, head, expects, others, filled)
@@ -120,12 +123,18 @@ def _notes(served: Served, base: Snapshot) -> Iterator[str]:
         yield f"{served.sinks_omitted} more sinks are connected than it tells of"
 
 
-def _rules(base: Snapshot, head: Snapshot) -> Iterator[str]:
-    if base.collection(RULES).version != head.collection(RULES).version:
-        yield (
-            "the rules of who may receive what change as well: who is reached is told by those "
-            "that are in force now"
-        )
+def _rules(base: Snapshot, head: Snapshot, unsure: Collection_[str] | None) -> Iterator[str]:
+    if base.collection(RULES).version == head.collection(RULES).version:
+        return
+    change = "the rules of who may receive what change as well"
+    if unsure is None:
+        yield f"{change}: who is reached is told by those that are in force now"
+        return
+    yield f"{change}: who is reached is told by the new ones"
+    if unsure:
+        named = ", ".join(sorted(unsure)[:MOST_NAMES])
+        more = f" and {len(unsure) - MOST_NAMES} more" if len(unsure) > MOST_NAMES else ""
+        yield f"what {named}{more} may receive then is not known here: told by the rules in force"
 
 
 def _reach(

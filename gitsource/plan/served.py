@@ -35,6 +35,19 @@ class NodeTold:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvedTold:
+    """What a sink proved of itself, as far as rules ask."""
+
+    means: str
+    spiffe_id: str = ""
+    dns: tuple[str, ...] = ()
+    ips: tuple[str, ...] = ()
+    identity: str = ""
+    claims: bool = False
+    """Whether it showed a token with claims, which are not told."""
+
+
+@dataclass(frozen=True, slots=True)
 class Subscribed:
     """What a sink asks for, and how far it came."""
 
@@ -67,6 +80,8 @@ class SinkTold:
     of which have to have a term that holds; None: everything. None of them: nobody can tell."""
     returned: str = ""
     """The commit that it went back to after a refusal; empty: it did not."""
+    proved: ProvedTold | None = None
+    """None: nothing, or it is not told."""
 
     @property
     def label(self) -> str:
@@ -219,6 +234,23 @@ def _sink(told: Json) -> SinkTold:
         ),
         None if row.get("rights") is None else _rights(row["rights"]),
         _text(row.get("returned"), "sinks[].returned"),
+        None if row.get("proved") is None else _proved(row["proved"]),
+    )
+
+
+def _proved(told: Json) -> ProvedTold:
+    where = "sinks[].proved"
+    row = _mapping(told, where)
+    means = _text(row.get("means"), f"{where}.means")
+    if means not in {"mtls", "jwt"}:
+        raise ValueError(f"{where}.means: expected mtls or jwt")
+    return ProvedTold(
+        means,
+        _text(row.get("spiffe_id"), f"{where}.spiffe_id"),
+        _texts(row.get("dns"), f"{where}.dns"),
+        _texts(row.get("ips"), f"{where}.ips"),
+        _text(row.get("identity"), f"{where}.identity"),
+        row.get("claims") is True,
     )
 
 

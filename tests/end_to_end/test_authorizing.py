@@ -17,7 +17,7 @@ import pytest
 from envoy_proxy import free_port
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from repositories import Upstream
-from running import VS, Gitsource, eventually, route
+from running import VS, Gitsource, cli, eventually, route
 from svids import Mesh, spiffe
 
 SETTINGS = """\
@@ -162,6 +162,38 @@ def test_rules_in_git_go_out_with_their_revision_and_within_the_ceiling(scene: S
         "rules": 3,
         "fault": None,
     } == (scene.server.status()["authorization"])
+
+
+def test_a_dry_run_foretells_what_new_rules_leave_to_each_sink(scene: Scene) -> None:
+    """Unless what is known here of the rules in force does not come to what the server says."""
+    foo = scene.sink("ns/foo/sa/a")
+    foo.next()
+    eventually(lambda: len(scene.server.status()["sinks"]) == 1, "the sink")
+    scene.upstream.commit(
+        {"authz/team.yaml": POLICY % "bar, shared"}, branch="change", parents=[scene.upstream.tip()]
+    )
+    address = f"127.0.0.1:{scene.server.ports['admin']}"
+    asked = ("dry-run", "--repo", scene.upstream.folder, "--head", "change", "--against", address)
+    done = cli(*asked, "--config", scene.server.config, "--output", "json", "--base", "main")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)["against"]
+    unknown = json.loads(cli(*asked, "--output", "json", "--base", "main").stdout)["against"]
+    other = scene.server.folder / "other.yaml"
+    other.write_text(scene.server.config.read_text().replace("[foo, shared]", "[shared]"))
+    differing = cli(*asked, "--config", other, "--output", "json", "--base", "main").stdout
+    scene.publish(authz__team=POLICY % "bar, shared")
+
+    while foo.next() != ["shared/c"]:
+        pass  # what is taken may be gone before what is given comes; the call has a deadline
+    (reached,) = told["sinks"]
+    (row,) = scene.server.status()["sinks"]
+    (sent,) = [each["sent"] for each in row["collections"].values()]
+    assert [sent] == [each["after"] for each in reached["collections"]]
+    assert any("told by the new ones" in note for note in told["notes"])
+    assert not any("not known here" in note for note in told["notes"])
+    assert any("istiod may receive then is not known here" in note
+               for note in json.loads(differing)["against"]["notes"])  # fmt: skip
+    assert unknown["sinks"] == []  # without the settings there are no rules to be known
 
 
 def test_a_revision_with_broken_rules_is_held_and_the_old_ones_stay(scene: Scene) -> None:

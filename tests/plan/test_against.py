@@ -63,6 +63,22 @@ def test_where_what_is_served_drifted_what_was_accepted_counts():
     assert told.sinks == ()
 
 
+def test_rules_that_change_are_told_with_the_sinks_they_are_not_known_for():
+    rule = Collection.of(RULES, [Resource("team", "1", b"", Origin("authz.yaml", 1))])
+    base, head = snapshot(a="1"), snapshot("b", a="2")
+    head = Snapshot.of(head.revision, {**head.collections, RULES: rule})
+
+    notes = [
+        against(served(base), base, head, whole, {}, unsure=unsure).notes
+        for unsure in (None, frozenset(), frozenset({"one", "two"}))
+    ]
+
+    ends = [told[-1].partition("as well: ")[2] or told[-1] for told in notes]
+    assert ends[0] == "who is reached is told by those that are in force now"
+    assert ends[1] == "who is reached is told by the new ones"
+    assert ends[2].startswith("what one, two may receive then is not known here")
+
+
 def test_drift_names_what_differs_as_far_as_it_is_known():
     base = snapshot(a="1", b="1", c="1")
     other = snapshot("b", a="1", b="2", d="1")

@@ -11,6 +11,7 @@ from gitsource.model import Origin
 from gitsource.plan.served import (
     CoveredTold,
     NodeTold,
+    ProvedTold,
     Served,
     SinkTold,
     Subscribed,
@@ -38,6 +39,14 @@ ANSWER = {
             "views": ["shop"],
             "returned": None,
             "rights": [[{"resources": {"namespaces": ["shop"]}, "meant": False}, {}]],
+            "proved": {
+                "means": "mtls",
+                "spiffe_id": "spiffe://a/b",
+                "dns": ["one.example"],
+                "ips": [],
+                "identity": "spiffe://a/b",
+                "claims": False,
+            },
             "node": {"id": "one", "cluster": "c", "metadata": {"TIER": "gold"}, "region": "r"},
             "subscriptions": [
                 {
@@ -59,7 +68,8 @@ def test_an_answer_becomes_values():
     node = NodeTold("one", "c", "r", metadata={"TIER": "gold"})
     asked = Subscribed("flags", "acme/v1/flags", frozenset("a"), accepted="f")
     rights = ((('{"namespaces": ["shop"]}', False), ("{}", False)),)
-    sink = SinkTold("one", 3, "10.0.0.1:1", "xds", ("shop",), node, (asked,), rights)
+    proved = ProvedTold("mtls", "spiffe://a/b", ("one.example",), identity="spiffe://a/b")
+    sink = SinkTold("one", 3, "10.0.0.1:1", "xds", ("shop",), node, (asked,), rights, proved=proved)
 
     assert read(ANSWER, "here") == Served(
         "here",
