@@ -62,9 +62,10 @@ def rights_rows(site: Site) -> Iterator[Row]:
             size,
             "s",
         )
+        cpu = Row(f"rights-cpu{tag}", "… CPU of it, of source and sinks together", size, "s")
         memory = Row(f"rights-memory{tag}", "… peak memory of it", size, "MB")
         at_10k = size == 10_000
-        for row, most in ((full, 1.5), (memory, 1.2)):
+        for row, most in ((full, 1.5), (cpu, None), (memory, 1.2)):
             row.floors = [Floor(PLAIN, most if at_10k else None), Floor(ALIKE)]
         for run in range(site.plan.repeat):
             for at, papers_of, told, counted in (
@@ -72,8 +73,8 @@ def rights_rows(site: Site) -> Iterator[Row]:
                 (1, folder, tls + NEARLY_ALL.format(), [site.counts]),
                 (2, folder, more, expect),
             ):
-                seconds, peak = _once(site, full, papers_of, told, counted, at)
-                for row, value in ((full, seconds), (memory, peak)):
+                values = _once(site, full, papers_of, told, counted, at)
+                for row, value in zip((full, cpu, memory), values, strict=True):
                     (row.floors[at].values if at < 2 else row.values).append(value)
             took = [full.values[-1], *(floor.values[-1] for floor in full.floors)]
             site.plan.say(
@@ -81,6 +82,7 @@ def rights_rows(site: Site) -> Iterator[Row]:
                 f"plain {took[1]:.2f} s, equal rights {took[2]:.2f} s"
             )
         yield full
+        yield cpu
         yield memory
 
 
@@ -96,11 +98,11 @@ def counts(site: Site, spaces: set[str], *, within: bool) -> dict[str, int]:
 
 def _once(
     site: Site, full: Row, folder: Path | None, more: str, expect: list[dict[str, int]], form: int
-) -> tuple[float, float]:
+) -> tuple[float, float, float]:
     """
     Have all sinks dial once: over what *folder* and *more* settings say, or in plaintext.
 
-    Returns the seconds to the last, and the peak memory.
+    Returns the seconds to the last, those of CPU, and the peak memory.
     """
     with Source(site.made.url, site.state, more=more) as source:
         source.settled()
@@ -115,4 +117,5 @@ def _once(
             groups = {row["rights"]["group"] for row in rows if row["rights"]}
             if form == 2 and len(groups) != min(GROUPS, count):
                 raise MeasureError(f"{len(groups)} groups of rights rather than {GROUPS}")
-        return float(report["last"] - report["started"]), source.memory.tree
+        took = float(report["last"] - report["started"])
+        return took, cpu + report["cpu"], source.memory.tree

@@ -2,9 +2,10 @@
 What mutual TLS costs: the same source and the same sinks, over it and in plaintext, turn by turn.
 
 Rule: both are measured in the same run, right beside each other, and the row is the ratio's two
-sides. What the sinks pay for their half of TLS is in the figure, since all share the same cores; so
-CPU of the source alone is kept beside it, and what TLS alone costs here is measured as well: the
-same sinks are sent the same bytes by a server that does nothing else (`bare.py`), over TLS and not.
+sides. What the sinks pay for their half of TLS is in the figure, since all share the same cores.
+CPU is a row as well, which others on the machine change less than the time; and what TLS alone
+costs here is measured too: a server that does nothing else (`bare.py`) sends the same bytes to the
+same sinks, over TLS and not.
 """
 
 from __future__ import annotations
@@ -35,12 +36,15 @@ def tls_rows(site: Site) -> Iterator[Row]:
     plan, size, count = site.plan, site.made.size, site.plan.crowd
     folder = papers(site.folder / "papers")
     full = Row("tls-full", f"mutual TLS: full set → last of {count} new sinks", size, "s")
+    cpu = Row("tls-cpu", "… CPU of it, of source and sinks together", size, "s")
     commit = Row("tls-commit", f"mutual TLS: one-file commit → ACK of {count} sinks", size, "s")
     memory = Row("tls-memory", "… peak memory of the full set over it", size, "MB")
     at_10k = size == 10_000
     for row, most in ((full, 1.5), (commit, 1.5), (memory, 1.2)):
         row.floors = [Floor(PLAIN, most if at_10k else None)]
-    full.floors += [Floor(LEAST), Floor(LEAST_PLAIN)]
+    cpu.floors = [Floor(PLAIN)]
+    for row in (full, cpu):
+        row.floors += [Floor(LEAST), Floor(LEAST_PLAIN)]
     site.prepare()
     payloads = site.folder / "payloads"
     number = 0
@@ -55,11 +59,10 @@ def tls_rows(site: Site) -> Iterator[Row]:
                     sinks.dial(site.counts)
                     report = sinks.report()
                     _put(full, tls, report["last"] - report["started"])
+                    spent = source.cpu() - before
+                    _put(cpu, tls, spent + report["cpu"])
                     where = "source_cpu" if tls else "source_cpu_in_plaintext"
-                    full.notes.setdefault(where, []).append(source.cpu() - before)
-                    full.notes.setdefault(where.replace("source", "sinks"), []).append(
-                        report["cpu"]
-                    )
+                    full.notes.setdefault(where, []).append(spent)
                     if not payloads.exists():
                         payloads.mkdir()
                         sinks.check(payloads)
@@ -74,33 +77,33 @@ def tls_rows(site: Site) -> Iterator[Row]:
                     for _ in range(3):
                         number += 1
                         _put(commit, tls, _one_commit(site, source, sinks, number))
-        for floor, tls in zip(full.floors[1:], (folder, None), strict=True):
-            floor.values.append(_least(site, full, payloads, tls))
+        for at, tls in ((1, folder), (2, None)):
+            for row, value in zip((full, cpu), _least(site, payloads, tls), strict=True):
+                row.floors[at].values.append(value)
         took, *floors = full.values[-1], *(floor.values[-1] for floor in full.floors)
         told = "in plaintext {:.2f} s, a bare server {:.2f} s, in plaintext {:.2f} s"
         plan.say(f"tls {size} {run + 1}: full {took:.2f} s, {told.format(*floors)}")
     yield full
+    yield cpu
     yield commit
     yield memory
 
 
-def _least(site: Site, full: Row, payloads: Path, tls: Path | None) -> float:
-    """Return the seconds that a bare server takes to send *payloads* to as many sinks."""
+def _least(site: Site, payloads: Path, tls: Path | None) -> tuple[float, float]:
+    """Return the seconds, and those of CPU, for *payloads* from a bare server to as many sinks."""
     address = free_address()
-    files = sorted(payloads.iterdir())
-    server = Talker("bare.py", address, str(tls or "-"), *map(str, files))
+    files = map(str, sorted(payloads.iterdir()))
+    server = Talker("bare.py", address, str(tls or "-"), *files)
     try:
         with Sinks(address, site.collections, site.plan.crowd, tls=tls) as sinks:
             when_quiet(site.plan.patience)
             before = cpu_of(server.process.pid)
             sinks.dial(site.counts)
             report = sinks.report()
-            where = "bare_cpu" if tls else "bare_cpu_in_plaintext"
-            spent = cpu_of(server.process.pid) - before, report["cpu"]
-            full.notes.setdefault(where, []).append(spent)
+            spent = cpu_of(server.process.pid) - before + report["cpu"]
     finally:
         server.close()
-    return float(report["last"] - report["started"])
+    return float(report["last"] - report["started"]), spent
 
 
 def _put(row: Row, tls: Path | None, value: float) -> None:
