@@ -9,6 +9,7 @@ Everything gitsource raises on purpose, and whose fault each branch is.
     │   │   └── AccessRefused  the operator: a key, token, certificate or host key that does not fit
     │   ├── RefMissing         the repository answers, but the ref that is followed is not in it
     │   └── GitFailed          git itself refused or died
+    │       └── OutOfBounds    the operator: the disk is full, or a limit of the settings was met
     ├── RevisionRejected       the repository: a revision was read and is not fit to publish
     ├── ExchangeError          a sink broke the protocol: its stream ends, nobody else is affected
     │   └── OverLimit          a sink asked for more than the settings allow
@@ -81,6 +82,12 @@ class RefMissing(MirrorError):
 
 class GitFailed(MirrorError):
     """git ended with an error that says nothing more specific."""
+
+
+class OutOfBounds(GitFailed):
+    """What git would write or hold is more than the disk has or the settings allow."""
+
+    fault = "operator"
 
 
 class RevisionRejected(GitsourceError, Generic[FindingT]):

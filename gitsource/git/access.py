@@ -50,6 +50,8 @@ class Access:
     """``host:port`` of the proxy that is used."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What nobody may read, in every form in which the other side could send it back."""
+    unknown: str = ""
+    """What to do where the host does not know us; empty: look at what it was shown."""
 
     def without_secrets(self, text: bytes) -> bytes:
         """Return *text* with every secret taken out."""

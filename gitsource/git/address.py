@@ -88,11 +88,20 @@ def address(text: str) -> Address:
 
 
 def _refused(text: str) -> ConfigurationError:
+    shown = neutral(without_credentials(_harmless(text)))[:200]
     return ConfigurationError(
-        f"repository.url: {neutral(without_credentials(text))[:200]!r} is not an address that "
-        "gitsource fetches from",
+        f"repository.url: {shown!r} is not an address that gitsource fetches from",
         hint=f"write one of {ACCEPTED}",
     )
+
+
+def _harmless(text: str) -> str:
+    """Return *text* without what may be a secret in an address of whatever form."""
+    bare = re.split(r"[?#]", text, maxsplit=1)
+    cut = bare[0] + ("?***" if len(bare) > 1 else "")
+    scheme, colon, rest = cut.partition("://")
+    start, rest = (scheme + colon, rest) if colon else ("", cut)
+    return f"{start}***@{rest.rpartition('@')[2]}" if "@" in rest else cut
 
 
 def _local(path: str) -> Address:

@@ -291,7 +291,7 @@ class Git:
         code = process.finish()
         stderr = access.without_secrets(process.stderr)
         if code or passed_over(command, stderr):
-            error = failure(command, code, stderr, proxy=access.proxy)
+            error = failure(command, code, stderr, proxy=access.proxy, unknown=access.unknown)
             if isinstance(error, AccessRefused) and error.kind == "host-key":
                 raise self._host_key(command, access, stderr) or error
             raise error

@@ -8,12 +8,13 @@ the row and the file, and never what is in it. Private keys of ssh are handed on
 
 from __future__ import annotations
 
+import base64
 import os
 import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -33,6 +34,10 @@ _PROXIES = frozenset(
     name for one in ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
     for name in (one, one.upper())
 )  # fmt: skip
+_NO_ROW = (
+    "no row of credentials fits this address, so nothing was shown to the host: add one with a "
+    "prefix that the address begins with"
+)
 _TLS = frozenset({"GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_CERT", "GIT_SSL_KEY"})
 
 
@@ -58,11 +63,14 @@ class Credentials:
         row = chosen(self.rows, remote.url)
         with ExitStack() as stack:
             if remote.scheme == "ssh":
-                yield self._ssh(row, stack)
+                found = self._ssh(row, stack)
             elif remote.scheme in {"http", "https"}:
-                yield self._http(row or CredentialRow(), remote, timeout)
+                found = self._http(row or CredentialRow(), remote, timeout)
             else:
-                yield Access()
+                found = Access()
+            if row is None and not remote.username:
+                found = replace(found, unknown=_NO_ROW)
+            yield found
 
     def forget(self, remote: Address) -> None:
         """Let go of a token that *remote* did not take."""
@@ -161,6 +169,9 @@ class Credentials:
             key = _opened(row, key, _line(row, name, _read(row, name, self._file(row, name))))
         elif b"PRIVATE KEY" not in key:
             raise _unfit(row, "ssh_key", "has no private key in it")
+        elif _locked(key):
+            text = "wants a passphrase: name a file that has it in ssh_passphrase_file"
+            raise _unfit(row, "ssh_key", text)
         if not hasattr(os, "memfd_create"):
             if row.ssh_passphrase_file:
                 raise _unfit(row, "ssh_passphrase_file", f"cannot be used on {sys.platform}")
@@ -250,6 +261,19 @@ def _line(row: CredentialRow, key: str, data: bytes) -> str:
     if any(character in text for character in "\n\r\0"):
         raise _unfit(row, key, "has more than one line in it")
     return text
+
+
+def _locked(key: bytes) -> bool:
+    """Whether a private key cannot be read without a passphrase."""
+    if b"OPENSSH" not in key:
+        return b"ENCRYPTED" in key
+    body = b"".join(line for line in key.splitlines() if b"-----" not in line)
+    try:
+        told = base64.b64decode(body)
+    except ValueError:
+        return False
+    # After the magic: the length of the cipher's name, and the name.
+    return told.startswith(b"openssh-key-v1\0") and told[19:23] != b"none"
 
 
 def _opened(row: CredentialRow, key: bytes, passphrase: str) -> bytes:

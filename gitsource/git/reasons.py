@@ -11,7 +11,14 @@ import re
 import signal
 from collections.abc import Callable
 
-from gitsource.errors import AccessRefused, GitFailed, MirrorError, RefMissing, RemoteUnreachable
+from gitsource.errors import (
+    AccessRefused,
+    GitFailed,
+    MirrorError,
+    OutOfBounds,
+    RefMissing,
+    RemoteUnreachable,
+)
 from gitsource.git.verbs import Command
 from gitsource.observe.neutral import neutral, without_credentials
 
@@ -57,6 +64,14 @@ _AWAY = re.compile(
 _FULL = re.compile(
     r"(?i)no space left on device|disk quota exceeded|read-only file system|"
     r"insufficient permission for adding|unable to create (?:temporary file|')"
+)
+_TOO_LARGE = re.compile(
+    r"(?i)died of signal 25|file too large|file size limit exceeded|"
+    r"\A\s*(?:fatal|error): fetch-pack: invalid index-pack output\s*\Z"
+)
+_NO_MEMORY = re.compile(
+    r"(?i)(?:cannot|unable to) create (?:async )?thread|out of memory|cannot allocate memory|"
+    r"unable to fork|mmap failed"
 )
 _DIVERGED = re.compile(r"\[rejected\].*\(non-fast-forward\)")
 _MISSING = re.compile(
@@ -104,6 +119,7 @@ def quoted(stderr: bytes) -> str:
     """Return the lines of *stderr* that say why, fit to be shown."""
     told = stderr.decode("utf-8", "replace").replace("\r", "\n")
     lines = [line.strip() for line in told.split("\n") if line.strip()]
+    lines = [line for line in lines if line not in {"error:", "fatal:"}]
     telling = [line for line in lines if line.startswith(_TELLING)]
     text = "; ".join(dict.fromkeys(telling or lines[-3:]))
     text = neutral(without_credentials(text))
@@ -120,18 +136,21 @@ def passed_over(command: Command, stderr: bytes) -> bool:
     return command.remote is not None and found is not None
 
 
-def failure(command: Command, code: int, stderr: bytes, *, proxy: str = "") -> MirrorError:
+def failure(
+    command: Command, code: int, stderr: bytes, *, proxy: str = "", unknown: str = ""
+) -> MirrorError:
     """
     Return the error for a *command* that ended with exit *code* (negative: by a signal).
 
-    *proxy* is the ``host:port`` of the proxy that it was to use, if any.
+    *proxy* is the ``host:port`` of the proxy that it was to use, if any; *unknown* is what to do
+    where the host does not know us, if that is known better here.
     """
     why = quoted(stderr) or _signal(code)
     if command.remote is None:
         return GitFailed(f"git {command.step} failed: {why}", hint=hint_for(stderr))
     where = command.remote.url
     if code == -signal.SIGXFSZ:
-        return GitFailed(f"git {command.step}: {where} sent more than one file may hold")
+        return OutOfBounds(f"git {command.step}: {where} sent too much", hint=_LESS)
     # What the other side says about itself decides nothing.
     text = "\n".join(
         line
@@ -147,8 +166,10 @@ def failure(command: Command, code: int, stderr: bytes, *, proxy: str = "") -> M
         return RemoteUnreachable(told, hint=f"the proxy {proxy} is not reached", kind="proxy")
     for pattern, make in _KINDS:
         if pattern.search(text):
-            return make(told, text)
-    return GitFailed(told)
+            error = make(told, text)
+            error.hint = unknown if unknown and pattern is _SIGN_IN else error.hint
+            return error
+    return GitFailed(told, hint="see what listens there: `git ls-remote` of the address, by hand")
 
 
 def _names(text: str, proxy: str) -> bool:
@@ -159,6 +180,10 @@ def _names(text: str, proxy: str) -> bool:
 
 def _failed(hint: str) -> Callable[[str, str], MirrorError]:
     return lambda told, _: GitFailed(told, hint=hint)
+
+
+def _bounds(hint: str) -> Callable[[str, str], MirrorError]:
+    return lambda told, _: OutOfBounds(told, hint=hint)
 
 
 def _away(kind: str, hint: str) -> Callable[[str, str], MirrorError]:
@@ -177,6 +202,11 @@ def _by_proxy(told: str, text: str) -> MirrorError:
     return RemoteUnreachable(told, hint=hint, kind="proxy")
 
 
+_LESS = (
+    "what it sends is more than limits.fetch_bytes allows: raise that, or follow less "
+    "(repository.depth, repository.filter)"
+)
+
 _KINDS: tuple[tuple[re.Pattern[str], Callable[[str, str], MirrorError]], ...] = (
     (
         _HOST_KEY,
@@ -185,7 +215,12 @@ _KINDS: tuple[tuple[re.Pattern[str], Callable[[str, str], MirrorError]], ...] = 
             "the host's key is not the one in known_hosts: check it out of band, then add it there",
         ),
     ),
-    (_FULL, _failed("the mirror cannot be written: check state_dir, its owner and the space left")),
+    (_FULL, _bounds("the mirror cannot be written: check state_dir, its owner and the space left")),
+    (_TOO_LARGE, _bounds(_LESS)),
+    (
+        _NO_MEMORY,
+        _bounds("git got no memory: raise limits.fetch_memory, or give this machine more"),
+    ),
     (_PROXY, _by_proxy),
     (
         _SIGN_IN,

@@ -136,7 +136,8 @@ def test_a_fetch_larger_than_the_settings_allow_is_not_taken(
 
         told = server.sync()
 
-        assert "failed" == told["outcome"]
+        assert ("failed", "operator") == (told["outcome"], told["fault"])
+        assert "limits.fetch_bytes" in told["hint"]
         assert first == server.status()["revision"]
         size = sum(f.stat().st_size for f in server.state.rglob("*") if f.is_file())
         assert size < 3 << 20

@@ -30,6 +30,26 @@ def test_hostile_addresses_are_refused(text):
     assert "ssh://" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://h/x?token=CANARY",
+        "https://h/x#CANARY",
+        "https://u:CANARY/pw@h/x",
+        "https://u:pw@CANARY@h:x/x",
+        "u:CANARY@h:x\n",
+        "ftp://u:CANARY@h/x",
+        "https://h:99999/x?sig=CANARY",
+    ],
+)
+def test_an_address_that_is_refused_is_shown_without_its_secrets(text):
+    with pytest.raises(ConfigurationError) as caught:
+        address(text)
+
+    assert "CANARY" not in str(caught.value)
+    assert "h" in str(caught.value)
+
+
 @pytest.mark.parametrize("text", lines("refs.txt"))
 def test_hostile_refs_are_refused(text):
     """What git check-ref-format refuses, and whatever else could be an option or a range."""

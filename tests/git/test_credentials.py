@@ -388,6 +388,26 @@ def test_a_key_lets_in(upstream, mirror_of, ssh, ssh_row, folder, passphrase):
     assert upstream.tip() == mirror.head().commit
 
 
+def test_an_address_that_no_row_fits_is_told(upstream, mirror_of, secret):
+    with HttpGit(upstream.folder.parent, credentials=("ada", "hunter2")) as host:
+        row = CredentialRow(f"{host.url}/other", username="ada", password_file=secret("hunter2"))
+        error = refusal(mirror_of(f"{host.url}/mesh.git", row))
+
+    assert ("authentication", "operator") == (error.kind, error.fault)
+    assert "no row of credentials fits" in error.hint
+
+
+def test_a_key_that_wants_a_passphrase_and_has_none_is_told(
+    upstream, mirror_of, ssh, ssh_row, secret
+):
+    row = ssh_row(ssh)
+    secret(ssh.private_key("correct horse"), "key")
+    error = refusal(mirror_of(f"{ssh.url}/mesh.git", row))
+
+    assert (error.kind, "ssh_key wants a passphrase" in str(error)) == ("credentials", True)
+    assert "ssh_passphrase_file" in str(error)
+
+
 def test_a_key_is_read_at_each_fetch(upstream, mirror_of, ssh, ssh_row, secret):
     """A rotated key is used from the next fetch on."""
     mirror = mirror_of(f"{ssh.url}/mesh.git", ssh_row(ssh))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsource.errors import AccessRefused, GitFailed, RemoteUnreachable
+from gitsource.errors import AccessRefused, GitFailed, OutOfBounds, RemoteUnreachable
 from gitsource.git.address import address
 from gitsource.git.reasons import failure
 from gitsource.git.verbs import Command
@@ -98,4 +98,44 @@ def test_a_mirror_that_cannot_be_written_is_no_fault_of_the_host(said):
     """Its own folder is looked at."""
     found = failure(FETCH, 128, said.encode())
 
-    assert (GitFailed, True) == (type(found), "state_dir" in found.hint)
+    assert (OutOfBounds, "operator") == (type(found), found.fault)
+    assert "state_dir" in found.hint
+
+
+@pytest.mark.parametrize(
+    ("said", "setting"),
+    [
+        ("error: index-pack died of signal 25\nfatal: index-pack failed", "limits.fetch_bytes"),
+        ("fatal: fetch-pack: invalid index-pack output", "limits.fetch_bytes"),
+        ("error: cannot create async thread: Resource unavailable", "limits.fetch_memory"),
+        ("fatal: fetch-pack: unable to fork off sideband demultiplexer", "limits.fetch_memory"),
+        ("fatal: unable to create thread: Resource temporarily unavailable", "limits.fetch_memory"),
+        ("fatal: Out of memory, malloc failed (tried to allocate 5 bytes)", "limits.fetch_memory"),
+    ],
+)  # fmt: skip
+def test_a_limit_that_was_met_is_named(said, setting):
+    found = failure(FETCH, 128, said.encode())
+
+    assert (OutOfBounds, "operator") == (type(found), found.fault)
+    assert setting in found.hint
+
+
+def test_a_pack_that_is_broken_is_no_matter_of_limits():
+    said = b"fatal: pack has bad object at offset 12\nfatal: fetch-pack: invalid index-pack output"
+    found = failure(FETCH, 128, said)
+
+    assert (GitFailed, "repository") == (type(found), found.fault)
+
+
+def test_where_nothing_can_be_told_the_next_step_is():
+    found = failure(FETCH, 128, b"error:\n")
+
+    assert "exit code 128" in str(found)
+    assert "git ls-remote" in found.hint
+
+
+def test_what_is_known_better_of_who_is_unknown_is_said():
+    said = b"fatal: Authentication failed for 'x'"
+
+    assert "no row fits" == failure(FETCH, 128, said, unknown="no row fits").hint
+    assert "redirect" not in failure(FETCH, 128, b"ssh: no", unknown="no row fits").hint
