@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from two_layers import DOCUMENT, Scene
+from two_layers import DOCUMENT, ENTRIES, Scene
 
 from gitsource.errors import ConfigurationError
 from gitsource.settings.judging import Guard, Removals
 from gitsource.settings.units import Share
 from repositories import Upstream
 
-ENTRIES = "istio/networking/v1alpha3/serviceentries"
 NAMES = [f"n{number}" for number in range(6)]
 REMOVALS = f"gone\n\nGitsource-Allow: removals {ENTRIES}\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,25 @@ async def test_a_clock_that_is_set_back_keeps_no_layer_from_being_asked(scene: S
     scene.now -= 86_400
 
     assert "unchanged" == await scene.look("poll")
+
+
+async def test_layers_in_another_order_are_composed_anew(scene: Scene) -> None:
+    """Without a commit of any of them."""
+    scene.change(scene.low, "b")
+    await scene.look("poll")
+    before = scene.served("shop/b")
+    await scene.reconfigure(layers=scene.settings.layers[::-1])
+
+    assert ("published", "top:b.yaml") == (await scene.look("settings"), before)
+    assert "low:b.yaml" == scene.served("shop/b")
+
+
+async def test_what_a_layer_may_override_is_judged_anew_when_it_changes(scene: Scene) -> None:
+    scene.change(scene.low, "b")
+    await scene.look("poll")
+    before = [one.code for one in scene.reconciler.condition.serving.findings]
+    low, top = scene.settings.layers
+    await scene.reconfigure(layers=(low, replace(top, overrides="off")))
+    await scene.look("settings")
+
+    assert (["GS215"], ()) == (before, scene.reconciler.condition.serving.findings)

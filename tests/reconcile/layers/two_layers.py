@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from gitsource.configuration.catalogs import catalog_for
@@ -15,6 +16,7 @@ from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import History
 from repositories import Upstream
 
+ENTRIES = "istio/networking/v1alpha3/serviceentries"
 DOCUMENT = (
     "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\n"
     "metadata: {name: %s, namespace: shop}\n"
@@ -32,7 +34,7 @@ class Scene:
         self.change(self.top, "b")
         state = folder / "state"
         state.mkdir()
-        made = Settings(
+        self.settings = Settings(
             layers=(
                 LayerRow("low", Repository(self.low.url)),
                 LayerRow("top", Repository(self.top.url)),
@@ -41,10 +43,10 @@ class Scene:
             folder=FilePath(str(folder)),
             **settings,
         )
-        catalog = catalog_for(made, None)
+        catalog = catalog_for(self.settings, None)
         self.reconciler = Reconciler(
-            made,
-            mirrors(made),
+            self.settings,
+            mirrors(self.settings),
             History(state / "history"),
             BlobCache(state / "blobs.sqlite"),
             SnapshotCache(),
@@ -54,6 +56,17 @@ class Scene:
 
     def change(self, upstream: Upstream, name: str) -> str:
         return upstream.commit({f"{name}.yaml": DOCUMENT % (name, name)})
+
+    async def reconfigure(self, **changes: object) -> None:
+        """Go on with other settings, as after they were read again."""
+        self.settings = replace(self.settings, **changes)
+        await self.reconciler.reconfigure(self.settings, mirrors(self.settings))
+
+    def served(self, name: str) -> str:
+        """Return where what is served by that name stands."""
+        snapshot = self.reconciler.condition.serving
+        found = snapshot.collection(ENTRIES).get(name)
+        return found.origin.path
 
     def away(self) -> Path:
         """Take the higher layer out of reach; returns where it is meanwhile."""
