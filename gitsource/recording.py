@@ -144,9 +144,13 @@ class Recording:
         outcome = "ok" if row.status < 400 else "refused"
         self.record(Happening("webhook", "", row.peer, outcome, row.reason, facts))
 
-    def reloaded(self, changed: tuple[str, ...], error: str = "") -> None:
+    def reloaded(
+        self, changed: tuple[str, ...], error: str = "", waiting: tuple[str, ...] = ()
+    ) -> None:
         """Tell that settings were read again, by a signal."""
-        facts: Mapping[str, Fact] = {"command": "reload", "changed": changed}
+        facts: dict[str, Fact] = {"command": "reload", "changed": changed}
+        if waiting:
+            facts["needs_restart"] = waiting
         self.record(Happening("command", "signal", "", "failed" if error else "ok", error, facts))
 
 

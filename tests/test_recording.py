@@ -158,7 +158,7 @@ async def test_collections_that_stay_as_they_were_are_not_told_again():
 async def test_a_publish_is_told_even_if_git_never_answers():
     told = Told(lambda _commit: asyncio.sleep(60, ""), patience=0.01)
     told.recording.looked(Outcome("published", HEAD), snapshot(HEAD, "one"))
-    await asyncio.sleep(0.05)
+    await told.recording.close()
 
     assert told.only().facts["committer"] == ""
 

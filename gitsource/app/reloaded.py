@@ -27,6 +27,11 @@ FIXED = (
     "admin",
 )
 """Settings that only a restart changes; a reload says so."""
+LIMITS_FIXED = (
+    *("streams", "streams_each", "connections", "handshake", "keepalive", "metadata_bytes"),
+    *("request_bytes", "push_bytes_in_flight", "message_bytes"),
+)
+"""Of the limits those that gRPC or the door is opened with, or that bytes were cut by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,12 @@ class Reloaded:
 
 def taken_over(old: Settings, new: Settings) -> Reloaded:
     """Return what counts after *new* was read while *old* counted."""
-    waiting = tuple(name for name in FIXED if getattr(new, name) != getattr(old, name))
+    waiting = [name for name in FIXED if getattr(new, name) != getattr(old, name)]
     settings = replace(new, **{name: getattr(old, name) for name in FIXED})
+    had, wanted = old.limits, new.limits
+    waiting += [f"limits.{n}" for n in LIMITS_FIXED if getattr(wanted, n) != getattr(had, n)]
+    limits = replace(wanted, **{name: getattr(had, name) for name in LIMITS_FIXED})
+    settings = replace(settings, limits=limits)
     names = (each.name for each in fields(settings))
     changed = (name for name in names if getattr(settings, name) != getattr(old, name))
-    return Reloaded(settings, tuple(changed), waiting)
+    return Reloaded(settings, tuple(changed), tuple(waiting))

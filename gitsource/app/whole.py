@@ -68,6 +68,8 @@ class App:
         self._tasks = Tasks()
         self._audited = Audited()
         self._failure: GitsourceError | None = None
+        self._waiting: tuple[str, ...] = ()
+        """Settings that were changed and need a restart."""
 
     async def run(self) -> None:
         """
@@ -131,6 +133,7 @@ class App:
             lambda: self._audited.state,
             lambda: self.sinks.server.shared.access.status(self.cache.get()),
             lambda: self.sinks.door,
+            lambda: self._waiting,
         )
         stack.push_async_callback(self.reconciler.close)
 
@@ -205,17 +208,20 @@ class App:
             return
         old, taken = self._settings, taken_over(self._settings, new)
         for name in taken.waiting:
-            log.warning("%s changes with the next restart only", name)
-        self._settings = new = taken.settings
+            log.warning("%s needs a restart: what was set before counts until then", name)
+        self._settings, self._waiting = taken.settings, taken.waiting
+        new = taken.settings
         logs.set_up(new.log)
         # Before what waits for the look under way, which may wait for a host that does not answer.
+        if new.limits != old.limits:
+            self.sinks.server.limit(new.limits)
         if (new.views, new.authorization) != (old.views, old.authorization):
             self.sinks.show(new)
             self.cache.wake()
         await self.reconciler.reconfigure(new, mirror)
         self._loops.start()
         log.info("settings reloaded: %s", ", ".join(taken.changed) or "nothing changed")
-        self.recording.reloaded(taken.changed)
+        self.recording.reloaded(taken.changed, waiting=taken.waiting)
         self.looks.poke("reload")
 
     # ------------------------------------------------------------------ wiring

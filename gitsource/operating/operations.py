@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from gitsource.catalog.whole import Catalog
@@ -64,7 +64,9 @@ class Operations:
         audit: Callable[[], State] = State,
         rights: Callable[[], Mapping[str, Any]] = _open,
         door: Callable[[], SinksDoor | None] = lambda: None,
+        waiting: Callable[[], Sequence[str]] = tuple,
     ) -> None:
+        """*waiting*: which settings were changed and need a restart."""
         self._reconciler = reconciler
         self._sinks = sinks
         self._deliveries = deliveries
@@ -75,6 +77,7 @@ class Operations:
         self._audit = audit
         self._rights = rights
         self._door = door
+        self._waiting = waiting
 
     # ------------------------------------------------------------------ reading
 
@@ -150,6 +153,7 @@ class Operations:
             },
             "sinks": self._cache.sinks(),
             "refusals": self._sinks.refusals.rows(MOST_REFUSALS),
+            "needs_restart": list(self._waiting()),
             "limits": {name: getattr(settings.limits, name) for name in OF_SINKS},
             "ended": self._cache.endings.rows(),
             "audit": _audit(self._audit()),

@@ -68,6 +68,11 @@ class Admission:
         self._new: OrderedDict[str, Bucket] = OrderedDict()
         self._met: Counter[str] = Counter() if met is None else met
 
+    def limit(self, limits: Limits) -> None:
+        """Go by *limits* from now on; who is in stays in."""
+        self._limits = limits
+        self._new.clear()  # Each remembers how many a second it gives.
+
     def __repr__(self) -> str:
         return f"<Admission connections={self.connections} streams={self._streams.total()}>"
 

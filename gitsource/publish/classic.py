@@ -74,6 +74,10 @@ class Classic:
     def __repr__(self) -> str:
         return f"<Classic {self.protocol} {self._encoder!r}>"
 
+    def limit(self, limits: Limits) -> None:
+        """Have streams that begin from now on go by *limits*."""
+        self._subscriptions = limits.subscriptions
+
     def machine(self, stream: int) -> Machine:
         """Return the exchange of a new stream."""
         exchange = Bounded(stream, self._kept, self._catalog, self._subscriptions, self._chunks)

@@ -170,6 +170,10 @@ class Legacy:
     def __repr__(self) -> str:
         return f"<Legacy incremental={self._incremental} {self._encoder!r}>"
 
+    def limit(self, limits: Limits) -> None:
+        """Have streams that begin from now on go by *limits*."""
+        self._subscriptions = limits.subscriptions
+
     def machine(self, stream: int) -> Machine:
         """Return the exchange of a new stream."""
         whole = not self._incremental

@@ -255,6 +255,13 @@ class McpServer:
         """The open streams, oldest first."""
         return tuple(self._sessions)
 
+    def limit(self, limits: Limits) -> None:
+        """Go by *limits* from now on, as far as connections are not made with them."""
+        self._shared.limits = self._shared.budget.limits = limits
+        self.admission.limit(limits)
+        for wire in self._wires.values():
+            wire.limit(limits)
+
     # ------------------------------------------------------------------ life
 
     async def start(self) -> int:

@@ -168,8 +168,8 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._ending: Ending | None = None
-        most = shared.limits.requests
-        self._requests = Bucket(most, most * BURST)
+        self._most = shared.limits.requests
+        self._requests = Bucket(self._most, self._most * BURST)
         self._share = shared.budget.share(key_of(who))
         self._deadline: asyncio.Timeout | None = None
         self._gave_way = False
@@ -256,8 +256,7 @@ class Session:
         if not isinstance(heard, Stale) and not self._counted(heard) and not answer:
             return
         if not answer and not self._requests.take(self._loop.time()):
-            most = self._shared.limits.requests
-            raise OverLimit(f"more than {most} requests a second (limits.requests)")
+            raise OverLimit(f"more than {self._most} requests a second (limits.requests)")
         if known is None and self._machine.node is not None:
             self.assign()
         self._tell_heard(heard)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from gitsource.model import Collection, Snapshot
 from gitsource.publish.content import Identity
 from gitsource.publish.words import Heard, Holding, Named, Node
+from gitsource.settings.serving import Limits
 
 
 class Sent(Protocol):
@@ -102,6 +103,9 @@ class Wire(Protocol):
 
     protocol: str
     """As the status names it."""
+
+    def limit(self, limits: Limits) -> None:
+        """Have streams that begin from now on go by *limits*."""
 
     def machine(self, stream: int) -> Machine:
         """Return the machine of a new stream."""

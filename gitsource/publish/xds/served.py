@@ -22,6 +22,7 @@ from gitsource.publish.xds.wire import (
     decode_sotw,
 )
 from gitsource.publish.xds.words import Request, Response
+from gitsource.settings.serving import Limits
 
 
 class Xds:
@@ -54,6 +55,10 @@ class Xds:
 
     def __repr__(self) -> str:
         return f"<Xds {self.protocol} {self._encoder!r} {self._memory!r}>"
+
+    def limit(self, limits: Limits) -> None:
+        """Have streams that begin from now on go by *limits*."""
+        self._bounds = (limits.subscriptions, limits.names)
 
     def machine(self, stream: int) -> Ads:
         """Return the machine of a new stream."""
