@@ -192,10 +192,12 @@ async def test_all_streams_of_one_tenant_have_one_share_and_others_feel_nothing(
         told = []
         for stream in range(4):
             call = await stack.enter_async_context(knocking(door.address, MESH, greedy))
-            for at in range(8):
-                request = mcp_pb2.RequestResources(collection=f"{stream}/v1/kind-{at}")
-                with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                for at in range(8):
+                    request = mcp_pb2.RequestResources(collection=f"{stream}/v1/kind-{at}")
                     await call.write(request.SerializeToString())
+                    async with asyncio.timeout(10):
+                        await call.read()  # gRPC tells the status after what was sent before
             told.append(call)
         await eventually(lambda: any(call.done() for call in told))
         (over,) = [call for call in told if call.done()]
