@@ -80,3 +80,23 @@ print([n for n in sys.modules if n.startswith(("gitsource.report", "rich", "xml.
     )  # fmt: skip
 
     assert "[]" == done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["text", "json"])
+def test_a_standard_output_that_is_full_is_no_bug(name: str, tmp_path: Path) -> None:
+    """It ends as a file that cannot be written does, and once."""
+    (tmp_path / "a.yaml").write_text(BAD)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [BIN / "gitsource", "validate", "a.yaml", "--output", name],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert 2 == done.returncode
+    assert "standard output cannot be written: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr

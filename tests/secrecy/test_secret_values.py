@@ -18,6 +18,8 @@ from gitsource.secrecy.values import Hidden, canonical, hidden, marked
         *("apiKey", "api_key", "API_KEY", "apikey", "privateKey", "private_key", "secretKey"),
         *("sessionTicketKeys", "hmacKey", "credentials", "authorization", "jwt", "bearer"),
         *("example.com/api-token", "awsSecretAccessKey", "AWSAccessKey", "sshKey"),
+        *("Ocp-Apim-Subscription-Key", "x-functions-key", "x-signature", "x-session-id"),
+        *("basicAuth", "passwordHash", "clientSecretValue", "request.headers[x-api-key]"),
     ],
 )
 def test_secrets_stand_under_such_keys(key) -> None:
@@ -30,6 +32,7 @@ def test_secrets_stand_under_such_keys(key) -> None:
         *("name", "secretName", "credentialName", "tokenFile", "passwordFile", "tokenBucket"),
         *("maxTokensPerFill", "key", "keys", "publicKey", "keyPrefix", "hashKey", "monkey"),
         *("secretRef", "tokenUrl", "authorizationUrl", "", "...", "passThrough", "host"),
+        *("max_tokens", "tokens_per_fill", "envoy.filters.http.basic_auth", "value", "Data"),
     ],
 )
 def test_what_is_called_otherwise_is_shown(key) -> None:
