@@ -103,3 +103,14 @@ async def test_what_a_layer_may_override_is_judged_anew_when_it_changes(scene: S
     await scene.look("settings")
 
     assert (["GS215"], ()) == (before, scene.reconciler.condition.serving.findings)
+
+
+async def test_a_look_that_reached_some_layers_is_told_from_one_that_reached_none(
+    scene: Scene,
+) -> None:
+    scene.away()
+    some = await scene.reconciler.sync(("sync",))
+    scene.low.folder.rename(scene.low.folder.with_name("gone.git"))
+    none = await scene.reconciler.sync(("sync",))
+
+    assert [("failed", True), ("failed", False)] == [(o.result, o.partly) for o in (some, none)]
