@@ -187,7 +187,7 @@ def _judge_document(
     else:
         identity, found = identify(value, kind, catalog.default_namespace)
     by_schema = problems(value, kind)
-    judged = DocumentResult(
+    judged = result.documents.add(
         collection=kind.collection,
         name=(identity.name or "") if identity else "",
         kind=kind.label,
@@ -195,8 +195,9 @@ def _judge_document(
         line=document.line,
     )
     if identity is not None:
-        body = replace(document, root=(*document.root, "spec"))
-        at = body if kind.envoy and wrapped(value) else document
+        at = document
+        if kind.envoy and wrapped(value):
+            at = replace(document, root=(*document.root, "spec"))
         remember = partial(_remember, facts, at)
         encoded, by_rules = _encoded(value, identity, kind, catalog, remember)
         by_schema = istio.named(kind, value, by_schema)
@@ -206,7 +207,7 @@ def _judge_document(
     else:
         encoded, found = None, (*found, *by_schema)
     annotations = identity.annotations if identity is not None else {}
-    suppressing = tuple(suppression.problems(annotations))
+    suppressing: Iterable[Problem] = suppression.problems(annotations)
     if wrapper is not None:
         found = tuple(map(envoy.inside, found))
         found = (*envoy.around(wrapper, kind, identity), *found)
@@ -218,11 +219,9 @@ def _judge_document(
             encoded.metadata,
             encoded.body,
         )
-    doubts = outer.doubts
-    if kind.body == SECRET:
-        doubts = tuple(map(unquoting, doubts))
-    _tell(judged, data, replace(outer, doubts=doubts), found, annotations)
-    result.documents.append(judged)
+    if kind.body == SECRET and outer.doubts:
+        outer = replace(outer, doubts=tuple(map(unquoting, outer.doubts)))
+    _tell(judged, data, outer, found, annotations)
 
 
 def _tell(

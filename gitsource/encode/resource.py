@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from gitsource.catalog.kinds import STRUCT, Kind, body_descriptor, wrapped
 from gitsource.encode.scalars import Refused
-from gitsource.encode.struct import sized, struct_bytes, unencodable
+from gitsource.encode.struct import opened, sized, struct_bytes, unencodable
 from gitsource.errors import GitsourceError
 from gitsource.messages import sets
 from gitsource.messages.fields import varint
@@ -174,11 +174,9 @@ def _version(*parts: bytes) -> str:
 
 def _pairs(tag: bytes, pairs: Mapping[str, str]) -> bytes:
     """Return the entries of a map from string to string, sorted by key."""
-    out = []
-    for key in sorted(pairs):
-        entry = b"\x0a" + sized(key.encode()) + b"\x12" + sized(pairs[key].encode())
-        out.append(tag + sized(entry))
-    return b"".join(out)
+    return b"".join(
+        [tag + sized(opened(key) + sized(pairs[key].encode())) for key in sorted(pairs)]
+    )
 
 
 def _packed(type_url: bytes, body: bytes) -> bytes:

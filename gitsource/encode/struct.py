@@ -23,6 +23,8 @@ from gitsource.model import shown
 DEEPEST = 100
 """Messages inside each other that protobuf's decoders take (C++, Java, Python; Go takes more)."""
 
+_LONGEST_KEPT = 256
+"""Characters of a key that is remembered."""
 _double = struct.Struct("<d").pack
 _LENGTHS = tuple(varint(number) for number in range(1024))
 
@@ -33,9 +35,13 @@ def sized(raw: bytes) -> bytes:
     return (_LENGTHS[size] if size < 1024 else varint(size)) + raw
 
 
-@lru_cache(maxsize=4096)
-def _key(key: str) -> bytes:
+def opened(key: str) -> bytes:
     """Return what opens a map entry: its key, and the tag of its value."""
+    return _opened(key) if len(key) <= _LONGEST_KEPT else b"\x0a" + sized(key.encode()) + b"\x12"
+
+
+@lru_cache(maxsize=4096)
+def _opened(key: str) -> bytes:
     return b"\x0a" + sized(key.encode()) + b"\x12"
 
 
@@ -49,7 +55,7 @@ def struct_bytes(value: Any, room: int = DEEPEST) -> bytes:
     key: Any = None
     try:
         for key in sorted(value):
-            entry = _key(key) + sized(value_bytes(value[key], room - 2))
+            entry = opened(key) + sized(value_bytes(value[key], room - 2))
             out.append(b"\x0a" + sized(entry))
     except Refused as refused:
         raise refused.under(key) from None

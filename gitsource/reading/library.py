@@ -29,6 +29,8 @@ END: Any = object()
 MERGE = "<<"
 COUNT = re.compile(r"0|[1-9][0-9]{0,17}")
 """A number of which no reader doubts what it is."""
+_TEXT = re.compile(r"[^-+.:0-9a-fA-FxXoOiInN_]|\..*\.", re.DOTALL)
+"""What no number, time or date has in any reader's eyes: such a letter or sign, or two dots."""
 _MOST_CACHED = 4096
 _LONGEST_CACHED = 64
 
@@ -65,12 +67,15 @@ class _Values(dict[str, Scalar]):
 
     def __missing__(self, text: str) -> Scalar:
         value: Scalar
-        if text and text[0] not in NUMBER_STARTS and text not in SPECIAL and text != MERGE:
-            value = text  # text to all readers, as most of it is
-        elif COUNT.fullmatch(text):
-            value = int(text)  # to all readers, too
-        else:
+        if text and text[0] in NUMBER_STARTS:
+            if COUNT.fullmatch(text):
+                value = int(text)  # to all readers
+            else:
+                value = text if _TEXT.search(text) else _undoubted(text)
+        elif text in SPECIAL or text == MERGE:
             value = _undoubted(text)
+        else:
+            value = text  # to all readers, as most of it is
         if len(text) <= _LONGEST_CACHED:
             if len(self) >= _MOST_CACHED:
                 self.clear()

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from gitsource.catalog.kinds import STRUCT, Kind, wrapped
@@ -31,6 +32,7 @@ _LABEL = "[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?"
 _NAMESPACE = re.compile(_LABEL)
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 ENVOY_NAME = re.compile("[!-~]+")
+_TEXTS = frozenset((str,))
 _NAME_FIELDS = ("name", "cluster_name", "clusterName")
 _OWN_NAME = re.compile("[A-Za-z0-9](?:[-._A-Za-z0-9]*[A-Za-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
@@ -148,6 +150,8 @@ def _texts(metadata: dict[str, Any], what: str, problems: list[Problem]) -> dict
         message = f"metadata.{what} has to be a mapping of strings, not {shown(found)}"
         problems.append(Problem("GS308", message, path))
         return {}
+    if _TEXTS.issuperset(map(type, (*found, *found.values()))):
+        return found
     for key, text in found.items():
         if text is None and isinstance(key, str):
             message = (
@@ -183,6 +187,11 @@ def _unfit(labels: dict[str, str], annotations: dict[str, str]) -> Iterator[Prob
 
 
 def _key_fits(key: str) -> bool:
+    return len(key) <= PREFIX_LENGTH + 1 + LABEL_LENGTH and _short_key_fits(key)
+
+
+@lru_cache(maxsize=1024)
+def _short_key_fits(key: str) -> bool:
     prefix, slash, name = key.rpartition("/")
     if slash and not _fits(prefix, _PREFIX, PREFIX_LENGTH):
         return False

@@ -24,7 +24,7 @@ MOST = 50
 
 def suppressed(annotations: Mapping[str, str]) -> frozenset[str]:
     """Return the codes of the warnings that *annotations* ask to be let alone."""
-    return frozenset(_named(annotations))
+    return frozenset(_named(annotations)) if ANNOTATION in annotations else frozenset()
 
 
 def lets_alone(value: Any, problem: Problem) -> bool:

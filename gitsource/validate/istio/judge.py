@@ -29,13 +29,13 @@ MOST = 100
 
 
 @cache
-def _module(kind: Kind) -> Any:
-    return import_module(f"gitsource.validate.istio.{kind.rules}")
+def _module(rules: str) -> Any:
+    return import_module(f"gitsource.validate.istio.{rules}")
 
 
 def problems(kind: Kind, subject: Subject) -> tuple[Problem, ...]:
     """Return what Istio's rules for *kind* find wrong with *subject*."""
-    own = _module(kind).check(subject) if kind.rules else ()
+    own = _module(kind.rules).check(subject) if kind.rules else ()
     placed = (_standing(subject, problem) for problem in _first(own))
     return (*every_kind.check(kind, subject), *placed)
 
@@ -65,6 +65,9 @@ def _first(found: Iterable[Problem]) -> Iterator[Problem]:
 def merged(by_schema: Iterable[Problem], by_rules: Iterable[Problem]) -> tuple[Problem, ...]:
     """Return all of these, without what the schema says of a value that a rule speaks of."""
     told = tuple(by_rules)
+    by_schema = tuple(by_schema)
+    if not by_schema:
+        return told
     better = {problem.path for problem in told if problem.severity == "error"}
     spoken = {problem.path for problem in told}
     kept = (
@@ -105,9 +108,10 @@ def named(kind: Kind, value: Any, found: Iterable[Problem]) -> tuple[Problem, ..
     These are about nulls in lists and maps, and about fields that exclude each other: with them no
     message can be made of the document, so the rules themselves cannot be asked.
     """
-    if not kind.rules:
-        return tuple(found)
-    module = _module(kind)
+    found = tuple(found)
+    if not found or not kind.rules:
+        return found
+    module = _module(kind.rules)
     oneofs = getattr(module, "ONEOFS", {})
     return tuple(_exclusive(_named(one, value, module.NULLS), value, oneofs) for one in found)
 
