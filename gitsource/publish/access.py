@@ -21,7 +21,7 @@ from typing import Any
 from gitsource.model import Collection, Snapshot
 from gitsource.observe.happenings import Fact, Happening
 from gitsource.observe.neutral import neutral
-from gitsource.publish.views import Kept, Views
+from gitsource.publish.views import Gone, Kept, Views
 from gitsource.publish.words import Node
 from gitsource.security.authorize.documents import COLLECTION, in_force
 from gitsource.security.authorize.rights import EVERYTHING, Rights
@@ -122,9 +122,14 @@ class Era:
         """Return what a *node* that has *rights* is shown of *snapshot*."""
         return self.views.seen(snapshot, node, rights)
 
-    def within(self, collection: Collection, rights: Rights) -> Collection:
-        """Return what there are *rights* to of *collection*, which may be of any time."""
-        return collection if rights.everything else self.views.within(collection, rights)
+    def within(
+        self, collection: Collection, rights: Rights, now: Snapshot, node: Node | None, gone: Gone
+    ) -> Collection:
+        """Return what a *node* has *rights* to of *collection* of any time; *now* is served."""
+        if rights.everything:
+            return collection
+        shown = self.views.seen(now, node, rights)
+        return self.views.within(collection, rights, now, shown, gone)
 
     def told(
         self, who: Peer, node: Node | None, protocol: str, rights: Rights
@@ -173,6 +178,11 @@ class Access:
         for era in self._eras.values():
             era.views.retire()
         self._eras.clear()
+
+    @property
+    def gone(self) -> Gone:
+        """What is served no longer, as it was last."""
+        return self._kept.gone
 
     def published(self, snapshot: Snapshot) -> Snapshot:
         """Return *snapshot* without the rules in it: no sink is sent them, whatever its rights."""

@@ -93,7 +93,7 @@ async def _answer(request: Any, sessions: Iterable[Session]) -> Any:
             continue
         config = answer.config.add()
         config.node.id, config.node.cluster = node.id, node.cluster
-        rights, bodies = session.rights, not request.exclude_resource_contents
+        judged, bodies = session.judged, not request.exclude_resource_contents
         for row in chain.from_iterable(_told(one, bodies=bodies) for one in session.may_have()):
             config.generic_xds_configs.append(row)
             size, count = size + row.ByteSize(), count + 1
@@ -104,7 +104,7 @@ async def _answer(request: Any, sessions: Iterable[Session]) -> Any:
                 raise OverLimit(text)
             if not count % AT_ONCE:
                 await asyncio.sleep(0)
-                if session.rights != rights:
+                if session.judged != judged:
                     raise OverLimit("rights have changed meanwhile: ask again")
     return answer
 

@@ -2,9 +2,10 @@
 The exchange with one sink: say what the sink said, get what to send. No I/O, no clock of its own.
 
 Rule: at most one push of a collection is un-answered, and it is always the newest: nothing queues.
-A version that was refused is not offered again by itself. What a sink holds is known by version
-alone; the bodies are looked up among the versions that are kept, and when the one needed is gone
-the sink gets the whole collection.
+A version that was refused is not offered again by itself. What a sink may not have any more is
+taken from it first, by itself, as soon as nothing of that collection is un-answered. What it holds
+is known by version alone; the bodies are looked up among the versions that are kept, and when the
+one needed is gone the sink gets the whole collection.
 
 What can happen to one subscription is the table in `states`, what to send is worked out in
 `content`. What is too large for one message goes in several (`chunks`), each after the ACK of the
@@ -63,6 +64,8 @@ class _Due:
     """If it is not ready: how long others that come after it wait."""
     removes: bool = False
     """Whether nothing is added or changed."""
+    left: Collection | None = None
+    """What the sink may still have of what it has; None: all of that, as far as is known."""
 
 
 class Exchange:
@@ -144,6 +147,22 @@ class Exchange:
                 self._contents.known(watch.collection, accepted, watch.held),
                 watch.refused,
             )
+
+    def stuck(self, snapshot: Snapshot) -> bool:
+        """
+        Whether a sink has what it may not have any more, and cannot be told that now.
+
+        It may have what is un-answered, and nothing more is sent until it answers. What it may have
+        of a version that nobody knows any more is not known either.
+        """
+        for watch in self._watches.values():
+            sent = watch.in_flight
+            if sent is None or sent.version == snapshot.collection(watch.collection).version:
+                continue
+            state = self._contents.known(watch.collection, sent.version, sent.state)
+            if state is None or self.within(state) is not state:
+                return True
+        return False
 
     def named(self, requested: str) -> Named:
         """Return what the sink names under *requested*, which it subscribed to."""
@@ -289,6 +308,8 @@ class Exchange:
         if snapshot is None:
             return None
         due = [one for watch in self._watches.values() if (one := self._due(watch, snapshot, now))]
+        if (lost := next((one for one in due if one.left is not None), None)) is not None:
+            return self._push(lost)
         if len(due) > 1:
             due = _in_order([self._told_apart(one) for one in due])
         waits: list[_Due] = []
@@ -321,7 +342,20 @@ class Exchange:
             return _Due(watch, target, ready=False, until=watch.in_flight.sent_at + self._patience)
         settled = watch.asked_at + self._settle
         ready = watch.state is not State.ASKED or settled <= now
-        return _Due(watch, target, ready, settled)
+        left = self._left(watch)
+        if left is not None and left.version == target.version:
+            left = target
+        return _Due(watch, target, ready, settled, left=left)
+
+    def _left(self, watch: Watch) -> Collection | None:
+        """Return what may be left of what *watch* has, if that is less and it is to be told so."""
+        if watch.state is State.ASKED or watch.in_flight is not None:
+            return None  # An answer is owed as a whole, and has nothing of it; or is waited for.
+        has = self._contents.base(watch)
+        left = has if has is None else self.within(has)
+        if left is None or left is has or self._refuses(watch, left.version):
+            return None
+        return left
 
     def _target(self, watch: Watch, snapshot: Snapshot) -> Collection | None:
         """Return what *watch* should hold and does not, if there is such a thing."""
@@ -333,6 +367,8 @@ class Exchange:
         if not self._refuses(watch, current.version):
             return current
         on_the_way = watch.held is not None and watch.state is State.REFUSED and self._whole
+        if (left := self._left(watch)) is not None:
+            return left
         if watch.state is not State.ASKED and not on_the_way:
             return None
         # What it accepted last; also for one who refused a part and now holds something halfway.
@@ -340,7 +376,9 @@ class Exchange:
         if last is None or last in {watch.accepted, watch.refused}:
             return None
         found = self._kept.find(watch.collection, last)
-        return None if found is None else self.within(found)
+        left = found if found is None else self.within(found)
+        owed = watch.state is State.ASKED
+        return left if left is None or owed or not self._refuses(watch, left.version) else None
 
     def _refuses(self, watch: Watch, version: str) -> bool:
         return version == watch.refused or self._kept.refused(
@@ -358,9 +396,10 @@ class Exchange:
         return replace(one, removes=removes)
 
     def _push(self, one: _Due) -> Push:
-        watch, target = one.watch, one.target
+        watch, target = one.watch, one.target if one.left is None else one.left
         content, state, note = self._contents.content(watch, target)
-        kept = state if state.version != target.version or not self._whole else None
+        # Nobody else keeps what is on the way, or what is left when something was lost.
+        kept = state if state.version != one.target.version or not self._whole else None
         return Push(
             requested=watch.requested,
             collection=watch.collection,

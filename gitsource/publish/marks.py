@@ -96,7 +96,7 @@ class Marks:
         last: tuple[Mark, ...] = ()
         if recent:
             old = recent[-1]
-            start, end = _shared_ends(old.source.resources, source.resources)
+            start, end = shared_ends(old.source.resources, source.resources)
             first, last = old.marks[:start], old.marks[len(old.marks) - end :]
         middle = source.resources[len(first) : len(source) - len(last)]
         marks = first + tuple(map(self.mark, middle)) + last
@@ -238,7 +238,7 @@ def brought(shown: Collection, items: Sequence[Item], sees: Callable[[Mark], boo
 def differing(before: Collection, marked: Marked) -> Iterator[Item]:
     """Yield what turns *before* into the collection that is *marked*."""
     after = marked.source
-    start, end = _shared_ends(before.resources, after.resources)
+    start, end = shared_ends(before.resources, after.resources)
     here, there = start, start
     old_end, new_end = len(before) - end, len(after) - end
     while here < old_end or there < new_end:
@@ -258,7 +258,7 @@ def differing(before: Collection, marked: Marked) -> Iterator[Item]:
         there += 1
 
 
-def _shared_ends(old: Sequence[Resource], new: Sequence[Resource]) -> tuple[int, int]:
+def shared_ends(old: Sequence[Resource], new: Sequence[Resource]) -> tuple[int, int]:
     """Return how many resources both have at the beginning, and how many at the end."""
     shorter = min(len(old), len(new))
     start = 0

@@ -63,6 +63,7 @@ _STATUS = {
     End.PROTOCOL: grpc.StatusCode.INVALID_ARGUMENT,
     End.LIMIT: grpc.StatusCode.RESOURCE_EXHAUSTED,
     End.STALLED: grpc.StatusCode.UNAVAILABLE,
+    End.UNANSWERED: grpc.StatusCode.UNAVAILABLE,
     End.DENIED: grpc.StatusCode.PERMISSION_DENIED,
     End.UNPROVED: grpc.StatusCode.UNAUTHENTICATED,
     End.UNRECORDED: grpc.StatusCode.UNAVAILABLE,

@@ -62,6 +62,7 @@ class End(Enum):
     PROTOCOL = "protocol error"
     LIMIT = "over a limit"
     STALLED = "the sink does not read"
+    UNANSWERED = "the sink does not answer"
     DENIED = "nothing that it may receive"
     UNPROVED = "the proof of who it is has run out"
     UNRECORDED = "nothing new is served"
@@ -171,6 +172,8 @@ class Session:
         self._most = shared.limits.requests
         self._requests = Bucket(self._most, self._most * BURST)
         self._share = shared.budget.share(key_of(who))
+        self._stuck_at: float | None = None
+        """Since when the sink has what it may not have any more, and cannot be told so."""
         self._deadline: asyncio.Timeout | None = None
         self._gave_way = False
         self._good: Snapshot | None = None
@@ -292,6 +295,8 @@ class Session:
         newest = self._newest(self._machine.node or node)
         if self._refused and newest is not None:
             if newest.version == self._refused:
+                # It may hold less of that by now.
+                self._good = self._good and self._sight.narrowed(self._good)
                 return self._good
             self._refused = ""
             self._tell(self._report("returned"), "sink follows again", logging.INFO)
@@ -308,8 +313,6 @@ class Session:
 
     def _rejudged(self) -> None:
         """Go by what may be received from now on."""
-        if self._good is not None:
-            self._good = self._sight.narrowed(self._good)
         self.assign()
         if self._sight.shut and self._ending is None:
             self._note_denied(news=True)
@@ -359,6 +362,7 @@ class Session:
 
     def may_have(self) -> Iterator[Holding]:
         """Yield the same without what the sink may not have any more."""
+        self._newest(self._machine.node)
         within = self._sight.within
         for one in self._machine.holdings():
             sent, accepted = (each and within(each) for each in (one.sent, one.accepted))
@@ -368,6 +372,15 @@ class Session:
     def rights(self) -> Rights:
         """What the sink may receive, by the policy in force."""
         return self._sight.rights
+
+    @property
+    def judged(self) -> tuple[Rights, str]:
+        """What the sink may receive, and by which snapshot what it has was judged (a version)."""
+        self._newest(self._machine.node)
+        served = self._shared.served
+        if served is None or self._sight.rights.everything:
+            return self._sight.rights, ""
+        return self._sight.rights, served.version
 
     def is_told_to(self, asker: Peer) -> bool:
         """Whether *asker* may know of this stream: where there are rights, only of its own."""
@@ -394,6 +407,9 @@ class Session:
         while self._ending is None:
             self._wake.clear()
             push = self._offer()
+            waits = push is None or self._stuck_at is not None
+            if waits and (ending := self._unanswered()):
+                return ending
             if push is None:
                 await self._pause()
                 continue
@@ -419,8 +435,31 @@ class Session:
         snapshot = self._snapshot()
         return None if self._sight.shut else self._machine.offer(snapshot, self._loop.time())
 
+    def _unanswered(self) -> Ending | None:
+        """Return that the stream ends: its sink has too long had what it may not have any more."""
+        if not self._stuck():
+            self._stuck_at = None
+            return None
+        now, most = self._loop.time(), self._shared.limits.unanswered
+        if self._stuck_at is None:
+            self._stuck_at = now
+        if now < self._stuck_at + most:
+            return None
+        why = f"a push was not answered in {most:g} s (limits.unanswered)"
+        self._note_refused(f"it has what it may not have any more, and {why}")
+        return Ending(End.UNANSWERED, why)
+
+    def _stuck(self) -> bool:
+        served, sight = self._shared.served, self._sight
+        if served is None or sight.rights.everything or self._ending is not None:
+            return False
+        return self._machine.stuck(sight.of(served, self._machine.node))
+
     async def _pause(self) -> None:
-        look = self._machine.next_look
+        looks = [self._machine.next_look]
+        if self._stuck_at is not None:
+            looks.append(self._stuck_at + self._shared.limits.unanswered)
+        look = min((one for one in looks if one is not None), default=None)
         timer = self._loop.call_at(look, self._wake.set) if look is not None else None
         try:
             await self._wake.wait()

@@ -2,6 +2,7 @@
 What one stream is shown: its rights by the policy in force, kept up to date.
 
 Rule: rights are asked for when the policy or what is known of the node changes, and not otherwise.
+What was shown at some time is judged again by what is served now, whenever it is looked at.
 A stream that can never receive anything is shut; which is all that its sink learns. No I/O.
 """
 
@@ -39,6 +40,10 @@ class Sight:
         self._protocol = protocol
         self._era: Era | None = None
         self._node: Node | None = None
+        self._served: Snapshot | None = None
+        """What is served, looked at last."""
+        self._now: Snapshot | None = None
+        """The same, as it is published; None: nobody asked for it yet."""
         if (era := access.start()) is not None:
             self._judge(era, None)
 
@@ -48,6 +53,8 @@ class Sight:
     def look(self, snapshot: Snapshot, node: Node | None) -> bool:
         """Go by the policy of *snapshot* and by what *node* says; returns whether that is news."""
         era = self._access.at(snapshot)
+        if snapshot is not self._served:
+            self._served, self._now = snapshot, None
         if era is self._era and node is self._node:
             return False
         self._judge(era, node)
@@ -70,13 +77,19 @@ class Sight:
 
     def within(self, collection: Collection) -> Collection:
         """Return what may be sent now of *collection*, which was shown at some time."""
-        return collection if self._era is None else self._era.within(collection, self.rights)
+        if self._era is None or self._served is None:
+            return collection
+        if self._now is None:
+            self._now = self._access.published(self._overlay(self._served))
+        return self._era.within(collection, self.rights, self._now, self._node, self._access.gone)
 
     def narrowed(self, snapshot: Snapshot) -> Snapshot:
         """Return what may be sent now of *snapshot*, which was shown at some time."""
         if self.rights.everything:
             return snapshot
         left = {name: self.within(one) for name, one in snapshot.collections.items()}
+        if all(one is snapshot.collections[name] for name, one in left.items()):
+            return snapshot
         return Snapshot.of(snapshot.revision, left, snapshot.findings)
 
     def denies(self, collection: str) -> bool:

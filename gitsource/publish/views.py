@@ -16,12 +16,12 @@ nodes asked for lately is kept. One `Views` serves one group of one cache. No I/
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from gitsource.model import Collection, Snapshot, content_digest, empty_collection
+from gitsource.model import Collection, Resource, Snapshot, content_digest, empty_collection
 from gitsource.publish.marks import (
     EVERYTHING,
     Clauses,
@@ -31,6 +31,7 @@ from gitsource.publish.marks import (
     brought,
     differing,
     filtered,
+    shared_ends,
     visible,
 )
 from gitsource.publish.words import Node
@@ -53,10 +54,14 @@ KEYS = 4096
 """Keys of which the snapshot is remembered."""
 LIVE = 4
 """Snapshots that may be asked for in turns without making anything anew."""
-WITHIN = 32
+WITHIN = 256
 """Collections of which is remembered what there is a right to."""
 UNASKED = 2
 """What was not asked for in this many new snapshots is dropped."""
+
+
+Gone: TypeAlias = Callable[[str, str], Resource | None]
+"""From collection and name to a resource that is served no longer, as it was last, if known."""
 
 
 class Kept(Protocol):
@@ -64,6 +69,9 @@ class Kept(Protocol):
 
     def derived(self, before: Collection | None, now: Collection | None) -> None:
         """Keep *now*, which is served in place of *before*, as a diff base."""
+
+    def gone(self, collection: str, name: str) -> Resource | None:
+        """Return what is served no longer, as it was last, if it is still known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +133,9 @@ class Views:
         )
         self._keys: OrderedDict[tuple[str | None, ...], ViewKey] = OrderedDict()
         self._shown: dict[tuple[str, Clauses, str], _Shown] = {}
-        self._within: OrderedDict[tuple[int, Clauses], tuple[Collection, Collection]] = (
-            OrderedDict()
-        )
+        self._within: OrderedDict[
+            tuple[int, int, Rights], tuple[Collection, Collection, Collection]
+        ] = OrderedDict()
         self._changes: list[tuple[Collection, Marked, tuple[Item, ...]]] = []
         self._recent: deque[_Generation] = deque(maxlen=LIVE)
         self._number = 0
@@ -260,29 +268,52 @@ class Views:
         """Whether *rights* leave nothing of *collection*, whatever is in it."""
         return self._clauses(collection, ViewKey(EVERYTHING, rights=rights)) is None
 
-    def within(self, collection: Collection, rights: Rights) -> Collection:
+    def within(
+        self, collection: Collection, rights: Rights, now: Snapshot, shown: Snapshot, gone: Gone
+    ) -> Collection:
         """
         Return what there are *rights* to of *collection*, which may be of any time.
 
-        Resources without content are left in: nothing of them is ever sent.
+        That is what they allow by the labels it has there and by those that it has in *now*, which
+        is what is served and of which *shown* is what is shown by these rights; or, if it is not
+        served, by those that it had last: what is *gone* and forgotten is not left in. Resources
+        that only a sink tells of are: nothing of them is ever sent.
         """
-        clauses = self._clauses(collection.name, ViewKey(EVERYTHING, rights=rights))
-        if clauses is None:
-            return empty_collection(collection.name)
-        if not clauses:
+        seen = shown.collection(collection.name)
+        if collection is seen or not collection.names:
             return collection
-        known = self._within.get((id(collection), clauses))
+        key = id(collection), id(seen), rights
+        known = self._within.get(key)
         if known is None:
-            gone = [
-                one.name
-                for one in collection
-                if one.wire and not visible(self._marks.mark(one), clauses, "")
-            ]
-            known = collection, collection.changed(gone, {}) if gone else collection
-            self._within[id(collection), clauses] = known
+            served = now.collection(collection.name)
+            left = self._left(collection, rights, served, seen, gone)
+            known = self._within[key] = collection, seen, left
             if len(self._within) > WITHIN:
                 self._within.popitem(last=False)
-        return known[1]
+        return known[2]
+
+    def _left(
+        self, had: Collection, rights: Rights, served: Collection, seen: Collection, gone: Gone
+    ) -> Collection:
+        clauses = self._clauses(had.name, ViewKey(EVERYTHING, rights=rights))
+        if clauses is None:
+            return empty_collection(had.name)
+        if not clauses:
+            return had
+
+        def shows(one: Resource | None) -> bool:
+            return one is not None and visible(self._marks.mark(one), clauses, "")
+
+        def lost(one: Resource) -> bool:
+            if seen.get(one.name) is one or (one.version and not one.wire):
+                return False
+            now = served.get(one.name) or gone(had.name, one.name)
+            return not shows(now) or (bool(one.wire) and not shows(one))
+
+        # What is seen there may be had; mostly that is all but a little.
+        start, end = shared_ends(had.resources, seen.resources)
+        names = [one.name for one in had.resources[start : len(had) - end] if lost(one)]
+        return had.changed(names, {}) if names else had
 
     def _clauses(self, name: str, key: ViewKey) -> Clauses | None:
         """Return which selectors matter in the collection *name*; None: nothing of it is seen."""

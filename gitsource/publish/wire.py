@@ -69,6 +69,13 @@ class Machine(Protocol):
         Raises ExchangeError for what the protocol forbids, OverLimit for more than is allowed.
         """
 
+    def stuck(self, snapshot: Snapshot) -> bool:
+        """
+        Whether the sink has what it may not have any more, and cannot be told that now.
+
+        To be asked when there is nothing to `offer`, and of sinks that may not have everything.
+        """
+
     def named(self, requested: str) -> Named:
         """Return what the sink names under *requested*, which it subscribed to; costs nothing."""
 

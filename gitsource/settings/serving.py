@@ -75,6 +75,9 @@ class Limits:
     """Large pushes being written at one time, over all sinks: peak memory follows this."""
     stalled: Seconds = Seconds(30.0)
     """A stream whose sink has not taken a push after this long is ended."""
+    unanswered: Seconds = Seconds(30.0)
+    """A stream that has what it may not have any more, and cannot be told so since it does not
+    answer what it was sent before, is ended after this long."""
     message_bytes: Bytes = Bytes(4092 * 1024)
     """The largest message that sinks of classic MCP are taken to accept: 4 MiB less a margin, what
     gRPC's are built with. An incremental sink gets more than that in several pushes."""

@@ -15,9 +15,10 @@ from functools import partial
 from itertools import count
 from typing import Any, TypeVar
 
-from gitsource.model import Collection, Snapshot
+from gitsource.model import Collection, Resource, Snapshot
 from gitsource.snapshot.build import CollectionDelta
 from gitsource.snapshot.endings import Endings
+from gitsource.snapshot.gone import Gone
 from gitsource.snapshot.reports import (
     CollectionStatus,
     Identity,
@@ -70,6 +71,7 @@ class SnapshotCache:
         self._watches: dict[str, dict[int, Callable[[], None]]] = {}
         self._listeners: dict[int, Callable[[SinkReport], None]] = {}
         self._sinks: dict[int, SinkStatus] = {}
+        self._past: dict[str, Gone] = {}
         self._changed: dict[str, float] = {}
         """When each collection came to what is served of it, in seconds since the epoch."""
         self.endings = Endings()
@@ -88,6 +90,8 @@ class SnapshotCache:
         before = self._groups.get(group)
         self._groups[group] = snapshot
         self._note_changes(before, snapshot)
+        if before is not None:
+            self._note_gone(group, before, snapshot)
         self._window.serve(
             before.collections.values() if before is not None else (),
             snapshot.collections.values(),
@@ -101,6 +105,22 @@ class SnapshotCache:
             version = snapshot.collection(name).version
             if before is None or before.collection(name).version != version:
                 self._changed[name] = now
+
+    def _note_gone(self, group: str, before: Snapshot, snapshot: Snapshot) -> None:
+        """Remember what was served *before* and is no longer."""
+        gone = self._past.setdefault(group, Gone())
+        for name in before.collections.keys() | snapshot.collections.keys():
+            old, new = before.collection(name), snapshot.collection(name)
+            if old.version != new.version:
+                changes = self._window.between(old, new)
+                gone.note(old, changes.removed)
+                for one in changes.put:
+                    gone.back(name, one.name)
+
+    def gone(self, collection: str, name: str, group: str = DEFAULT) -> Resource | None:
+        """Return a resource that *group* is served no longer, as it was last, if still known."""
+        known = self._past.get(group)
+        return known.find(collection, name) if known is not None else None
 
     def get(self, group: str = DEFAULT) -> Snapshot | None:
         """Return what *group* is served; None before its first snapshot."""

@@ -33,7 +33,7 @@ from gitsource.publish.words import (
 )
 from gitsource.publish.xds import standing, subscription
 from gitsource.publish.xds.blame import Grudges, judge
-from gitsource.publish.xds.due import Due, beat, due, in_order
+from gitsource.publish.xds.due import Due, beat, due, in_order, stuck
 from gitsource.publish.xds.selection import Shelf
 from gitsource.publish.xds.steps import Plan
 from gitsource.publish.xds.subscription import NO_NAMES
@@ -145,6 +145,11 @@ class Ads:
         """Yield what each subscription was sent last and has accepted."""
         for watch in self._ordered:
             yield standing.holding(watch, self._bad(watch))
+
+    def stuck(self, snapshot: Snapshot) -> bool:
+        """Whether the client has what it may not have any more, and cannot be told that now."""
+        plan = self._plan(snapshot, -inf)
+        return any(stuck(watch, plan) for watch in self._ordered)
 
     def named(self, requested: str) -> Named:
         """Return what the client names under *requested*, a type that it asked for."""
@@ -369,10 +374,11 @@ class Ads:
             return None
         plan = self._plan(snapshot, now)
         waits: list[Due] = []
-        for one in in_order(self._dues(plan), self._shelf):
+        ordered = in_order(self._dues(plan), self._shelf)
+        for one in sorted(ordered, key=lambda one: not one.lost):
             if one.until > now:
                 waits.append(one)
-            elif not any(other.holds_up(one) for other in waits):
+            elif one.lost or not any(other.holds_up(one) for other in waits):
                 return self._response(one)
         beats = [beat(watch, plan) for watch in self._ordered] if self._delta else []
         for heartbeat in [one for one in beats if one is not None]:

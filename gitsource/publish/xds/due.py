@@ -1,9 +1,10 @@
 """
 What one subscription is to be sent, as the plan of the moment has it. Pure.
 
-Rule: an answer that is owed says as little as the protocol allows: over SotW all of a complete set
-but only the names in question of others, over delta those names alone. News are what changes what
-the client has into its next step, less what it refused.
+Rule: what a client may not have any more is taken from it first, by itself, and waits for nothing:
+neither for an ACK nor for what refers to it. An answer that is owed says as little as the protocol
+allows: over SotW all of a complete set but only the names in question of others, over delta those
+names alone. News are what changes what the client has into its next step, less what it refused.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Due:
     """Whether nothing changes, but what the client has is not to run out."""
     removes: bool = False
     """Whether nothing is added or changed."""
+    lost: bool = False
+    """Whether it takes away what the client may not have any more, so that nothing holds it up."""
 
     def holds_up(self, other: Due) -> bool:
         """Say whether *other*, which comes after it, waits for it."""
@@ -53,14 +56,42 @@ class Due:
 
 def due(watch: Watch, plan: Plan) -> Due | None:
     """Return what *watch* is to be sent, now or later."""
-    return _part(watch, plan) if watch.merges else _whole(watch, plan)
+    return _lost(watch, plan) or (_part if watch.merges else _whole)(watch, plan)
+
+
+def stuck(watch: Watch, plan: Plan) -> bool:
+    """Say whether the client has what it may not have any more, and no more may be sent to it."""
+    return plan.delta and len(watch.flights) >= AT_ONCE and plan.left(watch) is not watch.expected
+
+
+def _lost(watch: Watch, plan: Plan) -> Due | None:
+    """Return what takes from a client what it may not have any more, if that is anything."""
+    if watch.first or not plan.loses(watch):
+        return None
+    left = plan.left(watch)
+    if left.version == (target := plan.target(watch)).version:
+        left = target  # All that come to it share that.
+    if watch.merges:
+        # Over SotW nothing is ever removed in what a client merges.
+        if not plan.delta or len(watch.flights) >= AT_ONCE or plan.refused(watch, left.version):
+            return None
+        gone = plan.shelf.changes(watch.expected, left).removed
+        return Due(watch, 0.0, left, (), gone, left.version, watch.owed, lost=True)
+    if watch.state is State.ASKED:
+        # The answer has nothing of it either, and is owed as a whole.
+        answer = _whole(watch, plan)
+        return answer and replace(answer, until=0.0, lost=True)
+    for step in (left, plan.has(watch)):
+        if not watch.wanted.nothing and not plan.refused(watch, step.version):
+            return Due(watch, 0.0, step, step.resources, target=step.version, lost=True)
+    return None
 
 
 def beat(watch: Watch, plan: Plan) -> Due | None:
     """Return what keeps alive what a delta client has that runs out, now or later."""
     if not watch.type.ttl or watch.first:
         return None
-    lasting, expected = plan.shelf.lasting(watch.has, plan.served(watch)), watch.expected
+    lasting, expected = plan.shelf.lasting(plan.has(watch), plan.served(watch)), watch.expected
     at = watch.kept_alive_at + max(lasting.seconds / 3, HEARTBEAT)
     put = lasting.put
     if at <= plan.now and watch.flights:

@@ -80,10 +80,31 @@ class Plan:
             return self.whole(watch)
         known = self._targets.get(watch)
         if known is None:
-            has = self._within(watch.expected)
+            has = self.left(watch)
             known = self.shelf.excused(self.whole(watch), has, self._bad(watch))
             self._targets[watch] = known
         return known
+
+    def left(self, watch: Watch) -> Collection:
+        """Return what the client may still have of what it was sent; that itself if it is all."""
+        return self._within(watch.expected)
+
+    def loses(self, watch: Watch) -> bool:
+        """Say whether the client has, or may have, anything that it may not have any more."""
+        had = watch.taken
+        return self.left(watch) is not watch.expected or (
+            had is not None and self._within(had) is not had
+        )
+
+    def has(self, watch: Watch) -> Collection:
+        """Return what the client may still have of what it has accepted."""
+        return self._within(watch.has)
+
+    def refused(self, watch: Watch, version: str) -> bool:
+        """Say whether the client refused this very *version*."""
+        if watch.trouble is not None and version in watch.trouble.refused:
+            return True
+        return not watch.merges and self._refused(watch, version)
 
     def refuses(self, watch: Watch, step: Collection | None = None) -> bool:
         """Say whether the client is known to refuse what it is to have, or a *step* to that."""
@@ -101,8 +122,8 @@ class Plan:
 
         The second is 0 if the first is all.
         """
-        # What it may not have any more goes at once, and is not sent again with a complete set.
-        target, has = self.target(watch), self._within(watch.expected)
+        # What it may not have any more is not sent again with a complete set.
+        target, has = self.target(watch), self.left(watch)
         stage = watch.type.stage
         if watch.first or has.version == target.version:
             return target, 0.0

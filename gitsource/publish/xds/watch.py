@@ -140,6 +140,11 @@ class Watch:
         """When it refused something, if it accepted nothing since."""
         return self.trouble.refused_at if self.trouble is not None else None
 
+    @property
+    def taken(self) -> Collection | None:
+        """SotW: a complete set that it refused, and may have taken over a part of."""
+        return self.trouble.had if self.trouble is not None and not self.flights else None
+
     def flying(self, nonce: str) -> Flight | None:
         """Return the un-answered response with *nonce*."""
         return next((one for one in self.flights if one.nonce == nonce), None)
@@ -171,6 +176,7 @@ class Watch:
         self._answered(flight, Event.ACK)
         if self.trouble is not None:
             self.trouble.refused_at = None
+            self.trouble.had = None
 
     def refused(self, flight: Flight, shelf: Shelf, now: float) -> Trouble:
         """Book *flight* as refused: nothing is known of what it brought."""

@@ -2,8 +2,10 @@
 Whatever happens, a sink only ever receives what it has a right to at that time, and all of that.
 
 An oracle that shares no code with the implementation decides about every resource of every message
-in the moment in which it is written: policies in the settings and in the repository, views, sinks
-of every wire, refusals, new streams, and peers that claim each other's node IDs.
+in the moment in which it is written, by the labels that it has in what is sent and by those that it
+has in what is served then (or had last): policies in the settings and in the repository, views,
+sinks of every wire, relabelled resources, refusals, silence, new streams that say what they have,
+and peers that claim each other's node IDs. And it decides about what sinks were told to let go.
 """
 
 import asyncio
@@ -33,6 +35,11 @@ from gitsource.settings.views import ViewNodes, ViewResources, ViewRow
 from gitsource.snapshot.cache import SnapshotCache
 
 NAMES = ("foo/a", "foo/b", "bar/a", "c")
+AT_ONCE = 2.0
+"""Seconds after which a sink that answers has been told what it lost: less than what waits for what
+refers to it waits (`REMOVAL_TIMEOUT`)."""
+FLYING = 8
+"""Un-answered responses of one type, over delta, beyond which nothing is sent."""
 NODES = ("n-1", "n-2", "m")
 
 
@@ -70,8 +77,14 @@ RESOURCES = (
 )
 
 
+OF_A_TEAM = (Rule(to=Subject(any="all"), resources=RuleResources(labels=(("team", "a*"),))),)
+"""Rights that a revision takes which labels something anew."""
+
+
 @st.composite
 def some_rules(draw):
+    if draw(st.booleans()):
+        return OF_A_TEAM
     found = []
     for _ in range(draw(st.integers(0, 3))):
         effect = draw(st.sampled_from(["allow", "allow", "only", "deny"]))
@@ -133,6 +146,8 @@ class Streams(RuleBasedStateMachine):
         """Collection, name and labels by the bytes of a body."""
         self.content = {}
         """What is served: labels and version by collection and name."""
+        self.labels = {}
+        """Labels by collection and name: those that are served, or were last."""
         self.policy, self.repository, self.ceiling, self.views = (), (), (), ()
         self.sinks = []
         self.count = 0
@@ -185,15 +200,36 @@ class Streams(RuleBasedStateMachine):
             for view in self.views
         )
 
+    def may_have(self, sink, name, value):
+        """Whether a sink may have this body now: by its own labels, and by those that count."""
+        collection, told, labels = self.bodies[value]
+        now = self.labels[collection, name]
+        both = (self.allowed(sink, collection, name, one) for one in (labels, now))
+        return told == name and all(both)
+
     def received(self, sink, url, put, removed):
         """Judge a message in the moment in which it is written."""
         for name, value in put:
-            collection, told, labels = self.bodies[value]
-            if not (told == name and self.allowed(sink, collection, name, labels)):
-                self.wrong.append(("not allowed", sink.wire.protocol, sink.who, url, name, labels))
+            if not self.may_have(sink, name, value):
+                self.wrong.append(("not allowed", sink.wire.protocol, sink.who, url, name))
         for name in removed:
             if (url, name) not in sink.told:
                 self.wrong.append(("a name it was never told", sink.wire.protocol, url, name))
+
+    def taken_back(self, *, silent=False):
+        """Judge that nobody was left with what it may not have; over classic MCP *silent* ones."""
+        for sink in self.sinks:
+            for url, heard in sink.heard.items():
+                unanswered = [one for one in sink.unanswered if one[0] == url]
+                if sink.ending is not None or (url == SDS and sink.wire.protocol == "xds"):
+                    continue
+                most = FLYING if sink.xds else 1
+                if len(unanswered) >= most and sink.wire.protocol != "xds" and not silent:
+                    continue
+                left = [
+                    name for name, value in heard.items() if not self.may_have(sink, name, value)
+                ]
+                assert ([], url, sink.wire.protocol) == (left, url, sink.wire.protocol)
 
     # ------------------------------------------------------------------ what happens
 
@@ -202,6 +238,8 @@ class Streams(RuleBasedStateMachine):
 
     @initialize(data=st.data())
     def begin(self, data):
+        self.policy = data.draw(st.sampled_from([OF_A_TEAM, ()]))
+        self.configure()
         self.revise(data)
         for index in range(5):
             self.come(data, index)
@@ -222,6 +260,7 @@ class Streams(RuleBasedStateMachine):
             held = {n: v for (c, n), v in self.content.items() if c == collection}
             found = []
             for name, (labels, version) in held.items():
+                self.labels[collection, name] = labels
                 body = message(collection, name, f"{version} {sorted(labels.items())}")
                 self.bodies[body.SerializeToString()] = (collection, name, labels)
                 found.append(stored(collection, name, version, body, labels))
@@ -240,17 +279,44 @@ class Streams(RuleBasedStateMachine):
     async def passing(self, seconds):
         await asyncio.sleep(seconds)
 
-    @rule(data=st.data(), seconds=st.sampled_from([0.0, 0.01, 2.0]))
+    @rule(data=st.data(), seconds=st.sampled_from([0.0, 0.01, AT_ONCE, AT_ONCE]))
     def revise_and_wait(self, data, seconds):
         self.revise(data)
         self.run(self.passing(seconds))
         assert [] == self.wrong
+        if seconds == AT_ONCE:
+            self.taken_back()
+
+    @precondition(lambda self: self.content)
+    @rule(data=st.data(), seconds=st.sampled_from([0.01, AT_ONCE, AT_ONCE]))
+    def relabel(self, data, seconds):
+        """One revision gives things to others, changes things, and takes some away."""
+        self.count += 1
+        known = st.sampled_from(sorted(self.content))
+        for where in data.draw(st.lists(known, min_size=1, max_size=4)):
+            team = "b" if self.content[where][0] == {"team": "ab"} else "ab"
+            self.content[where] = {"team": team}, f"v{self.count}"
+        for where in data.draw(st.lists(known, max_size=2)):
+            self.content[where] = self.content[where][0], f"v{self.count}"
+        for where in data.draw(st.lists(known, max_size=1)):
+            del self.content[where]
+        self.serve()
+        self.run(self.passing(seconds))
+        assert [] == self.wrong
+        if seconds == AT_ONCE:
+            self.taken_back()
+
+    @rule(seconds=st.sampled_from([AT_ONCE, 40.0]))
+    def wait(self, seconds):
+        self.run(self.passing(seconds))
+        assert [] == self.wrong
+        self.taken_back(silent=seconds > AT_ONCE)
 
     def revise(self, data):
         self.count += 1
         for _ in range(data.draw(st.integers(1, 5))):
             where = data.draw(st.sampled_from(list(TYPES))), data.draw(st.sampled_from(NAMES))
-            labels = data.draw(st.sampled_from([{}, {"team": "ab"}, {"team": "b"}]))
+            labels = data.draw(st.sampled_from([{}, {"team": "ab"}, {"team": "ab"}, {"team": "b"}]))
             if data.draw(st.booleans()) or where not in self.content:
                 self.content[where] = labels, f"v{self.count}"
             else:
@@ -288,14 +354,14 @@ class Streams(RuleBasedStateMachine):
         self.run(connect())
 
     @precondition(lambda self: self.sinks)
-    @rule(data=st.data())
-    def come_back(self, data):
+    @rule(data=st.data(), holding=st.booleans())
+    def come_back(self, data, holding):
         sink = data.draw(st.sampled_from(self.sinks))
 
         async def again():
             await sink.close()
             sink.told = set()
-            sink.connect()
+            sink.connect(holding=holding)
             await asyncio.sleep(0.01)
 
         self.run(again())
@@ -305,6 +371,12 @@ class Streams(RuleBasedStateMachine):
     @rule(data=st.data())
     def refuse(self, data):
         data.draw(st.sampled_from(self.sinks)).refuses = True
+
+    @precondition(lambda self: self.sinks)
+    @rule(data=st.data())
+    def refuse_everything(self, data):
+        sink = data.draw(st.sampled_from(self.sinks))
+        sink.refuses_all = not sink.refuses_all
 
     @precondition(lambda self: self.sinks)
     @rule(data=st.data(), how=st.sampled_from(["hold", "return"]))
@@ -340,7 +412,7 @@ class Streams(RuleBasedStateMachine):
     async def settled(self):
         await asyncio.sleep(0.01)
         for sink in self.sinks:
-            sink.refuses, sink.answers = False, True
+            sink.refuses, sink.refuses_all, sink.answers = False, False, True
             for one in sink.unanswered:
                 sink.answer(one)
             sink.unanswered = []
