@@ -221,30 +221,42 @@ def test_one_choice_of_licences_that_is_allowed_is_enough(told, expected):
     assert allowed(told, {"MIT"}) is expected
 
 
-@pytest.mark.parametrize(
-    ("needs", "pin", "told", "expected"),
-    [
-        ("packaging", version("packaging"), "no problems", 0),
-        ("packaging", "0.1", "and constraints.txt has 0.1", 1),
-        ("nobodys-package", "0.1", "declared and not installed: nobodys-package", 1),
-    ],
-)
-def test_what_is_wrong_is_printed_and_fails_the_check(tmp_path, needs, pin, told, expected):
-    shutil.copytree(ROOT / "supply", tmp_path / "supply")
-    (tmp_path / "constraints.txt").write_text(f"{needs}=={pin}\n")
-    (tmp_path / "pyproject.toml").write_text(
-        f'[project]\ndependencies = ["{needs}"]\noptional-dependencies = {{test = []}}\n'
+def audited(folder: Path, needs: str, extras: str, **pins: str) -> subprocess.CompletedProcess:
+    """Run the audit of a small repository."""
+    shutil.copytree(ROOT / "supply", folder / "supply")
+    (folder / "constraints.txt").write_text("".join(f"{n}=={v}\n" for n, v in pins.items()))
+    (folder / "pyproject.toml").write_text(
+        f'[project]\ndependencies = ["{needs}"]\noptional-dependencies = {{{extras}}}\n'
     )
-    done = subprocess.run(
-        [sys.executable, tmp_path / "supply" / "audit.py"],
+    return subprocess.run(
+        [sys.executable, folder / "supply" / "audit.py"],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "PYTHONSAFEPATH": ""},
     )
 
+
+@pytest.mark.parametrize(
+    ("needs", "pin", "told", "expected"),
+    [
+        ("packaging", version("packaging"), "no problems", 0),
+        ("packaging", "0.1", "and constraints.txt has 0.1", 1),
+        ("nobodys", "0.1", "declared and not installed: nobodys", 1),
+    ],
+)
+def test_what_is_wrong_is_printed_and_fails_the_check(tmp_path, needs, pin, told, expected):
+    done = audited(tmp_path, needs, "test = []", **{needs: pin})
+
     assert (done.returncode, done.stderr) == (expected, "")
     assert told in done.stdout
+
+
+def test_what_users_may_add_is_shipped_and_what_only_tests_is_not(tmp_path):
+    pins = {name: version(name) for name in ("packaging", "attrs", "iniconfig")}
+    done = audited(tmp_path, "packaging", 'more = ["attrs"], test = ["iniconfig"]', **pins)
+
+    assert "2 packages shipped, 3 with tools: no problems" in done.stdout
 
 
 def test_this_repository_has_no_problem() -> None:
