@@ -39,7 +39,7 @@ OF_SINKS = (
     *("streams", "subscriptions", "names", "request_bytes", "message_bytes"),
     *("push_bytes_in_flight", "stalled", "streams_each", "new_streams", "connections"),
     *("connections_each", "handshake", "keepalive", "requests", "metadata_bytes", "push_bytes"),
-    *("named_bytes_each", "named_bytes", "failed_tokens"),
+    *("named_bytes_each", "named_bytes", "failed_tokens", "unanswered"),
 )
 """Limits that sinks meet."""
 
