@@ -29,7 +29,7 @@ LOOKS = 50
 """Looks without news in one value."""
 MANY = 1000
 """Files of the large commit."""
-SECRET = "benchmarks"  # noqa: S105 - nobody else's
+SECRET = "benchmarks-of-webhooks"  # noqa: S105 - nobody else's
 SPARE = 10
 """Descriptors and children that may be there at the end of a soak and were not before: a
 connection that closes, a git process that is only just needed. What leaks does so thousandfold."""

@@ -20,6 +20,15 @@ def readiness(status: Mapping[str, Any]) -> dict[str, Any]:
         reasons.append(f"the last look failed: {last['error']}")
     if held:
         reasons.append(f"revision {str(held.get('revision'))[:12]} is held: {held.get('reason')}")
+    collections = status.get("collections") or {}
+    if ready and collections and not any(each["count"] for each in collections.values()):
+        reasons.append("what is served has no resource at all: check the repository and its path")
+    if status.get("unsaved"):
+        reasons.append(f"what is served is not kept on disk: {status['unsaved']}")
+    if status.get("unkept"):
+        reasons.append(f"operators' orders are not kept across a restart: {status['unkept']}")
+    if status.get("reload_error"):
+        reasons.append(f"changed settings are not taken over: {status['reload_error']}")
     if status.get("suspended"):
         reasons.append("looking for new revisions is suspended")
     audit = status.get("audit") or {}

@@ -80,6 +80,7 @@ class HttpDoors:
             announced.heard,
             self._telemetry.delivered,
             ledger,
+            missed=self._operations.behind,
             noted=noted,
         )
         door = await serve_webhook(

@@ -97,7 +97,7 @@ class App:
         settings = self._settings
         state = Path(settings.state_dir)
         tighten(state)
-        stack.enter_context(locked(state))
+        unwritable = stack.enter_context(locked(state))
         self.cache = SnapshotCache()
         self._audited.begin(stack, settings.audit, state, lambda: self.looks.poke("audit"))
         self.telemetry = Telemetry(self._gauges, version=version("gitsource"))
@@ -138,6 +138,8 @@ class App:
         stack.push_async_callback(self.reconciler.close)
 
         serving = self.reconciler.restore()
+        if unwritable:
+            self.reconciler.unwritable(unwritable)
         self.chronicle.serving(serving)
         self.recording.serving(serving)
         if serving is None:
@@ -205,6 +207,8 @@ class App:
         except GitsourceError as error:
             log.error("settings not reloaded, the old ones stay: %s (next: %s)", error, error.hint)
             self.recording.reloaded((), str(error))
+            self.reconciler.refuse(str(error))
+            self.looks.poke("reload")  # whoever asks wants a look, whatever the settings say
             return
         old, taken = self._settings, taken_over(self._settings, new)
         for name in taken.waiting:
@@ -218,6 +222,7 @@ class App:
         if (new.views, new.authorization) != (old.views, old.authorization):
             self.sinks.show(new)
             self.cache.wake()
+        self.reconciler.refuse("")
         await self.reconciler.reconfigure(new, mirror)
         self._loops.start()
         log.info("settings reloaded: %s", ", ".join(taken.changed) or "nothing changed")

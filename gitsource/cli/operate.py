@@ -55,6 +55,9 @@ def asking(command: Callable[..., None]) -> Callable[..., None]:
                 raise SystemExit(2 if answer.fault == "operator" else 1)
             if output == "json":
                 sys.stdout.write(answer.text)
+            elif args[0] == "POST" and answer.value.get("unkept"):
+                why = neutral(str(answer.value["unkept"]))
+                click.echo(f"warning: a restart would forget this order: {why}", err=True)
             return answer
 
         command(ask=asked, output=output, **kwargs)

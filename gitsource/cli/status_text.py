@@ -134,6 +134,10 @@ def _looks(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield from _entry("stale", f"since {_when(told['stale_since'], now)}")
     if told.get("unsaved"):
         yield from _entry("unsaved", str(told["unsaved"]))
+    if told.get("unkept"):
+        yield from _entry("not kept", f"a restart forgets operators' orders: {told['unkept']}")
+    if told.get("reload_error"):
+        yield from _entry("settings", f"not read again, the old ones count: {told['reload_error']}")
     audit = told.get("audit") or {}
     if audit.get("failure"):
         left = "\nno new stream and no new revision until it can" if audit.get("stopped") else ""

@@ -83,7 +83,12 @@ METRICS: tuple[Row, ...] = (
     Row("gitsource_suspended", "gauge", (), "1 while looking for new revisions is suspended."),
     Row("gitsource_refusals", "gauge", (), "Subscriptions whose sink refused what it was sent."),
     Row("gitsource_secret_files", "gauge", (), "Files of Secrets that cannot be used now."),
-    Row("gitsource_unsaved", "gauge", (), "1 while what is served could not be kept on disk."),
+    Row(
+        "gitsource_unsaved",
+        "gauge",
+        (),
+        "1 while what is served, or ordered, could not be kept on disk.",
+    ),
     Row("gitsource_audit_failing", "gauge", (), "1 while the audit log cannot be written."),
     Row("gitsource_audit_lines_total", "counter", (), "Lines written to the audit log."),
     Row("gitsource_audit_lost_total", "counter", (), "Happenings that are not in the audit log."),
@@ -102,6 +107,12 @@ METRICS: tuple[Row, ...] = (
         "gauge",
         (),
         "When the certificate runs out that is shown to sinks.",
+    ),
+    Row(
+        "gitsource_crl_expiry_timestamp_seconds",
+        "gauge",
+        (),
+        "When the first revocation list runs out; nobody below its authority comes in then.",
     ),
     Row(
         "gitsource_certificate_reloads_total",
@@ -183,6 +194,8 @@ class DoorGauges:
     """Bytes of what sinks name."""
     ends: float = 0.0
     """When the certificate runs out that is shown to sinks; 0: there is none."""
+    crl_ends: float = 0.0
+    """When the first revocation list runs out; 0: there is none, or none that does."""
     reloads: int = 0
     alarms: int = 0
     insecure: bool = False
@@ -363,6 +376,10 @@ class Telemetry:
         yield (
             "gitsource_certificate_expiry_timestamp_seconds",
             _one(door.ends) if door.ends else {},
+        )
+        yield (
+            "gitsource_crl_expiry_timestamp_seconds",
+            _one(door.crl_ends) if door.crl_ends else {},
         )
         yield "gitsource_certificate_reloads_total", _one(door.reloads)
         yield "gitsource_certificate_alarms", _one(door.alarms)

@@ -138,6 +138,8 @@ class Operations:
             },
             "announced": self._deliveries.announced(),
             "unsaved": now.unsaved or None,
+            "unkept": now.unkept or None,
+            "reload_error": now.refused or None,
             "ignored": {"documents": now.ignored},
             "repository": {
                 "url": _without_secret(settings.repository.url),
@@ -161,6 +163,10 @@ class Operations:
             "door": door.status() if (door := self._door()) is not None else None,
             "secrets": [alarm.as_json() for alarm in self._sinks.alarms()],
         }
+
+    def behind(self) -> bool:
+        """Whether the last look failed, at a layer at least: a commit may be unseen then."""
+        return self._reconciler.condition.stale_since is not None
 
     def _collections(self) -> list[Collection]:
         """Return every collection as it is served, also the empty ones."""
@@ -192,7 +198,7 @@ class Operations:
             layers_failing={each.name: bool(each.error) for each in now.layers},
             pinned=now.control.pin is not None,
             suspended=now.control.suspension is not None,
-            unsaved=bool(now.unsaved),
+            unsaved=bool(now.unsaved or now.unkept),
             refusals=self._sinks.refusals.open,
             secrets=len(tuple(self._sinks.alarms())),
             resources={content.name: len(content) for content in self._collections()},
@@ -350,6 +356,7 @@ class Operations:
             "version": snapshot.version,
             "reason": reason,
             "who": who,
+            **self._unkept(),
         }
 
     async def rollback(self, revision: str, reason: str, who: str) -> dict[str, Any]:
@@ -359,7 +366,7 @@ class Operations:
     async def unpin(self, reason: str, who: str) -> dict[str, Any]:
         """Release the pin and look at the head."""
         await self._reconciler.unpin(reason, who)
-        return _told(await self._look("unpin"))
+        return _told(await self._look("unpin")) | self._unkept()
 
     async def allow(self, revision: str, reason: str, who: str) -> dict[str, Any]:
         """Let the held *revision* out, whatever was to be confirmed of it, and look at the head."""
@@ -367,18 +374,22 @@ class Operations:
         if not revision:
             raise ConfigurationError("which revision? `held` of the status names the one")
         commit = await self._reconciler.allow(revision, reason, who)
-        return {"allowed": commit, **_told(await self._look("allow"))}
+        return {"allowed": commit, **_told(await self._look("allow"))} | self._unkept()
 
     async def suspend(self, reason: str, who: str) -> dict[str, Any]:
         """Look for no new revisions until `resume`."""
         _reasoned(reason)
         await self._reconciler.suspend(reason, who)
-        return {"suspended": True, "reason": reason, "who": who}
+        return {"suspended": True, "reason": reason, "who": who} | self._unkept()
 
     async def resume(self, reason: str, who: str) -> dict[str, Any]:
         """Look for new revisions again, at once."""
         await self._reconciler.resume(reason, who)
-        return _told(await self._look("resume"))
+        return _told(await self._look("resume")) | self._unkept()
+
+    def _unkept(self) -> dict[str, Any]:
+        """Return what to say beside an order: why a restart would forget it, if so."""
+        return {"unkept": self._reconciler.condition.unkept or None}
 
 
 def _reasoned(reason: str) -> None:

@@ -37,6 +37,7 @@ class Archive:
     def __init__(self, history: History) -> None:
         self._history = history
         self._control = Control()
+        self._pinned: Snapshot | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="history")
 
     def close(self) -> None:
@@ -125,18 +126,31 @@ class Archive:
 
     async def order(
         self, change: Callable[[Control], Control], pinned: Snapshot | None = None
-    ) -> Control:
+    ) -> tuple[Control, str]:
         """
-        Keep what *change* makes of the orders so far, and return it.
+        Keep what *change* makes of the orders so far; return that and why it is not on disk, if so.
 
-        *pinned* is the snapshot to serve while its pin stands. Raises StateError if it cannot be
-        kept on disk; then nothing is changed.
+        *pinned* is the snapshot to serve while its pin stands. What cannot be kept on disk counts
+        all the same, until the process ends: a full disk is no reason to refuse a rollback.
         """
 
-        def keep() -> Control:
-            control = change(self._control)
-            self._history.set_control(control, pinned)
-            self._control = control
-            return control
+        def keep() -> tuple[Control, str]:
+            self._control = change(self._control)
+            if self._control.pin is None:
+                self._pinned = None
+            self._pinned = pinned or self._pinned
+            return self._control, self._kept()
 
         return await self._soon(keep)
+
+    async def again(self) -> str:
+        """Try once more to keep the orders on disk; return why that cannot be done, if so."""
+        return await self._soon(self._kept)
+
+    def _kept(self) -> str:
+        try:
+            self._history.set_control(self._control, self._pinned)
+        except StateError as error:
+            return str(error)
+        self._pinned = None  # it is on disk
+        return ""

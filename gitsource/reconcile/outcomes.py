@@ -111,6 +111,10 @@ class Condition:
     """Revisions held since the start."""
     unsaved: str = ""
     """Why the newest snapshot is not on disk, if it is not."""
+    unkept: str = ""
+    """Why operators' orders would not outlive this process, if so."""
+    refused: str = ""
+    """Why changed settings were not taken over, if they were not."""
 
     @property
     def layers_held(self) -> tuple[tuple[str, Held], ...]:

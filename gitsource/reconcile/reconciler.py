@@ -137,6 +137,8 @@ class Reconciler:
 
         Never raises for what the repository, the network or the disk did: that is the outcome.
         """
+        if self.condition.unkept:
+            await self._keep_again()
         if self.condition.control.suspension is not None:
             return Outcome("suspended", self.condition.head)
         began = time.perf_counter()
@@ -195,8 +197,8 @@ class Reconciler:
         """
         Serve the earlier revision *spec* until `unpin`; returns its snapshot.
 
-        Raises ConfigurationError if it is unknown or not fit to serve, StateError if the pin cannot
-        be kept on disk (nothing is changed then).
+        Raises ConfigurationError if it is unknown or not fit to serve. Where it cannot be kept on
+        disk it counts until the process ends (`Condition.unkept`), as all orders do.
         """
         snapshot = await self._kept(spec)
         if snapshot is None:
@@ -273,8 +275,7 @@ class Reconciler:
         Let the held revision *spec* out at the next look, whatever was to be confirmed of it.
 
         Kept across restarts, for that revision alone; returns its commit. Raises ConfigurationError
-        if it is not held, or held for what no word of an operator mends, StateError if the order
-        cannot be kept on disk.
+        if it is not held, or held for what no word of an operator mends.
         """
         commit = await self.known(spec)
         held = self.condition.held_as(commit) if commit is not None else None
@@ -332,8 +333,26 @@ class Reconciler:
     async def _order(
         self, change: Callable[[Control], Control], pinned: Snapshot | None = None
     ) -> None:
-        control = await self._archive.order(change, pinned)
-        self.condition = replace(self.condition, control=control)
+        control, unkept = await self._archive.order(change, pinned)
+        self.condition = replace(self.condition, control=control, unkept=unkept)
+        if unkept:
+            log.error("the order counts until the next start, and is not kept on disk: %s", unkept)
+
+    async def _keep_again(self) -> None:
+        """Put on disk what operators ordered, if that could not be done before."""
+        unkept = await self._archive.again()
+        if not unkept:
+            log.warning("operators' orders are kept on disk again")
+        self.condition = replace(self.condition, unkept=unkept)
+
+    def unwritable(self, why: str) -> None:
+        """Know from the start *why* nothing can be kept on disk."""
+        self.condition = replace(self.condition, unkept=why)
+        log.error("what is ordered or published from now on is gone after a restart: %s", why)
+
+    def refuse(self, why: str) -> None:
+        """Tell *why* changed settings were not taken over; empty: they were."""
+        self.condition = replace(self.condition, refused=why)
 
     async def reconfigure(self, settings: Settings, mirror: Mirrors) -> None:
         """Go on with other settings; everything they touch is judged anew at the next look."""

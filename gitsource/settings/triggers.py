@@ -37,8 +37,9 @@ class Webhook:
     listen: Address | None = None
     """Where deliveries are taken (`POST /webhook`). Absent: off."""
     secret_file: FilePath | None = None
-    """File with the shared secret, one a line (several while rotating). Required with `listen`,
-    unless `insecure_webhook` is set. GitLab's signing token starts with `whsec_`."""
+    """File with the shared secret, one a line (several while rotating), each of 12 bytes or more;
+    lines that begin with `#` are comments. Required with `listen`, unless `insecure_webhook` is
+    set. GitLab's signing token starts with `whsec_`."""
     max_body: Bytes = Bytes(3 * 1024 * 1024)
     """Larger deliveries are refused with 413 before they are read; at most 25 MiB."""
     host: Literal[

@@ -134,10 +134,11 @@ class History:
         if not readonly:
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                for left in folder.glob("*.tmp"):
-                    left.unlink()
             except OSError as error:
                 raise StateError(f"cannot write {folder}: {error.strerror}") from error
+            for left in folder.glob("*.tmp"):
+                with suppress(OSError):  # what is there can be served; writing will tell
+                    left.unlink()
 
     # ------------------------------------------------------------------ reading
 
@@ -231,15 +232,19 @@ class History:
         self._last_recipe = recipe
 
     def resume(self, loaded: Loaded) -> None:
-        """Go on appending to the newest segment, if *loaded* is its end; cut a torn end off."""
+        """
+        Go on appending to the newest segment, if *loaded* is its end; cut a torn end off.
+
+        Where that cannot be done, what comes next begins a segment of its own.
+        """
         segment, sound = loaded.segment, loaded.ends[-1]
         if segment != self._segments()[-1]:
             return
         try:
             if segment.stat().st_size > sound:
                 os.truncate(segment, sound)
-        except OSError as error:
-            raise StateError(f"cannot mend {segment}: {error.strerror}") from error
+        except OSError:
+            return
         self._deltas = len(loaded.ends) - 1
         self._bytes = (sound - loaded.ends[0], loaded.ends[0])
         self._last_recipe = loaded.recipe
@@ -282,13 +287,15 @@ class History:
                     write_frame(file, head, full_record(pinned, {}))
             with _beside(self._folder / "control.json") as file:
                 file.write(json.dumps(asdict(control), indent=1).encode())
-            if control.pin is None:
-                (self._folder / "pinned.log").unlink(missing_ok=True)
         except OSError as error:
             raise StateError(
                 f"{self._folder} cannot be written: {error.strerror}",
-                hint="the command was not carried out: free space, then give it again",
+                hint="free space or mend the state directory; until then a restart goes by the "
+                "orders before",
             ) from error
+        if control.pin is None:
+            with suppress(OSError):  # it is no more than space
+                (self._folder / "pinned.log").unlink(missing_ok=True)
 
     # ------------------------------------------------------------------ what is known to be good
 

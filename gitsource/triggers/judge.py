@@ -65,7 +65,9 @@ def judge(delivery: Delivery, rules: Rules, followed: News, now: float) -> Judge
         terms = Terms(rules.secrets, now, rules.allow_sha1, rules.header)
         reason = host.unproven(delivery, terms)
         if reason:
-            return replace(told, verdict=Verdict.UNSIGNED, reason=reason)
+            # What the headers call it: people have that from the Git host's page.
+            name = usable_id(host.id(delivery, {}))
+            return replace(told, verdict=Verdict.UNSIGNED, reason=reason, id=name)
     payload = read_payload(delivery)
     if payload is None:
         return replace(told, verdict=Verdict.NOT_JSON)

@@ -54,7 +54,7 @@ class Row:
     host: str = ""
     event: str = ""
     delivery: str = ""
-    """The sender's own ID of it."""
+    """The sender's own ID of it; of one that proved nothing, as far as the headers have it."""
     peer: str = ""
     reason: str = ""
     """Why the sender's proof does not stand."""
@@ -161,8 +161,14 @@ class Ledger:
         return sorted(both, key=lambda row: row.number, reverse=True)
 
     def find(self, name: str) -> Row | None:
-        """Return the newest row with the number or the sender's ID *name*."""
-        return next((r for r in self.rows() if name in (str(r.number), r.delivery)), None)
+        """
+        Return the row with the number *name*, or the newest one with it as the sender's ID.
+
+        Whose sender proved something goes before the others: anybody can send an ID.
+        """
+        rows = [row for row in self.rows() if name in (str(row.number), row.delivery)]
+        rows.sort(key=lambda row: (str(row.number) != name, not row.proven, -row.number))
+        return rows[0] if rows else None
 
     # ------------------------------------------------------------------ on disk
 

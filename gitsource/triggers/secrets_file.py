@@ -1,9 +1,9 @@
 """
 The webhook's secrets: a file, one secret a line, read again whenever it changes.
 
-Rule: without a secret nothing is accepted, so an empty file is refused at the start; later, a file
-that has become unreadable or empty leaves the old secrets in force and is complained about. Secrets
-appear in no text, no error and no repr.
+Rule: without a secret nothing is accepted, so a file without one, or with one that can be guessed,
+is refused at the start; later, such a file leaves the old secrets in force and is complained about.
+Secrets appear in no text, no error and no repr. Lines that begin with ``#`` are comments.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from gitsource.errors import ConfigurationError
 
 log = logging.getLogger("gitsource.triggers")
 
+SHORTEST = 12
+"""Bytes of a secret: a shorter one can be guessed from a delivery that was seen."""
 LARGEST = 64 * 1024
 """Bytes; a secrets file is never larger, and what is given by mistake may be."""
 
@@ -47,9 +49,9 @@ class SecretsFile:
 
 def read(path: Path) -> tuple[bytes, ...]:
     """
-    Return the secrets in the file at *path*: its lines, stripped of blanks, without empty ones.
+    Return the secrets in the file at *path*: its lines, stripped, without empty ones and comments.
 
-    Raises ConfigurationError if it cannot be read or has none.
+    Raises ConfigurationError if it cannot be read, has none, or one shorter than `SHORTEST`.
     """
     try:
         with path.open("rb") as file:
@@ -59,14 +61,26 @@ def read(path: Path) -> tuple[bytes, ...]:
             f"webhook.secret_file: {path}: {error.strerror or 'cannot be read'}",
             hint="write the secret that the Git host has into it, one a line",
         ) from error
-    secrets = tuple(filter(None, (line.strip() for line in content.split(b"\n"))))
+    lines = [line.strip() for line in content.split(b"\n")]
+    secrets = tuple(line for line in lines if line and not line.startswith(b"#"))
     if not secrets or len(content) > LARGEST:
         what = "is too large" if secrets else "has no secret in it"
         raise ConfigurationError(
             f"webhook.secret_file: {path} {what}",
             hint="write the secret that the Git host has into it, one a line",
         )
+    short = next((n for n, line in enumerate(lines, 1) if line in secrets and _short(line)), 0)
+    if short:
+        raise ConfigurationError(
+            f"webhook.secret_file: {path}: line {short}: a secret is {SHORTEST} bytes or longer",
+            hint="anybody could guess a shorter one: take `openssl rand -hex 32`, here and at the "
+            "Git host",
+        )
     return secrets
+
+
+def _short(secret: bytes) -> bool:
+    return len(secret) < SHORTEST
 
 
 def _state(path: Path) -> tuple[int, int, int, int]:

@@ -77,6 +77,8 @@ class Behind:
     """Told each verdict's label."""
     ledger: Ledger = field(default_factory=Ledger)
     clock: Callable[[], float] = time.time
+    missed: Callable[[], bool] = lambda: False
+    """Whether the last look failed: then a delivery that comes again has something to say."""
     noted: Callable[[Row], None] = lambda _row: None
     """Told each delivery with its verdict."""
 
@@ -225,7 +227,7 @@ class _Receiver:
         if judged.verdict is not Verdict.ACCEPTED:
             return judged
         seen, now = self._behind.ledger.seen, self._behind.clock()
-        if seen.has(judged.host, judged.id, now):
+        if seen.has(judged.host, judged.id, now) and not self._behind.missed():
             return _with(judged, Verdict.DUPLICATE)
         seen.add(judged.host, judged.id, now)
         move = judged.move
@@ -310,7 +312,7 @@ def _row(behind: Behind, judged: Judgement, peer: str, size: int, seconds: float
         at=behind.clock(),
         verdict=verdict.label,
         status=verdict.status,
-        proven=verdict in _PROVEN or bool(judged.id),
+        proven=verdict in _PROVEN or (verdict is Verdict.PING and bool(judged.id)),
         host=judged.host,
         event=neutral(judged.event)[:LONGEST_WORD],
         delivery=judged.id,

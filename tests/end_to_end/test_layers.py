@@ -224,7 +224,7 @@ def test_a_webhook_of_any_layers_repository_has_it_looked_at(
     }
     team.git("update-ref", "refs/heads/live", team.tip())
     made = Layered(tmp_path / "gitsource", layers, QUIET + hook)
-    (made.folder / "hook-secret").write_text("s3cret\n")
+    (made.folder / "hook-secret").write_text("s3cret-of-the-hook\n")
     with made as server:
         eventually(lambda: server.status()["revision"], "a first snapshot")
         eventually(lambda: "webhook" in server.ports, "the webhook's door")
@@ -240,12 +240,13 @@ def test_a_webhook_of_any_layers_repository_has_it_looked_at(
 def deliver(server: Gitsource, ref: str, commit: str) -> str:
     """Send what GitHub sends on a push; returns the verdict."""
     body = json.dumps({"ref": ref, "before": "0" * 40, "after": commit}).encode()
+    proof = hmac.new(b"s3cret-of-the-hook", body, hashlib.sha256).hexdigest()
     connection = http.client.HTTPConnection("127.0.0.1", server.ports["webhook"], timeout=20)
     headers = {
         "Content-Type": "application/json",
         "X-GitHub-Event": "push",
         "X-GitHub-Delivery": f"d-{ref}",
-        "X-Hub-Signature-256": f"sha256={hmac.new(b's3cret', body, hashlib.sha256).hexdigest()}",
+        "X-Hub-Signature-256": f"sha256={proof}",
     }
     connection.request("POST", "/webhook", body, headers)
     verdict = json.loads(connection.getresponse().read())["verdict"]

@@ -256,6 +256,42 @@ def test_a_read_only_state_directory_costs_freshness_alone(
     eventually(lambda: server.status()["revision"] == head, "the head")
 
 
+def test_what_can_only_be_read_is_served_and_orders_count_until_the_end(
+    server: Gitsource, upstream: Upstream
+) -> None:
+    first = server.status()["revision"]
+    upstream.commit({"mesh/api.yaml": route("api", "a")})
+    server.sync()
+    server.stop()
+    if os.geteuid() == 0:
+        server.before = NO_POWERS
+    everything = [server.state, *server.state.rglob("*")]
+    modes = {path: path.stat().st_mode for path in everything}
+    try:
+        for path in everything:
+            path.chmod(0o500 if path.is_dir() else 0o400)
+        server.start()
+        assert {"shop/web", "shop/api"} == served(server)
+        at_first = server.status()["unkept"]
+        done = server.cli("rollback", first, "--reason", "an incident")
+        told, (_, ready) = server.status(), server.ask("GET", "/readyz")
+        now = served(server)
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+    assert "cannot be written" in at_first
+    assert 0 == done.returncode
+    assert "warning: a restart would forget this order" in done.stderr
+    assert (first, {"shop/web"}) == (told["pin"]["revision"], now)
+    assert any("orders are not kept across a restart" in each for each in ready["reasons"])
+    server.sync()
+    assert server.status()["unkept"] is None
+    server.kill()
+    server.start()
+    assert first == server.status()["revision"], "the pin was kept as soon as it could be"
+
+
 # --------------------------------------------------------------------------- the clock
 
 

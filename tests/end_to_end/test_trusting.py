@@ -131,6 +131,43 @@ PUBLISHED: tuple[str, list[str]] = ("published", [])
 A = {"a.yaml": route("a", "a")}
 B = {"b.yaml": route("b", "b")}
 
+# --------------------------------------------------------------------------- whose word counts
+
+MANY = {f"m{n}.yaml": route(f"m{n}", "a") for n in range(8)}
+FEWER: dict[str, str | bytes | None] = dict.fromkeys([*MANY][:6])
+CONFIRMED = "clean up\n\nGitsource-Allow: removals all\n"
+
+
+@pytest.mark.parametrize("mode", ["none", "head"])
+async def test_a_commit_that_nobody_signed_confirms_no_removal(plain, people, look, mode):
+    trust = head(people) if mode == "head" else Trust()
+    signed(plain, people.ann, MANY)
+    await look(plain, trust)
+    plain.commit({}, message=CONFIRMED)
+    signed(plain, people.ann, FEWER)
+    found = codes(await look(plain, trust))
+
+    assert (("held", ["GS207"]) if mode == "head" else PUBLISHED) == found
+
+
+async def test_a_signed_commit_confirms_whichever_it_is(plain, people, look):
+    signed(plain, people.ann, MANY)
+    await look(plain, head(people))
+    signed(plain, people.bob, {}, message=CONFIRMED)
+    plain.commit({"x.md": "unsigned\n"})
+    signed(plain, people.ann, FEWER)
+
+    assert PUBLISHED == codes(await look(plain, head(people)))
+
+
+async def test_a_signed_head_confirms_its_own_removals(plain, people, look):
+    signed(plain, people.ann, MANY)
+    await look(plain, head(people))
+    signed(plain, people.bob, FEWER, message=CONFIRMED)
+
+    assert PUBLISHED == codes(await look(plain, head(people)))
+
+
 # --------------------------------------------------------------------------- the head
 
 

@@ -185,3 +185,46 @@ async def test_nothing_but_what_is_pinned_is_ever_served_while_a_pin_stands(site
             await site.reconciler.unpin("over", "ann")
 
     assert [] == wrong
+
+
+async def test_an_order_that_cannot_be_kept_on_disk_counts_until_the_process_ends(
+    site: Site, tmp_path: Path
+) -> None:
+    """A folder stands where the file would be written: permissions do not stop root."""
+    first = await site.publish(1)
+    second = await site.publish(2)
+    in_the_way = tmp_path / "state/history/control.json.tmp"
+    (in_the_way / "x").mkdir(parents=True)
+
+    await site.reconciler.pin(first, "incident 7", "ann")
+    pinned, told = site.served, site.reconciler.condition.unkept
+    on_disk = History(tmp_path / "state/history", readonly=True).control()
+    await site.reconciler.sync()
+    still = site.reconciler.condition.unkept
+    (in_the_way / "x").rmdir()
+    in_the_way.rmdir()
+    await site.reconciler.sync()
+    kept = History(tmp_path / "state/history", readonly=True)
+
+    assert first == pinned == site.served != second
+    assert "cannot be written" in told
+    assert (None, told) == (on_disk.pin, still)
+    assert "" == site.reconciler.condition.unkept
+    assert kept.control().pin is not None
+    assert kept.at(first) is not None
+
+
+async def test_an_order_that_is_taken_back_before_it_could_be_kept_is_not_kept(
+    site: Site, tmp_path: Path
+) -> None:
+    first = await site.publish(1)
+    await site.publish(2)
+    in_the_way = tmp_path / "state/history/control.json.tmp"
+    (in_the_way / "x").mkdir(parents=True)
+    await site.reconciler.pin(first, "incident 7", "ann")
+    await site.reconciler.unpin("over", "ann")
+    (in_the_way / "x").rmdir()
+    in_the_way.rmdir()
+    await site.reconciler.sync()
+
+    assert History(tmp_path / "state/history", readonly=True).control().pin is None

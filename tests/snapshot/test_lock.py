@@ -32,3 +32,24 @@ def test_what_is_no_folder_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(StateError, match="cannot be used"), locked(tmp_path / "file"):
         pass
+
+
+def test_what_cannot_be_written_is_held_if_it_has_a_last_good_snapshot(tmp_path: Path) -> None:
+    """A folder stands where the lock would be: permissions do not stop root."""
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(StateError, match="cannot be used"), locked(tmp_path):
+        pass
+    (tmp_path / "history").mkdir()
+    (tmp_path / "history" / "00000001.log").touch()
+    with locked(tmp_path) as unwritable:  # noqa: SIM117 - the second is what fails
+        with pytest.raises(StateError, match="another gitsource uses"), locked(tmp_path):
+            pass
+
+    assert "cannot be written" in unwritable
+
+
+def test_what_can_be_written_is_said_to_be(tmp_path: Path) -> None:
+    with locked(tmp_path) as unwritable:
+        pass
+
+    assert "" == unwritable

@@ -89,9 +89,11 @@ async def test_a_refused_delivery_may_be_sent_again_when_the_cause_is_gone(tmp_p
 async def test_a_changed_secret_counts_from_the_next_delivery_on(tmp_path):
     async with door(tmp_path) as opened:
         before = await post(opened.port, PUSH)
-        (tmp_path / "secrets").write_text("another one\n")
+        (tmp_path / "secrets").write_text("another one, longer\n")
         old = await post(opened.port, PUSH)
-        new = await post(opened.port, PUSH, **{"X-Hub-Signature-256": sign("another one", PUSH)})
+        new = await post(
+            opened.port, PUSH, **{"X-Hub-Signature-256": sign("another one, longer", PUSH)}
+        )
 
     assert [before, old, new] == [(202, "accepted"), (401, "unsigned"), (202, "accepted")]
 
@@ -269,6 +271,31 @@ async def test_a_delivery_accepted_before_a_restart_is_a_duplicate_after_it(tmp_
 
     assert [first, again] == [(202, "accepted"), (200, "duplicate")]
     assert [row.verdict for row in after.rows()] == ["duplicate", "accepted"]
+
+
+async def test_a_delivery_that_is_sent_again_after_a_failed_look_has_it_looked_at_again(tmp_path):
+    """What hosts call redelivering: the commit may not have been seen."""
+    async with door(tmp_path) as opened:
+        first = await post(opened.port, PUSH, **{"X-GitHub-Delivery": "one"})
+        opened.missed = True
+        again = await post(opened.port, PUSH, **{"X-GitHub-Delivery": "one"})
+        opened.missed = False
+        quiet = await post(opened.port, PUSH, **{"X-GitHub-Delivery": "one"})
+
+    assert [first, again, quiet] == [(202, "accepted"), (202, "accepted"), (200, "duplicate")]
+    assert len(opened.pokes) == 2
+
+
+async def test_an_unsigned_delivery_is_found_by_the_id_that_its_sender_shows(tmp_path):
+    async with door(tmp_path) as opened:
+        await post(opened.port, PUSH, **{"X-GitHub-Delivery": "g4"})
+        forged = {"X-GitHub-Delivery": "g5", "X-Hub-Signature-256": "sha256=00"}
+        await post(opened.port, PUSH, **forged)
+        await post(opened.port, PUSH, **(forged | {"X-GitHub-Delivery": "g4"}))
+    lost, known = opened.ledger.find("g5"), opened.ledger.find("g4")
+
+    assert (lost.verdict, lost.proven, lost.ref) == ("unsigned", False, "")
+    assert (known.verdict, known.number) == ("accepted", 1)
 
 
 async def test_the_same_id_from_another_host_is_another_delivery(tmp_path):

@@ -53,6 +53,8 @@ class Door:
     """Ref and commit of each delivery that asked for a look."""
     counts: list[str] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
+    missed: bool = False
+    """Whether the last look failed."""
 
 
 @asynccontextmanager
@@ -89,6 +91,7 @@ async def door(
         opened.counts.append,
         opened.ledger,
         lambda: float(words.get("now", NOW)),
+        lambda: opened.missed,
     )
     listener = await serve_webhook(hook, behind, insecure=insecure, deadline=deadline, **how or {})
     opened.port = listener.port
