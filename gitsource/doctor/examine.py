@@ -311,6 +311,7 @@ def _door(settings: Settings, clock: Callable[[], float]) -> list[Check]:
                 material = material_of(settings, agent)
                 material.load()
                 ends = material.in_force.ends
+                problem = "; ".join(material.alarms)
             finally:
                 if agent is not None:
                     agent.close()

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from gitsource.doors.tls import Tls
 from gitsource.observe.happenings import Happening, Record
-from gitsource.security.material import InForce, Material, Needs, files
+from gitsource.security.material import Material, files
+from gitsource.security.papers import InForce, Needs
 
 
 async def papers_of(

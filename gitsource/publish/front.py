@@ -32,7 +32,7 @@ from gitsource.observe.neutral import neutral
 from gitsource.publish.admission import Admission, host_of, key_of
 from gitsource.publish.relay import Handshake, Relay
 from gitsource.security.identity import Unproved
-from gitsource.security.material import InForce
+from gitsource.security.papers import InForce
 from gitsource.security.peer import NOBODY, Peer
 
 log = logging.getLogger("gitsource.publish")

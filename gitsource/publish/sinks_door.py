@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -141,13 +140,10 @@ class SinksDoor:
 
     @property
     def alarms(self) -> tuple[str, ...]:
-        """What is wrong with files that should be in force, and is not."""
-        parts = (self._material, self._tokens)
-        found = [part.alarm for part in parts if part is not None and part.alarm]
-        papers = self._material.in_force if self._material is not None else None
-        if papers is not None and papers.ends < time.time():
-            found.append("the certificate that is shown to sinks has expired")
-        return tuple(found)
+        """What is wrong with files that should be in force, or has run out while it is."""
+        papers = self._material.alarms if self._material is not None else ()
+        keys = self._tokens.alarm if self._tokens is not None else ""
+        return (*papers, *filter(None, (keys,)))
 
     def gauges(self) -> DoorGauges:
         """Return the same in numbers, for a scrape."""
@@ -160,6 +156,7 @@ class SinksDoor:
             limits=dict(server.shared.met) if server is not None else {},
             named=server.shared.budget.total if server is not None else 0,
             ends=self._material.in_force.ends if self._material is not None else 0.0,
+            crl_ends=self._material.in_force.crl_ends if self._material is not None else 0.0,
             reloads=sum(part.reloads for part in parts),
             alarms=len(self.alarms),
             insecure=exposed(self._settings),

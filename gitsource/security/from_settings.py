@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gitsource.observe.happenings import Record, unrecorded
-from gitsource.security.material import Material, Needs, Papers, files
+from gitsource.security.material import Material, files
+from gitsource.security.papers import Needs, Papers
 from gitsource.security.tokens import Tokens
 from gitsource.security.workload_api import WorkloadApi
 from gitsource.settings.whole import Settings

@@ -2,99 +2,29 @@
 Certificates, keys and authorities: read, compared, taken over, without a connection being dropped.
 
 Rule: what is in force is always whole and good. Everything is read, tried out together, and only
-then takes the place of what was there; what is no good leaves the old in force and raises an alarm
-that names the file. Contents are compared, not times: Kubernetes swaps a symlink, others rename or
-write in place. A key is never on disk by our doing, nor in any text.
+then takes the place of what was there; what is no good, or has run out where the old has not,
+leaves the old in force and raises an alarm that names the file. So does what runs out while it is
+in force. Contents are compared, not times: Kubernetes swaps a symlink, others rename or write in
+place.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import os
-import re
 import ssl
+import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from gitsource.errors import ConfigurationError
 from gitsource.observe.happenings import Happening, Record, unrecorded
-from gitsource.security.revocation import Revocations, revocations_of
+from gitsource.security.papers import InForce, Needs, Papers, Unusable, instant, tried
 
 log = logging.getLogger("gitsource.security")
 
 LARGEST = 4 * 1024 * 1024
 """Bytes of one file; bundles of all public authorities have a quarter of a megabyte."""
-VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
-SOON = 0.1
-"""The part of a certificate's life that is left when it is time to worry."""
-
-
-@dataclass(frozen=True, slots=True)
-class Papers:
-    """What is shown and whom it takes, as it was read."""
-
-    chain: bytes
-    """PEM, the leaf first."""
-    key: bytes = field(repr=False)
-    """PEM."""
-    bundles: Mapping[str, bytes] = field(default_factory=dict)
-    """Trust domain to the certificates (PEM) that may vouch for it; ``""``: for anybody."""
-    crl: bytes = b""
-    """PEM."""
-    names: Mapping[str, str] = field(default_factory=dict)
-    """What each part is called in an alarm: ``chain``, ``key``, ``crl`` and ``bundle DOMAIN``."""
-
-    @property
-    def digest(self) -> bytes:
-        """What differs when anything of it does."""
-        parts = (self.chain, self.key, self.crl, *(p for i in self.bundles.items() for p in i))
-        made = hashlib.sha256()
-        for part in parts:
-            data = part if isinstance(part, bytes) else part.encode()
-            made.update(len(data).to_bytes(8, "big") + data)
-        return made.digest()
-
-
-@dataclass(frozen=True, slots=True)
-class InForce:
-    """Papers that were tried out."""
-
-    context: ssl.SSLContext
-    digest: bytes
-    authorities: Mapping[str, frozenset[bytes]]
-    """Trust domain (``""``: any) to certificates, DER."""
-    revoked: frozenset[tuple[bytes, int]]
-    """Issuer (DER) and serial number of what the CRL names."""
-    revocations: Revocations
-    """The same, for whole chains."""
-    serial: str
-    """Of the certificate that is shown, hexadecimal."""
-    starts: float
-    ends: float
-    """Seconds since the epoch."""
-
-
-class Unusable(Exception):
-    """Papers that are no good; the text names the file and says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What a door makes of papers."""
-
-    clients: str = "none"
-    """``require``, ``optional`` or ``none``: whether peers are asked for a certificate."""
-    oldest: str = "1.3"
-    """Of `VERSIONS`."""
-    protocols: tuple[str, ...] = ()
-    """ALPN."""
-    every_list: bool = False
-    """Whether each authority in a chain but the last needs its revocation list."""
 
 
 class Material:
@@ -112,7 +42,9 @@ class Material:
         door: str = "sinks",
         every: float = 5.0,
         record: Record = unrecorded,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._clock = clock
         self._read = read
         self._needs = needs
         self._door = door
@@ -123,6 +55,8 @@ class Material:
         """Digest of papers, or text of why they cannot be read, met at the last look."""
         self.alarm = ""
         """What is wrong with the newest papers; empty while they are in force."""
+        self._gone: tuple[str, ...] = ()
+        """What was told of that has run out while it is in force."""
         self.reloads = 0
         self.failures = 0
         self.changed: list[Callable[[], None]] = []
@@ -143,6 +77,11 @@ class Material:
         """What the next connection is made with."""
         return self.in_force.context
 
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What is wrong: with the newest papers, and with what of those in force has run out."""
+        return (*filter(None, (self.alarm,)), *self.in_force.faults(self._clock()))
+
     def load(self) -> None:
         """Read the papers for the first time; raises ConfigurationError if they are no good."""
         try:
@@ -160,13 +99,24 @@ class Material:
             await self.look()
 
     async def look(self) -> None:
-        """Look once, and take over what is new and good."""
+        """Look once, take over what is new and good, and tell of what has run out."""
+        await self._look()
+        gone = self.in_force.faults(self._clock())
+        for why in gone:
+            if why not in self._gone:
+                log.error("TLS for %s: %s", self._door, why)
+                self._failed(why)
+        self._gone = gone
+
+    async def _look(self) -> None:
         seen, found = b"", None
         try:
             papers = await asyncio.to_thread(self._read)
             seen = papers.digest
             if seen != self.in_force.digest:
                 found = await asyncio.to_thread(tried, papers, self._needs)
+                if why := found.worse(self.in_force, self._clock()):
+                    raise Unusable(why)
         except Unusable as error:
             told = str(error)
             seen = seen or told.encode()
@@ -181,7 +131,7 @@ class Material:
         self._now = found
         self.reloads += 1
         self._mended()
-        ends = datetime.fromtimestamp(found.ends, UTC).isoformat()
+        ends = instant(found.ends)
         log.info("TLS for %s: new papers are in force, until %s", self._door, ends)
         facts = {"door": self._door, "serial": found.serial, "ends": ends}
         self._record(Happening("certificate", outcome="ok", facts=facts))
@@ -200,6 +150,9 @@ class Material:
         self.alarm = why
         self.failures += 1
         log.error("TLS for %s: %s; the last good papers stay in force", self._door, why)
+        self._failed(why)
+
+    def _failed(self, why: str) -> None:
         facts = {"door": self._door}
         self._record(Happening("certificate", outcome="failed", why=why, facts=facts))
 
@@ -253,144 +206,3 @@ def files(
 
 def _setting(domain: str, group: str) -> str:
     return f"{group}.ca" if not domain else f"identity.trust_domains[{domain}].ca"
-
-
-# --------------------------------------------------------------------------- trying out
-
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
-
-_END = re.compile(rb"-----END [A-Z0-9 ]+-----")
-
-
-def certificates(pem: bytes) -> list[bytes]:
-    """Return the certificates in *pem*, each DER; raises ValueError if one is broken."""
-    _whole(pem)
-    return [ssl.PEM_cert_to_DER_cert(one.decode("ascii")) for one in _CERTIFICATE.findall(pem)]
-
-
-def _whole(pem: bytes) -> None:
-    """Raise ValueError for *pem* that ends in the middle: somebody is still writing it."""
-    if pem.count(b"-----BEGIN ") != len(_END.findall(pem)):
-        raise ValueError("it is cut off")
-
-
-def tried(papers: Papers, needs: Needs) -> InForce:
-    """Return *papers* ready for use; raises `Unusable`."""
-    from cryptography import x509
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = VERSIONS[needs.oldest]
-    # A resumed session would not be verified anew, and a sink stays for days anyway.
-    context.options |= ssl.OP_NO_TICKET
-    context.num_tickets = 0
-    if needs.protocols:
-        context.set_alpn_protocols(list(needs.protocols))
-    _show(context, papers)
-    authorities = {
-        name: _authorities(context, name, pem, papers) for name, pem in papers.bundles.items()
-    }
-    if needs.clients != "none":
-        if not any(authorities.values()):
-            raise Unusable("nobody may vouch for peers: there is no tls.ca")
-        required = needs.clients == "require"
-        context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
-        # A bundle may hold an authority that another one vouches for: it is trusted as it is.
-        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-    revocations = Revocations()
-    if papers.crl:
-        revocations = _revocations(context, papers, every=needs.every_list)
-    try:
-        leaf = x509.load_pem_x509_certificate(papers.chain)
-    except ValueError as error:
-        raise Unusable(f"{papers.names.get('chain')} cannot be read") from error
-    return InForce(
-        context,
-        papers.digest,
-        authorities,
-        _named(revocations),
-        revocations,
-        f"{leaf.serial_number:x}",
-        leaf.not_valid_before_utc.timestamp(),
-        leaf.not_valid_after_utc.timestamp(),
-    )
-
-
-def _show(context: ssl.SSLContext, papers: Papers) -> None:
-    """Have *context* show the chain with its key."""
-    chain, key = papers.names.get("chain", "the certificate"), papers.names.get("key", "the key")
-    if not _CERTIFICATE.search(papers.chain):
-        raise Unusable(f"{chain} holds no certificate (PEM)")
-    if b"PRIVATE KEY-----" not in papers.key:
-        raise Unusable(f"{key} holds no private key (PEM)")
-    with _Memory(papers.chain) as shown, _Memory(papers.key) as secret:
-        try:
-            context.load_cert_chain(shown, secret, password=_unasked)
-        except ssl.SSLError as error:
-            if error.reason == "KEY_VALUES_MISMATCH":
-                raise Unusable(f"{key} does not fit {chain}") from error
-            raise Unusable(f"{chain} or {key} is broken: {error.reason or 'not PEM'}") from error
-        except (OSError, ValueError) as error:
-            raise Unusable(f"{chain} or {key} is broken, or the key has a passphrase") from error
-
-
-def _authorities(
-    context: ssl.SSLContext, domain: str, pem: bytes, papers: Papers
-) -> frozenset[bytes]:
-    called = papers.names.get(f"bundle {domain}", f"the bundle of {domain or 'sinks'}")
-    try:
-        found = certificates(pem)
-        if not found:
-            raise Unusable(f"{called} holds no certificate (PEM)")
-        for one in found:
-            context.load_verify_locations(cadata=one)
-    except (ValueError, ssl.SSLError) as error:
-        raise Unusable(f"{called} holds a broken certificate") from error
-    return frozenset(found)
-
-
-def _revocations(context: ssl.SSLContext, papers: Papers, *, every: bool) -> Revocations:
-    called = papers.names.get("crl", "the CRL")
-    if b"-----BEGIN X509 CRL-----" not in papers.crl:
-        raise Unusable(f"{called} holds no revocation list (PEM)")
-    try:
-        found = revocations_of(papers.crl, every=every)
-        with _Memory(papers.crl) as path:
-            context.load_verify_locations(cafile=path)
-    except (ValueError, OSError) as error:
-        raise Unusable(f"{called} is broken") from error
-    # OpenSSL's check of whole chains wants a list of whoever is trusted as it stands, too; what is
-    # above the peer's own is looked up when it is judged.
-    context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
-    return found
-
-
-def _named(revocations: Revocations) -> frozenset[tuple[bytes, int]]:
-    """Return issuer (DER) and serial number of all that was revoked."""
-    lists = (one for each in revocations.by_issuer.values() for one in each)
-    return frozenset(
-        (one.told.issuer.public_bytes(), serial) for one in lists for serial in one.serials
-    )
-
-
-def _unasked() -> str:
-    """Return no password: OpenSSL would ask the terminal for one."""
-    return ""
-
-
-class _Memory:
-    """A file that is nowhere on disk: OpenSSL takes some things by path alone."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self._fd = -1
-
-    def __enter__(self) -> str:
-        self._fd = os.memfd_create("papers", os.MFD_CLOEXEC)
-        view = memoryview(self._content)
-        while view:
-            view = view[os.write(self._fd, view) :]
-        return f"/proc/self/fd/{self._fd}"
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            os.close(self._fd)

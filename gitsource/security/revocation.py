@@ -31,8 +31,10 @@ class RevocationList:
 
     told: x509.CertificateRevocationList = field(repr=False)
     serials: frozenset[int]
+    starts: float
+    """From when on it counts, in seconds since the epoch."""
     ends: float
-    """When the next one is due, in seconds since the epoch; 0: that is not said."""
+    """When the next one is due, likewise; 0: that is not said."""
     _signed: dict[bytes, bool] = field(default_factory=dict, repr=False)
 
     def is_of(self, authority: bytes) -> bool:
@@ -88,13 +90,23 @@ class Revocations:
         return ""
 
 
+def spans(revocations: Revocations) -> Iterator[tuple[str, float, float]]:
+    """Yield whose lists there are, from when on and until when one of them counts (0: for ever)."""
+    for lists in revocations.by_issuer.values():
+        ends = 0.0 if any(not one.ends for one in lists) else max(one.ends for one in lists)
+        yield _shown(lists[0].told.issuer), min(one.starts for one in lists), ends
+
+
 def revocations_of(pem: bytes, *, every: bool = False) -> Revocations:
     """Return the lists in *pem*; raises ValueError if one is broken or there is none."""
     found: dict[Name, tuple[RevocationList, ...]] = {}
     for one in _read(pem):
         due = one.next_update_utc
         made = RevocationList(
-            one, frozenset(entry.serial_number for entry in one), due.timestamp() if due else 0.0
+            one,
+            frozenset(entry.serial_number for entry in one),
+            one.last_update_utc.timestamp(),
+            due.timestamp() if due else 0.0,
         )
         name = _name(one.issuer)
         found[name] = (*found.get(name, ()), made)

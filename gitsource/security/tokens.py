@@ -20,7 +20,8 @@ from typing import Any
 from gitsource.errors import ConfigurationError
 from gitsource.observe.happenings import Fact, Happening, Record, unrecorded
 from gitsource.security.identity import Unproved
-from gitsource.security.material import Unusable, read_file
+from gitsource.security.material import read_file
+from gitsource.security.papers import Unusable
 from gitsource.security.peer import Peer
 from gitsource.settings_checks.sinks_door import ALGORITHMS
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gitsource.errors import ConfigurationError
-from gitsource.security.material import Papers, Unusable
+from gitsource.security.papers import Papers, Unusable
 
 if TYPE_CHECKING:
     from spiffe import X509Source

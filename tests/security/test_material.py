@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from gitsource.errors import ConfigurationError
-from gitsource.security.material import Material, Needs, files
+from gitsource.security.material import Material, files
+from gitsource.security.papers import Needs
 from svids import Mesh, spiffe
 
 MESH = Mesh()
