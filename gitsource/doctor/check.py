@@ -22,6 +22,7 @@ CHECKS: dict[str, str] = {
     "credentials": "the host lets gitsource read the repository",
     "ref": "the repository has what is followed",
     "read only": "what gitsource signs in with cannot push",
+    "path": "the folder that is followed is there",
     "signatures": "keys and programs of the signature policy are there, and the head satisfies it",
     "schemas": "the collections of the settings load",
     "state": "the state directory is gitsource's own, writable and has space",

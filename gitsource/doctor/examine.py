@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,10 +23,12 @@ from gitsource.errors import ConfigurationError, GitsourceError, MirrorError
 from gitsource.git import changes, verbs
 from gitsource.git.address import Address, address
 from gitsource.git.command import Git
+from gitsource.git.local import LocalRepository
 from gitsource.git.mirror_files import folder_of
 from gitsource.git.objects import Objects
 from gitsource.git.signatures import Verifier, keys_of
 from gitsource.git.signed import MalformedError, of_commit
+from gitsource.model import shown
 from gitsource.rollout import trust as policy
 from gitsource.rollout.trust import Mark
 from gitsource.security.from_settings import material_of, tokens_of
@@ -89,6 +91,7 @@ def _repository(
     for name in ("ref", "read only"):
         if name not in told:
             yield Check(name, "skipped", "the repository is not read")
+    yield from _timed(lambda: [_path(settings, where, answers.head, layer)])
     yield from _timed(lambda: [_signatures(settings, answers.head, layer)])
     seen.append(_Seen(layer, where, reached, answers.head))
 
@@ -182,6 +185,33 @@ def _tls(where: Address, row: CredentialRow, clock: Callable[[], float], *, thro
 
 
 # --------------------------------------------------------------------------- the repository
+
+
+def _path(settings: Settings, where: Address, head: str, layer: str) -> Check:
+    """Look for `repository.path` in the head: on this machine, or as far as it was fetched."""
+    path = settings.repository.path
+    if not changes.inside(path):
+        return Check("path", "ok", "the whole repository is followed")
+    if not head:
+        return Check("path", "skipped", "what is followed is not known")
+    try:
+        with ExitStack() as opened:
+            if where.local is not None:
+                found = LocalRepository(where.local, Git(timeout=probes.PATIENCE))
+                objects: Objects | None = opened.enter_context(found).objects
+            else:
+                objects = _mirror(settings, layer)
+                opened.callback(objects.close if objects is not None else bool)
+            if objects is None or not objects.has(head):
+                return Check("path", "skipped", "the head is not fetched yet")
+            revision = objects.revision(head)
+            there = objects.has_folder(revision.tree, path)
+    except GitsourceError as error:
+        return Check("path", "skipped", f"nobody can tell: {error}")
+    if there:
+        return Check("path", "ok", f"{shown(path)} is in {revision.short}")
+    text = f"there is no folder {shown(path)} in {revision.short}: such a revision is held"
+    return Check("path", "failed", text, "mend repository.path, or commit a file there")
 
 
 def _signatures(settings: Settings, head: str, layer: str) -> Check:

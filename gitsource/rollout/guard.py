@@ -111,8 +111,8 @@ def first_empty(
         return
     if not gone_since:
         text = (
-            "there is no configuration in this revision, nor was there any before it, so nothing "
-            "is what sinks get: if there should be some, check repository.path, include and ignore"
+            "there is no configuration in this revision, nor was there any before it: sinks get "
+            "nothing. If there should be some, check repository.path, include and ignore"
         )
         yield Finding("", 0, 0, "warning", "GS217", text)
         return

@@ -16,6 +16,7 @@ import pytest
 from certificates import Authority, Pair
 from gitsource.doctor.check import CHECKS, Check
 from gitsource.doctor.examine import examine
+from gitsource.git.mirror import Mirror
 from gitsource.settings.doors import Listen, Tls
 from gitsource.settings.following import CredentialRow, LayerRow, Repository, Trust
 from gitsource.settings.judging import CollectionRow
@@ -223,6 +224,31 @@ def test_whatever_is_followed_is_looked_for(settings, upstream, followed):
 
     assert "ok" == checks["ref"].state, checks["ref"].text
     assert upstream.tip()[:12] in checks["ref"].text
+
+
+def test_a_path_that_is_not_in_the_head_is_told_before_anything_is_served(settings, upstream):
+    upstream.commit({"mesh/eu/a.yaml": "kind: A\n"})
+    there, typo, file = (
+        found(settings, upstream.url, path=path)["path"]
+        for path in ("mesh/eu/", "mehs", "mesh/eu/a.yaml")
+    )
+
+    assert ("ok", "failed", "failed") == (there.state, typo.state, file.state)
+    assert f"'mehs' in {upstream.tip()[:12]}" in typo.text
+    assert "repository.path" in typo.hint
+
+
+def test_a_path_on_a_host_is_looked_for_in_what_was_fetched(settings, upstream):
+    with HttpGit(upstream.folder.parent) as host:
+        url = f"{host.url}/mesh.git"
+        before = found(settings, url, path="mehs")["path"]
+        mirror = Mirror(Path(settings.state_dir) / "mirror.git", Repository(url))
+        mirror.open()
+        mirror.fetch()
+        mirror.close()
+        after = found(settings, url, path="mehs")["path"]
+
+    assert ("skipped", "failed") == (before.state, after.state)
 
 
 # --------------------------------------------------------------------------- this machine
