@@ -345,6 +345,8 @@ def environment(
         if _PASSED.fullmatch(name) and name not in access.dropped
     }
     env["PATH"] = absolute_only(ours.get("PATH", os.defpath)) or os.defpath
+    if command.index is not None:
+        env["GIT_INDEX_FILE"] = str(command.index)
     config = dict(_CONFIG)
     remote = command.remote
     if remote is None:

@@ -115,7 +115,10 @@ class LocalRepository:
         from gitsource.git.worktree import WorkingTree
 
         head = self.head()
-        return WorkingTree(self._git, self.git_dir, self.top, what, head, limit, cut=self.cut)
+        index = _index_of(self.git_dir)
+        return WorkingTree(
+            self._git, self.git_dir, self.top, what, head, limit, cut=self.cut, index=index
+        )
 
     def head(self) -> Revision | None:
         """Return the commit that is checked out; None before the first one."""
@@ -183,6 +186,18 @@ class LocalRepository:
             f"{new.short} and {main} have no history in common",
             hint="name what sinks have now with --base",
         )
+
+
+def _index_of(git_dir: Path) -> Path | None:
+    """
+    Return the index that a hook is to look at; None: the repository's own.
+
+    ``git commit -a`` and ``git commit FILE`` stage into one of their own, beside the repository's,
+    and name it in the environment of hooks. One that lies elsewhere is of another repository.
+    """
+    told = os.environ.get("GIT_INDEX_FILE", "")
+    index = Path(os.path.abspath(told))  # noqa: PTH100 - links are kept
+    return index if told and index.parent.resolve() == git_dir.resolve() else None
 
 
 def _top(folder: Path, git_dir: Path) -> Path | None:

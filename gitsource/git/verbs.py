@@ -47,6 +47,8 @@ class Command:
     """What runs: git, or what it calls for signatures."""
     writes: bool = False
     """Whether a process left behind by a crash could still change the repository."""
+    index: Path | None = None
+    """The index to read in place of the repository's own."""
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -232,16 +234,16 @@ def _in_tree(top: Path) -> tuple[str, ...]:
     return (f"--work-tree={top}", "-c", "core.excludesFile=/dev/null")
 
 
-def index(git_dir: Path, top: Path) -> Command:
-    """List what is staged, with what is left out of the working tree on purpose."""
+def index(git_dir: Path, top: Path, file: Path | None = None) -> Command:
+    """List what is staged (in *file*), with what is left out of the working tree on purpose."""
     args = (*_in_tree(top), "ls-files", "--stage", "-t", "-z")
-    return Command("ls-files", args, git_dir, cwd=str(top))
+    return Command("ls-files", args, git_dir, cwd=str(top), index=file)
 
 
-def untracked(git_dir: Path, top: Path) -> Command:
-    """List the files of the working tree that are neither staged nor ignored."""
+def untracked(git_dir: Path, top: Path, file: Path | None = None) -> Command:
+    """List the files of the working tree that are neither staged (in *file*) nor ignored."""
     args = (*_in_tree(top), "ls-files", "--others", "--exclude-standard", "-z")
-    return Command("ls-files", args, git_dir, cwd=str(top))
+    return Command("ls-files", args, git_dir, cwd=str(top), index=file)
 
 
 def refs(git_dir: Path, under: str) -> Command:

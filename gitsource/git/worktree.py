@@ -25,6 +25,7 @@ from gitsource.errors import ConfigurationError
 from gitsource.git import changes, verbs
 from gitsource.git.command import Git
 from gitsource.git.objects import BulkReader, Objects, Takes
+from gitsource.git.verbs import Command
 from gitsource.model import Change, Revision, TreeEntry
 
 What: TypeAlias = Literal["worktree", "staged"]
@@ -81,6 +82,7 @@ class WorkingTree(Objects):
     The objects of a repository, and above them what lies in *top* or is staged, as one more tree.
 
     *head* is the commit below it; None where there is none yet. *limit* bounds a file, in bytes.
+    *index* is the index that counts, if it is not the repository's own: see `LocalRepository`.
     """
 
     def __init__(
@@ -93,12 +95,14 @@ class WorkingTree(Objects):
         limit: int,
         *,
         cut: frozenset[str] = frozenset(),
+        index: Path | None = None,
     ) -> None:
         super().__init__(git, git_dir, cut=cut)
         self._top, self._what, self._head, self._limit = top, what, head, limit
         self._contents = Contents()
-        self._index = _index(git, git_dir, top)
-        self._new = _untracked(git, git_dir, top) if what == "worktree" else frozenset[str]()
+        self._index = _index(git, verbs.index(git_dir, top, index))
+        untracked = verbs.untracked(git_dir, top, index)
+        self._new = _untracked(git, untracked) if what == "worktree" else frozenset[str]()
         oids = (each.oid for each in self._index.values())
         known = head.commit if head is not None else next(oids, "0" * 40)
         self._algorithm = "sha256" if len(known) == 64 else "sha1"
@@ -269,11 +273,11 @@ class WorkingTree(Objects):
 # --------------------------------------------------------------------------- what git lists
 
 
-def _index(git: Git, git_dir: Path, top: Path) -> dict[str, _Staged]:
+def _index(git: Git, listing: Command) -> dict[str, _Staged]:
     """Return the index by path. Raises ConfigurationError while a merge is not resolved."""
     found: dict[str, _Staged] = {}
     conflict = ""
-    for record in changes.split(git.stream(verbs.index(git_dir, top)), b"\0"):
+    for record in changes.split(git.stream(listing), b"\0"):
         meta, _, raw = record.partition(b"\t")
         tag, mode, oid, stage = meta.decode("ascii").split(" ")
         path = changes.text(raw)
@@ -289,8 +293,8 @@ def _index(git: Git, git_dir: Path, top: Path) -> dict[str, _Staged]:
     return found
 
 
-def _untracked(git: Git, git_dir: Path, top: Path) -> frozenset[str]:
-    names = changes.split(git.stream(verbs.untracked(git_dir, top)), b"\0")
+def _untracked(git: Git, listing: Command) -> frozenset[str]:
+    names = changes.split(git.stream(listing), b"\0")
     return frozenset(changes.text(raw) for raw in names if not raw.endswith(b"/"))
 
 

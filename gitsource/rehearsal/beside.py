@@ -93,10 +93,7 @@ def notes(
         return told
     short = before.revision.short
     if not sound:
-        told.append(
-            f"the base {short} does not validate, so sinks hold an earlier revision; name that "
-            "one with --base"
-        )
+        told.append(f"the base {short} does not validate, so sinks hold an earlier revision")
     if start is not None and asked.base is not None:
         met = objects.merge_bases(before.revision.commit, start.commit)
         if not met:

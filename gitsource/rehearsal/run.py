@@ -8,12 +8,13 @@ change does not let itself through. What is remembered saves time and decides no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from gitsource.build.builder import Builder
-from gitsource.errors import ConfigurationError
+from gitsource.errors import ConfigurationError, RefMissing
 from gitsource.git.local import LocalRepository
 from gitsource.git.objects import Objects
 from gitsource.model import Finding, Revision, Snapshot
@@ -29,6 +30,9 @@ from gitsource.rehearsal.side import Configured, Side, side
 from gitsource.settings.whole import Settings
 from gitsource.snapshot.build import FileState, Proposal, Standing, accept, nothing, standing_of
 
+FAR = 32
+"""Commits that are gone back from one that cannot be used, in search of one that can."""
+
 
 def rehearse(
     repository: LocalRepository, asked: Question, environ: Mapping[str, str], memory: Memory
@@ -39,7 +43,7 @@ def rehearse(
     Raises ConfigurationError, RefMissing or GitFailed if that cannot be told.
     """
     configured = Configured.of(repository, asked.config, asked.path, environ)
-    outside = configured.settings(repository.objects, None)
+    outside = _outside(repository, configured, asked)
     rehearsed = _rehearsed
     if outside.layers:
         # Here and not above: who follows one repository waits for nothing of several.
@@ -80,24 +84,77 @@ def _rehearsed(
         return _refused(before, head, refused, memory)
     rules = before.settings if before is not None else after.settings
     found = _base(before, memory) if before is not None else None
-    proposal = _head(after, before, found, rules, memory)
-    snapshot = found.proposal.snapshot if found is not None else nothing().snapshot
+    stands, served = before, found
+    if before is not None and found is not None and found.standing is None:
+        stands, served = _last_sound(configured, objects, before.revision, memory)
+    snapshot = served.proposal.snapshot if served is not None else nothing().snapshot
+    was = snapshot if served is not None else None
+    proposal = _head(after, before, found, was, rules, memory)
     made = plan(
         snapshot,
         proposal,
-        Known(found.proposal.findings, found.files) if found is not None else None,
-        Bodies(BodyReader((before or after).catalog), BodyReader(after.catalog)),
+        # What is wrong with the base already is not new, although sinks were never sent it.
+        Known(found.proposal.findings, served.files if served else {}) if found else None,
+        Bodies(BodyReader((stands or after).catalog), BodyReader(after.catalog)),
     )
-    sound = found is None or found.standing is not None
     guards = tuple(history(objects, before, start if committed else None, rules))
     made = replace(
         made,
         guards=tuple(sorted((*made.guards, *guards))),
         settings=(*_settings(before, after, made, snapshot), *made.settings),
-        rights=rights(before or after, after, snapshot, proposal.snapshot),
-        notes=(*notes(objects, before, asked, start, unusable, sound=sound), *made.notes),
+        rights=rights(stands or after, after, snapshot, proposal.snapshot),
+        notes=(
+            *notes(objects, before, asked, start, unusable, sound=stands is before),
+            *([_stood(before, stands)] if before is not None and stands is not before else ()),
+            *made.notes,
+        ),
     )
     return Rehearsal(made, snapshot, proposal.snapshot, rules)
+
+
+def _outside(repository: LocalRepository, configured: Configured, asked: Question) -> Settings:
+    """
+    Return the settings as far as no revision has a say.
+
+    Where the file is the repository's own and what lies there cannot be used, that is for the head
+    to answer for: the newest commit before it counts of which the settings can be used.
+    """
+    try:
+        return configured.settings(repository.objects, None)
+    except ConfigurationError as error:
+        if not configured.inside:
+            raise
+        start = asked.head if asked.kind == "commit" else "HEAD"
+        for revision in _line(repository.objects, repository.objects.revision(start)):
+            with suppress(ConfigurationError):
+                return configured.settings(repository.objects, revision)
+        raise error from None
+
+
+def _line(objects: Objects, head: Revision) -> Iterator[Revision]:
+    """Yield *head* and what it follows from by first parents, as far as `FAR`."""
+    with suppress(RefMissing):
+        for back in range(FAR):
+            yield objects.revision(f"{head.commit}~{back}")
+
+
+def _last_sound(
+    configured: Configured, objects: Objects, base: Revision, memory: Memory
+) -> tuple[Side | None, _Base | None]:
+    """Return the newest commit before *base* that validates, which is what sinks have of it."""
+    for revision in islice(_line(objects, base), 1, None):
+        of, _ = _side(configured, objects, revision)
+        found = _base(of, memory) if of is not None else None
+        if found is not None and found.standing is not None:
+            return of, found
+    return None, None
+
+
+def _stood(base: Side, stands: Side | None) -> str:
+    if stands is None:
+        return f"no commit among the {FAR} before the base validates: everything counts as new"
+    short = stands.revision.short
+    return f"compared with {short}, the newest before the base {base.revision.short} that validates"
 
 
 def _settings(
@@ -159,11 +216,15 @@ def _base(of: Side, memory: Memory) -> _Base:
 
 
 def _head(
-    of: Side, before: Side | None, base: _Base | None, rules: Settings, memory: Memory
+    of: Side,
+    before: Side | None,
+    base: _Base | None,
+    served: Snapshot | None,
+    rules: Settings,
+    memory: Memory,
 ) -> Proposal:
     alike = before is not None and before.recipe == of.recipe
     standing = base.standing if base is not None and alike else None
-    served = base.proposal.snapshot if base is not None else None
     return _judged(of, standing, memory, rules, served)
 
 

@@ -164,6 +164,53 @@ def test_a_base_that_does_not_validate_is_told_and_compared_with(
     assert 0 == code
     assert ["mesh/bad.yaml"] == [each["file"] for each in plan["fixed"]]
     assert "does not validate" in " ".join(plan["notes"])
+    assert ["shop/bad"] == plan["collections"][VS]["added"]
+
+
+def test_what_sinks_have_is_of_the_last_revision_that_validates(upstream: Upstream, capsys) -> None:
+    """A broken base was never sent: what is removed after it is removed from them nevertheless."""
+    last = upstream.commit({f"mesh/{n}.yaml": route(f"r{n}", "v1") for n in range(30)})
+    upstream.commit({f"mesh/{n}.yaml": "a: [" for n in range(28)})
+    upstream.commit(dict.fromkeys((f"mesh/{n}.yaml" for n in range(28)), None))
+
+    code, plan, _ = dry_run(capsys, upstream.folder, "--base", "HEAD^")
+
+    assert plan is not None
+    assert (3, 28) == (code, len(plan["collections"][VS]["removed"]))
+    assert last[:12] in " ".join(plan["notes"])
+
+
+def test_where_nothing_before_the_base_validates_everything_counts_as_new(
+    tmp_path: Path, capsys
+) -> None:
+    made = Upstream(tmp_path / "new.git")
+    made.commit({"mesh/web.yaml": broken("web")})
+    made.commit({"mesh/web.yaml": route("web", "v1")})
+
+    code, plan, _ = dry_run(capsys, made.folder)
+
+    assert plan is not None
+    assert (0, ["shop/web"]) == (code, plan["collections"][VS]["added"])
+    assert "everything counts as new" in " ".join(plan["notes"])
+
+
+@pytest.mark.parametrize("now", ["nope: 1\n", None])
+def test_settings_that_a_checked_out_head_breaks_or_removes_are_a_finding(
+    tmp_path: Path, capsys, now: str | None
+) -> None:
+    """As in every CI, which checks out what it judges."""
+    folder = tmp_path / "work"
+    made = Upstream(tmp_path / "up.git")
+    made.commit({"gs.yaml": "poll: {interval: 1m}\n", "mesh/web.yaml": route("web", "v1")})
+    made.commit({"gs.yaml": now})
+    made.commit({"mesh/more.yaml": route("more", "v1")})
+    clone(made, folder)
+
+    config = ("--config", str(folder / "gs.yaml"))
+    code, plan, _ = dry_run(capsys, folder, "--base", "HEAD~2", *config)
+
+    assert plan is not None
+    assert (1, ["GS311"]) == (code, [each["code"] for each in plan["findings"]])
 
 
 # --------------------------------------------------------------------------- hostile content

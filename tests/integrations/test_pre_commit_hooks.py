@@ -41,6 +41,44 @@ def commit(folder: Path) -> None:
     run_git(folder, *who, "commit", "-q", "-m", "change")
 
 
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("how", [("-a",), ("mesh/wiki.yaml",), ("-i", "mesh/wiki.yaml"), ()])
+def test_whatever_way_a_commit_is_made_the_hook_sees_what_it_will_have(
+    repository: Path,
+    tmp_path: Path,
+    how: tuple[str, ...],
+    linked: bool,  # noqa: FBT001 - a case of the test
+) -> None:
+    """Git stages into an index of its own for some of them, and names it to the hook."""
+    file = repository / ".git" / "hooks" / "pre-commit"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(f"#!/bin/sh\nexec {BIN}/gitsource dry-run --staged --cache none\n")
+    file.chmod(0o755)
+    folder = repository
+    if linked:
+        folder = tmp_path / "linked"
+        run_git(repository, "worktree", "add", "-q", "-b", "side", str(folder))
+    (folder / "mesh" / "wiki.yaml").write_text(service("wiki", "many"), encoding="utf-8")
+    if not how:
+        run_git(folder, "add", "-A")
+    before = run_git(folder, "rev-parse", "HEAD")
+    environ = clean_environment() | {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org"}
+    environ |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.org"}
+    done = subprocess.run(
+        ["git", "commit", "-q", "-m", "bad", *how],
+        cwd=folder,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert 1 == done.returncode
+    assert "mesh/wiki.yaml" in done.stdout + done.stderr
+    assert before == run_git(folder, "rev-parse", "HEAD")
+
+
 def hook(folder: Path, name: str) -> subprocess.CompletedProcess[str]:
     """Run a hook as pre-commit does: its entry, with the staged files that it asks for."""
     told = HOOKS[name]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from gitsource.errors import ConfigurationError
 from gitsource.git.local import LocalRepository
 from gitsource.plan.values import Plan
 from gitsource.rehearsal.memory import Forgetful
@@ -81,11 +80,10 @@ def test_settings_of_a_commit_are_those_that_it_has(upstream: Upstream, tmp_path
     (work / "gitsource.yaml").write_text("nonsense: 1\n")
     with LocalRepository(work) as repository:
         asked = Question(base="HEAD~1", config=work / "gitsource.yaml")
-        # What lies there is still what says which branch is followed.
-        with pytest.raises(ConfigurationError):
-            rehearse(repository, asked, {}, Forgetful())
-    made = planned(upstream, tmp_path)
+        made = rehearse(repository, asked, {}, Forgetful()).plan
+    (tmp_path / "clean").mkdir()
 
+    assert planned(upstream, tmp_path / "clean") == made
     assert ("gitsource.yaml", "changed") == (made.settings[0].file, made.settings[0].what)
     assert ("flags/dark", "flags/fast") == made.collections[0].removed
 
