@@ -109,13 +109,22 @@ def test_a_first_revision_is_never_held_by_the_guard(tmp_path, upstream):
         assert "unchanged" == running.sync()["outcome"]
 
 
-def test_the_bounds_are_settings(tmp_path, upstream):
-    settings = "guard: {removals: {share: 90%, count: 5}}\n" + QUIET
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        ("share: 90%, count: 15", "published"),
+        ("share: 90%, count: 14", "held"),
+        ("share: 70%", "held"),
+        ("share: 70%, floor: 15", "published"),
+    ],
+)
+def test_the_bounds_are_settings(tmp_path, upstream, bounds, expected):
+    settings = f"guard: {{removals: {{{bounds}}}}}\n" + QUIET
     with Gitsource(tmp_path / "run", upstream.url, settings) as running:
         running.sync()
         upstream.commit(GONE)
 
-        assert "published" == running.sync()["outcome"]
+        assert expected == running.sync()["outcome"]
 
 
 @pytest.mark.parametrize("message", ["Gitsource-Allow: empty all", None])
