@@ -353,9 +353,11 @@ class Exchange:
             return None  # An answer is owed as a whole, and has nothing of it; or is waited for.
         has = self._contents.base(watch)
         left = has if has is None else self.within(has)
-        if left is None or left is has or self._refuses(watch, left.version):
+        # It is told though it refused that version at another time, but not again and again.
+        if left is None or left is has:
             return None
-        return left
+        just = watch.state is State.REFUSED and left.version == watch.refused
+        return None if just else left
 
     def _target(self, watch: Watch, snapshot: Snapshot) -> Collection | None:
         """Return what *watch* should hold and does not, if there is such a thing."""

@@ -305,14 +305,16 @@ class Views:
             return one is not None and visible(self._marks.mark(one), clauses, "")
 
         def lost(one: Resource) -> bool:
-            if seen.get(one.name) is one or (one.version and not one.wire):
+            if one.version and not one.wire:
                 return False
             now = served.get(one.name) or gone(had.name, one.name)
             return not shows(now) or (bool(one.wire) and not shows(one))
 
         # What is seen there may be had; mostly that is all but a little.
         start, end = shared_ends(had.resources, seen.resources)
-        names = [one.name for one in had.resources[start : len(had) - end] if lost(one)]
+        fine = set(map(id, seen.resources[start : len(seen) - end]))
+        middle = had.resources[start : len(had) - end]
+        names = [one.name for one in middle if id(one) not in fine and lost(one)]
         return had.changed(names, {}) if names else had
 
     def _clauses(self, name: str, key: ViewKey) -> Clauses | None:

@@ -423,13 +423,21 @@ class Ads:
     def _refused(self, watch: Watch, version: str) -> bool:
         return self._kept.refused(self.identity, watch.collection, version)
 
-    def _last(self, watch: Watch) -> Collection | None:
-        """Return what the client accepted last, if that is still kept and it may still have it."""
+    def _last(self, watch: Watch) -> tuple[Collection, bool] | None:
+        """
+        Return what the client accepted last, if that is still kept, and whether it is less by now.
+
+        It is less if the client may not have all of it any more.
+        """
         if watch.has.names:
-            return self.within(watch.has)
+            left = self.within(watch.has)
+            return left, left is not watch.has
         version = self._kept.last_accepted(self.identity, watch.collection)
         whole = self._kept.find(watch.collection, version) if version is not None else None
-        return None if whole is None else self._shelf.select(self.within(whole), watch.wanted)
+        if whole is None:
+            return None
+        left = self.within(whole)
+        return self._shelf.select(left, watch.wanted), left is not whole
 
     def _response(self, one: Due) -> Response:
         watch, after = one.watch, one.after

@@ -73,7 +73,8 @@ def _lost(watch: Watch, plan: Plan) -> Due | None:
         left = target  # All that come to it share that.
     if watch.merges:
         # Over SotW nothing is ever removed in what a client merges.
-        if not plan.delta or len(watch.flights) >= AT_ONCE or plan.refused(watch, left.version):
+        full = len(watch.flights) >= AT_ONCE
+        if not plan.delta or full or plan.has_just_refused(watch, left):
             return None
         gone = plan.shelf.changes(watch.expected, left).removed
         return Due(watch, 0.0, left, (), gone, left.version, watch.owed, lost=True)
@@ -81,17 +82,16 @@ def _lost(watch: Watch, plan: Plan) -> Due | None:
         # The answer has nothing of it either, and is owed as a whole.
         answer = _whole(watch, plan)
         return answer and replace(answer, until=0.0, lost=True)
-    for step in (left, plan.has(watch)):
-        if not watch.wanted.nothing and not plan.refused(watch, step.version):
-            return Due(watch, 0.0, step, step.resources, target=step.version, lost=True)
-    return None
+    if watch.wanted.nothing or plan.has_just_refused(watch, left):
+        return None
+    return Due(watch, 0.0, left, left.resources, target=left.version, lost=True)
 
 
 def beat(watch: Watch, plan: Plan) -> Due | None:
     """Return what keeps alive what a delta client has that runs out, now or later."""
     if not watch.type.ttl or watch.first:
         return None
-    lasting, expected = plan.shelf.lasting(plan.has(watch), plan.served(watch)), watch.expected
+    lasting, expected = plan.shelf.lasting(plan.lasting(watch), plan.served(watch)), watch.expected
     at = watch.kept_alive_at + max(lasting.seconds / 3, HEARTBEAT)
     put = lasting.put
     if at <= plan.now and watch.flights:
@@ -116,9 +116,10 @@ def _whole(watch: Watch, plan: Plan) -> Due | None:
         at = watch.flights[-1].sent_at + plan.patience  # An ACK may never come.
     if plan.refuses(watch, step):
         last = plan.last(watch) if asked else None
-        if last is None or plan.refuses(watch, last):
+        # What is left of it is told, though it was refused at another time.
+        if last is None or (plan.refuses(watch, last[0]) and not last[1]):
             return None
-        step = last
+        step = last[0]
     elif asked:
         if watch.first and watch.stated == target.version:
             return None
@@ -140,7 +141,7 @@ def _part(watch: Watch, plan: Plan) -> Due | None:
     step, until = plan.step(watch)
     if plan.refuses(watch):
         last = plan.last(watch) if asked else None
-        step, until = last or has, 0.0
+        step, until = last[0] if last is not None else has, 0.0
     changes = plan.shelf.changes(has, step)
     put, removed = _group(watch, whole, changes.put), changes.removed if plan.delta else ()
     if put is not changes.put:

@@ -34,7 +34,7 @@ class Plan:
         *,
         bad: Callable[[Watch], frozenset[tuple[str, str]]],
         refused: Callable[[Watch, str], bool],
-        last: Callable[[Watch], Collection | None],
+        last: Callable[[Watch], tuple[Collection, bool] | None],
         within: Callable[[Collection], Collection],
         clusters: Callable[[], str],
         delta: bool,
@@ -96,15 +96,15 @@ class Plan:
             had is not None and self._within(had) is not had
         )
 
-    def has(self, watch: Watch) -> Collection:
+    def lasting(self, watch: Watch) -> Collection:
         """Return what the client may still have of what it has accepted."""
         return self._within(watch.has)
 
-    def refused(self, watch: Watch, version: str) -> bool:
-        """Say whether the client refused this very *version*."""
-        if watch.trouble is not None and version in watch.trouble.refused:
-            return True
-        return not watch.merges and self._refused(watch, version)
+    def has_just_refused(self, watch: Watch, step: Collection) -> bool:
+        """Say whether this very *step* is what the client refused last."""
+        trouble = watch.trouble
+        sent = trouble.sent if trouble is not None and trouble.refused_at is not None else None
+        return sent is not None and sent.version == step.version
 
     def refuses(self, watch: Watch, step: Collection | None = None) -> bool:
         """Say whether the client is known to refuse what it is to have, or a *step* to that."""

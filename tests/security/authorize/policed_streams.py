@@ -176,8 +176,11 @@ class Sink:
         if self.refuses or self.refuses_all:
             self.refuses = False
             if not self.xds:
-                # An xDS client may have taken over a part; a sink of MCP takes all or nothing.
-                self.heard[url] = dict(self.held[url])
+                # An xDS client may have taken over a part; a sink of MCP takes all or nothing, and
+                # has been told of what is not as it was.
+                told = _applied({} if whole else self.held[url], put, removed)
+                had = self.held[url].items()
+                self.heard[url] = {name: value for name, value in had if told.get(name) == value}
             self.ask(url, nonce, error="a die said so")
             return
         self.held[url] = _applied({} if whole else self.held[url], put, removed)
