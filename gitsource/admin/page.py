@@ -112,6 +112,10 @@ def _standing(status: Mapping[str, Any]) -> Iterable[str]:
     door = status.get("door") or {}
     for text in filter(None, (door.get("insecure"), *(door.get("alarms") or ()))):
         rows.append(("Sinks' door", f'<span class="bad">{_text(text)}</span>'))
+    for one in status.get("papers") or ():
+        rows.append(
+            (f"Papers of {_text(one['door'])}", f'<span class="bad">{_text(one["why"])}</span>')
+        )
     last = status.get("last_sync") or {}
     if last:
         said = [str(last[key]) for key in ("at", "outcome", "error") if last.get(key)]

@@ -41,6 +41,8 @@ class Terms:
     """The oldest TLS that is spoken."""
     folder: Path = field(default_factory=Path)
     """From which relative paths count."""
+    every: float = 5.0
+    """Seconds between two looks at the files of TLS."""
     record: Record = unrecorded
     failed_tokens: Callable[[], int] = lambda: Limits().failed_tokens
     """How many tokens of one address may be no good in a minute; 0: there is no bound."""
@@ -109,4 +111,5 @@ async def _tls(terms: Terms) -> tuple[Tls | None, Callable[[], None]]:
         ca=folder / admin.ca if admin.ca else None,
         crl=folder / admin.crl if admin.crl else None,
         oldest=terms.oldest,
+        every=terms.every,
     )

@@ -42,6 +42,12 @@ class HttpDoors:
         self._operations = operations
         self._telemetry = telemetry
         self._record = record
+        self._open: dict[str, Listener] = {}
+
+    @property
+    def alarms(self) -> tuple[tuple[str, str], ...]:
+        """What is wrong with the papers of open doors: which door, and what."""
+        return tuple((name, why) for name, door in self._open.items() for why in door.alarms())
 
     async def operators(self, stack: contextlib.AsyncExitStack) -> None:
         """Open the operators' door; raises ConfigurationError for an address that is taken."""
@@ -53,11 +59,13 @@ class HttpDoors:
             insecure=settings.insecure,
             oldest=settings.tls.min_version,
             folder=Path(settings.folder),
+            every=settings.tls.reload,
             record=self._record,
             failed_tokens=lambda: self._settings().limits.failed_tokens,
         )
         door = await serve_admin(self._operations, self._telemetry, settings.listen.admin, terms)
         stack.push_async_callback(door.close)
+        self._open["admin"] = door
         _told("operators", "admin", door)
 
     async def webhook(
@@ -89,10 +97,12 @@ class HttpDoors:
             insecure=settings.insecure_webhook,
             oldest=settings.tls.min_version,
             folder=Path(settings.folder),
+            every=settings.tls.reload,
             record=self._record,
         )
         stack.push_async_callback(ledger.close)
         stack.push_async_callback(door.close)
+        self._open["webhook"] = door
         _told("webhooks", "webhook", door)
 
 

@@ -132,6 +132,10 @@ class SinkSide:
         sessions = (one for one in self.sessions() if one.stream == stream)
         return any(one.refuses(requested) for one in sessions)
 
+    def dial_alarms(self) -> tuple[tuple[str, str], ...]:
+        """Return what is wrong with the papers of sinks that are dialled: whose, and what."""
+        return self._dialler.alarms if self._dialler is not None else ()
+
     def alarms(self) -> tuple[Alarm, ...]:
         """Return what is wrong with the files that Secrets name."""
         return self._overlay.alarms if self._overlay is not None else ()

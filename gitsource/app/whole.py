@@ -112,6 +112,7 @@ class App:
         stack.push_async_callback(self.recording.close)
         self.cache.listen(self.recording.heard)
         self.reconciler.listeners.append(self._looked)
+        self.reconciler.ordered.append(self.recording.ordered)
         self.looks: Coalescer[Outcome] = Coalescer(self._look)
         self._loops = Loops(lambda: self._settings, self.looks, self._tasks)
         self.announced = Announcements(self.looks.poke, self.reconciler.contains)
@@ -134,6 +135,10 @@ class App:
             lambda: self.sinks.server.shared.access.status(self.cache.get()),
             lambda: self.sinks.door,
             lambda: self._waiting,
+            self._papers,
+        )
+        self.doors = HttpDoors(
+            lambda: self._settings, self.operations, self.telemetry, self._audited.record
         )
         stack.push_async_callback(self.reconciler.close)
 
@@ -176,14 +181,11 @@ class App:
     async def _serve_http(self) -> None:
         if self.reconciler.condition.serving is not None:
             await asyncio.sleep(SINKS_FIRST)
-        doors = HttpDoors(
-            lambda: self._settings, self.operations, self.telemetry, self._audited.record
-        )
         async with contextlib.AsyncExitStack() as stack:
             try:
-                await doors.operators(stack)
+                await self.doors.operators(stack)
                 noted = self.recording.delivered
-                await doors.webhook(stack, self.ledger, self.announced, noted)
+                await self.doors.webhook(stack, self.ledger, self.announced, noted)
             except GitsourceError as error:
                 self._failure = error
                 self._stop.set()
@@ -252,6 +254,10 @@ class App:
             return await self.reconciler.asked(commit, find)
         except GitsourceError:
             return ""  # a composition, or a commit that is gone
+
+    def _papers(self) -> tuple[tuple[str, str], ...]:
+        """Return what is wrong with papers other than those of the sinks' door."""
+        return (*self.doors.alarms, *self.sinks.dial_alarms())
 
     def _gauges(self) -> Gauges:
         return self.operations.gauges()

@@ -32,6 +32,8 @@ def status(told: Mapping[str, Any], now: datetime) -> str:
     door = told.get("door") or {}
     for text in filter(None, (door.get("insecure"), *(door.get("alarms") or ()))):
         lines += _entry("sinks' door", str(text))
+    for one in told.get("papers") or ():
+        lines += _entry("papers", f"{one['door']}: {one['why']}")
     if fault := (told.get("authorization") or {}).get("fault"):
         lines += _entry("rights", f"the rules in the repository do not count: {fault}")
     for row in (told.get("ended") or ())[:MOST_ENDED]:

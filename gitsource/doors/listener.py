@@ -93,6 +93,8 @@ class Listener:
     _runner: web.AppRunner
     _server: asyncio.Server
     _closing: Callable[[], None] = lambda: None
+    alarms: Callable[[], tuple[str, ...]] = tuple
+    """What is wrong with its papers now."""
 
     @property
     def address(self) -> str:
@@ -155,10 +157,11 @@ async def listen(
         return Handshake(http(), tls, lambda: shaking.discard(token))
 
     loop = asyncio.get_running_loop()
+    alarms = tls.alarms if tls is not None else tuple
     try:
         if path:
             server = await _at_socket(accept, path)
-            return Listener(address, 0, runner, server, closing)
+            return Listener(address, 0, runner, server, closing, alarms)
         server = await loop.create_server(accept, host, port, reuse_address=True)
     except OSError as error:
         await runner.cleanup()
@@ -166,7 +169,8 @@ async def listen(
             f"{setting}: cannot listen on {address}: {error.strerror or error}",
             hint="another process may have the port: choose another, or stop that process",
         ) from error
-    return Listener(host, server.sockets[0].getsockname()[1], runner, server, closing)
+    port = server.sockets[0].getsockname()[1]
+    return Listener(host, port, runner, server, closing, alarms)
 
 
 async def _at_socket(accept: Callable[[], asyncio.BaseProtocol], path: str) -> asyncio.Server:

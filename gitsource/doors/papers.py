@@ -47,7 +47,8 @@ async def papers_of(
     def fallen(shown: Sequence[bytes]) -> str:
         return _fallen(shown, material.in_force)
 
-    return Tls(lambda: material.context, refused, fallen), lambda: _ended(watching)
+    tls = Tls(lambda: material.context, refused, fallen, alarms=lambda: material.alarms)
+    return tls, lambda: _ended(watching)
 
 
 def _fallen(shown: Sequence[bytes], now: InForce) -> str:

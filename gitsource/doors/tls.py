@@ -32,6 +32,8 @@ class Tls:
     """Why a chain that was good when its connection was made is so no longer; empty: it is."""
     patience: int = HANDSHAKE
     """Seconds that a handshake may take."""
+    alarms: Callable[[], tuple[str, ...]] = tuple
+    """What is wrong with the papers now."""
 
 
 class Handshake(SSLProtocol):

@@ -124,7 +124,7 @@ METRICS: tuple[Row, ...] = (
         "gitsource_certificate_alarms",
         "gauge",
         (),
-        "Certificates and keys of the sinks' door that are no good now.",
+        "Certificates and keys, of any door and of sinks that are dialled, that are no good now.",
     ),
     Row("gitsource_insecure", "gauge", (), "1 while sinks are served in plaintext on a network."),
     Row("gitsource_syncs_total", "counter", ("outcome",), "Looks at the repository, by outcome."),

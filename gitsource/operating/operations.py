@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gitsource.catalog.whole import Catalog
@@ -65,8 +66,13 @@ class Operations:
         rights: Callable[[], Mapping[str, Any]] = _open,
         door: Callable[[], SinksDoor | None] = lambda: None,
         waiting: Callable[[], Sequence[str]] = tuple,
+        papers: Callable[[], Sequence[tuple[str, str]]] = tuple,
     ) -> None:
-        """*waiting*: which settings were changed and need a restart."""
+        """
+        *waiting*: which settings were changed and need a restart.
+
+        *papers*: what is wrong with papers of others than the sinks' door: whose, and what.
+        """
         self._reconciler = reconciler
         self._sinks = sinks
         self._deliveries = deliveries
@@ -78,6 +84,7 @@ class Operations:
         self._rights = rights
         self._door = door
         self._waiting = waiting
+        self._papers = papers
 
     # ------------------------------------------------------------------ reading
 
@@ -161,6 +168,7 @@ class Operations:
             "audit": _audit(self._audit()),
             "authorization": dict(self._rights()),
             "door": door.status() if (door := self._door()) is not None else None,
+            "papers": [{"door": door, "why": why} for door, why in self._papers()],
             "secrets": [alarm.as_json() for alarm in self._sinks.alarms()],
         }
 
@@ -182,6 +190,7 @@ class Operations:
         serving = now.serving
         streams = self._cache.streams
         audit, door = self._audit(), self._door()
+        known = door.gauges() if door is not None else DoorGauges()
         findings = {"error": 0, "warning": 0, "suppressed": 0}
         for finding in now.findings:
             findings["suppressed" if finding.suppressed else finding.severity] += 1
@@ -209,7 +218,7 @@ class Operations:
             audit_lines=audit.written,
             audit_lost=audit.lost,
             audit_waiting=audit.waiting,
-            door=door.gauges() if door is not None else DoorGauges(),
+            door=replace(known, alarms=known.alarms + len(self._papers())),
         )
 
     # ------------------------------------------------------------------ waiting

@@ -4,7 +4,9 @@ Dials sinks that listen (`ResourceSink`) and serves each over the stream that co
 Rule: the exchange is the same as with sinks that dial; only who calls whom is turned round. Each
 sink has a task of its own, which dials again for as long as gitsource runs: at once, then less and
 less often, with jitter. Nothing here is waited for at the start. Certificates, keys and tokens are
-read again at each dial; what cannot be read or used leaves the last good ones in force.
+read again at each dial; what cannot be read or used, or has run out, leaves the last good ones in
+force and raises an alarm, also while a stream is open. A dial that fails is in the audit log, once
+for each reason.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import ipaddress
 import logging
 import random
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +27,7 @@ import grpc.aio
 
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.errors import ConfigurationError
+from gitsource.observe.happenings import Happening
 from gitsource.observe.neutral import neutral
 from gitsource.publish.classic import TRIGGER, Classic
 from gitsource.publish.server import McpServer, metadata_of
@@ -44,6 +48,8 @@ STEADY = 10.0
 """Seconds after which a stream counts as a success, so that the next dial is made at once."""
 CONNECT = 20.0
 """Seconds for a connection and for the sink to take the first message."""
+LOOK = 5.0
+"""Seconds between two looks at the papers of a sink that has an open stream."""
 FAREWELL = 1.0
 """Seconds a sink has to end a stream of which it was told that no more comes."""
 KEEPALIVE = 310.0
@@ -84,6 +90,7 @@ class Dialler:
         folder: Path = Path(),
         first: float = FIRST_DELAY,
         longest: float = LONGEST_DELAY,
+        look: float = LOOK,
     ) -> None:
         self._shared = shared
         self._wire = wire
@@ -94,6 +101,11 @@ class Dialler:
         self._sessions: dict[str, Session] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._over = False
+        self._look = look
+        self._bad: dict[str, str] = {}
+        """Row to what is wrong with its papers."""
+        self._failed: dict[str, str] = {}
+        """Row to why its last dial failed, as the audit log was told."""
 
     def __repr__(self) -> str:
         return f"<Dialler rows={len(self._rows)} streams={len(self._sessions)}>"
@@ -102,6 +114,11 @@ class Dialler:
     def sessions(self) -> tuple[Session, ...]:
         """The open streams."""
         return tuple(self._sessions.values())
+
+    @property
+    def alarms(self) -> tuple[tuple[str, str], ...]:
+        """What is wrong with papers: whose, and what."""
+        return tuple((f"dial {name}", why) for name, why in self._bad.items())
 
     def start(self) -> None:
         """Begin to dial; returns at once."""
@@ -134,9 +151,14 @@ class Dialler:
         papers: _Papers | None = None
         while not self._over:
             began = loop.time()
-            papers, why = await self._papers(row, papers)
+            papers = await self._papers(row) or papers
+            why = ""
             if papers is not None:
-                why = await self._dial(row, papers) or why
+                watch = asyncio.create_task(self._watch(row), name=f"papers of dial {row.name}")
+                try:
+                    why = await self._dial(row, papers)
+                finally:
+                    watch.cancel()
             if self._over:
                 return
             if loop.time() - began > STEADY:
@@ -148,12 +170,37 @@ class Dialler:
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             delay = min(max(delay * 2, first), longest)
 
-    async def _papers(self, row: DialRow, last: _Papers | None) -> tuple[_Papers | None, str]:
-        """Return what to show *row* now, the *last* ones if the files are no good, and why."""
+    async def _watch(self, row: DialRow) -> None:
+        """Look at the papers of *row* while it is served, so that what is wrong is told in time."""
+        while row.tls != "none":
+            await asyncio.sleep(self._look)
+            await self._papers(row)
+
+    async def _papers(self, row: DialRow) -> _Papers | None:
+        """Return what to show *row* now; None if the files are no good, and that is told."""
         try:
-            return await asyncio.to_thread(_read, row, self._folder), ""
+            papers = await asyncio.to_thread(_read, row, self._folder)
         except ConfigurationError as error:
-            return last, str(error)
+            why = str(error)
+            if self._bad.get(row.name) != why:
+                self._bad[row.name] = why
+                log.error("sink %s: %s; what was good before counts, if anything", row.name, why)
+                facts = {"door": f"dial {row.name}"}
+                told = Happening("certificate", outcome="failed", why=why, facts=facts)
+                self._shared.record(told)
+            return None
+        if self._bad.pop(row.name, ""):
+            log.info("sink %s: its files are good again", row.name)
+        return papers
+
+    def _tell(self, row: DialRow, why: str) -> None:
+        """Have it in the audit log that *row* could not be dialled, once for each reason."""
+        if self._failed.get(row.name) == why:
+            return
+        self._failed[row.name] = why
+        facts = {"what": "dial", "sink": row.name}
+        told = Happening("refuse", peer=str(row.address), outcome="failed", why=why, facts=facts)
+        self._shared.record(told)
 
     async def _dial(self, row: DialRow, papers: _Papers) -> str:
         """Serve one stream to *row*; returns why it ended, if that is worth a word."""
@@ -168,7 +215,10 @@ class Dialler:
                 async with asyncio.timeout(CONNECT):
                     await call.write(trigger)
             except (grpc.RpcError, asyncio.InvalidStateError, TimeoutError):
-                return await _why(call)
+                why = await _why(call)
+                self._tell(row, why)
+                return why
+            self._failed.pop(row.name, None)
             return await self._serve(row, call)
         finally:
             await channel.close()
@@ -283,7 +333,11 @@ def _read(row: DialRow, folder: Path) -> _Papers:
         if row.cert and row.key:
             trial.load_cert_chain(folder / row.cert, folder / row.key)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise _no_good(row, "ca, cert and key are no certificates and key that fit") from error
+        files = ", ".join(str(folder / path) for path in (row.ca, row.cert, row.key) if path)
+        what = f"ca, cert and key ({files}) are no certificates and key that fit"
+        raise _no_good(row, what) from error
+    if cert and (why := _run_out(cert)):
+        raise _no_good(row, f"cert ({folder / (row.cert or '')}) {why}")
     told = token.decode("utf-8", "replace").strip()
     if row.token_file and not (told and told.isascii() and told.isprintable()):
         raise _no_good(row, "token_file holds no token: one line of ASCII")
@@ -298,7 +352,19 @@ def _content(row: DialRow, name: str, folder: Path) -> bytes:
     try:
         return (folder / path).read_bytes()
     except OSError as error:
-        raise _no_good(row, f"{name} cannot be read: {error.strerror}") from error
+        raise _no_good(row, f"{name} cannot be read: {error.strerror} ({folder / path})") from error
+
+
+def _run_out(chain: bytes) -> str:
+    """Return why the first certificate of *chain* (PEM) does not count now; empty: it does."""
+    from cryptography import x509
+
+    leaf, now = x509.load_pem_x509_certificate(chain), time.time()
+    if leaf.not_valid_after_utc.timestamp() < now:
+        return f"has run out, at {leaf.not_valid_after_utc.isoformat()}"
+    if leaf.not_valid_before_utc.timestamp() > now:
+        return f"does not count before {leaf.not_valid_before_utc.isoformat()}"
+    return ""
 
 
 def _no_good(row: DialRow, what: str) -> ConfigurationError:

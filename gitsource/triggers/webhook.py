@@ -91,13 +91,15 @@ async def serve_webhook(
     deadline: float = DEADLINE,
     oldest: str = "1.3",
     folder: Path | None = None,
+    every: float = 5.0,
     record: Record = unrecorded,
 ) -> Listener:
     """
     Open the door that *settings* describe; close the listener that is returned to shut it.
 
     *insecure*: without a file of secrets, whoever comes is believed. *oldest* is the oldest TLS
-    that is spoken, *folder* from where relative paths count.
+    that is spoken, *folder* from where relative paths count; *every* so many seconds the files of
+    TLS are looked at again.
 
     Raises ConfigurationError if there is no secret, a certificate is no good, or the address cannot
     be bound.
@@ -119,7 +121,12 @@ async def serve_webhook(
         return await listen(app, settings.listen, "webhook.listen")
     base = folder or Path()
     tls, closing = await papers_of(
-        "webhook", base / settings.cert, base / settings.key, record=record, oldest=oldest
+        "webhook",
+        base / settings.cert,
+        base / settings.key,
+        record=record,
+        oldest=oldest,
+        every=every,
     )
     try:
         return await listen(app, settings.listen, "webhook.listen", tls=tls, closing=closing)

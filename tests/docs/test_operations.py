@@ -179,7 +179,15 @@ async def test_every_status_field_is_documented(tmp_path):
     revisions = Revisions(Standing(), Chronicle())
     door = await SinksDoor.open(secured(tmp_path, Mesh()))
     asked = Operations(
-        Standing(), cache, None, Catalog, sinks, deliveries, revisions, door=lambda: door
+        Standing(),
+        cache,
+        None,
+        Catalog,
+        sinks,
+        deliveries,
+        revisions,
+        door=lambda: door,
+        papers=lambda: [("admin", "is empty")],
     )
     status = await asked.status()
     await announced.close()
@@ -196,6 +204,7 @@ async def test_every_status_field_is_documented(tmp_path):
         "door.tls",
         "layers",
         "layers[].held",
+        "papers",
     }
 
     assert leaves(status) == documented - groups

@@ -14,13 +14,16 @@ from gitsource.publish.server import metadata_of
 from gitsource.settings.serving import DialRow
 from gitsource.settings.units import Address
 from serving import VS, resource, serving, snapshot
+from svids import Mesh
+
+MESH = Mesh()
 
 
 @contextlib.asynccontextmanager
 async def dialling(server, *rows, folder="."):
     """Dial *rows* while the block runs, without much patience between dials."""
     pairs = metadata_of(["mesh=prod"])
-    how = {"folder": folder, "first": 0.02, "longest": 0.1}
+    how = {"folder": folder, "first": 0.02, "longest": 0.1, "look": 0.05}
     dialler = Dialler(server.shared, server.classic, rows, pairs, **how)
     dialler.start()
     try:
@@ -295,6 +298,72 @@ async def test_files_that_are_no_good_are_told_of_and_read_again(
 
         (folder / name).write_bytes(good)
         await sink.until(holds(cache))
+
+
+async def test_a_dial_that_fails_is_in_the_audit_log_once_for_each_reason(papers):
+    """Section 3.11: a sink that another authority vouches for is a refusal like any other."""
+    theirs, _, folder = papers
+    (folder / "ca.pem").write_bytes(self_signed().certificate)
+    told = []
+    async with (
+        serving(snapshot(resource("a"))) as (_, server),
+        Listening(Sink([VS]), credentials=credentials(theirs)) as listening,
+    ):
+        server.shared.record = told.append
+        async with dialling(server, row(listening, tls="simple", ca="ca.pem"), folder=folder):
+            await true(lambda: told)
+            await asyncio.sleep(0.5)  # a few more dials, of which nothing is to be told
+        address = f"localhost:{listening.port}"
+
+    assert {("refuse", "failed", address, "edge")} == {
+        (one.event, one.outcome, one.peer, one.facts["sink"]) for one in told
+    }
+    assert all("UNAVAILABLE" in one.why for one in told)
+    assert len(told) == len({one.why for one in told})
+
+
+async def test_bad_files_raise_an_alarm_while_the_stream_is_open(papers):
+    theirs, _, folder = papers
+    sink = Sink([VS])
+    async with (
+        serving(snapshot(resource("a"))) as (cache, server),
+        Listening(sink, credentials=credentials(theirs)) as listening,
+        dialling(server, row(listening, tls="simple", ca="ca.pem"), folder=folder) as one,
+    ):
+        told = []
+        server.shared.record = told.append
+        await sink.until(holds(cache))
+        good = (folder / "ca.pem").read_bytes()
+        before = one.alarms
+        (folder / "ca.pem").write_bytes(b"garbage")
+        await true(lambda: one.alarms)
+        ((door, why),) = one.alarms
+        (folder / "ca.pem").write_bytes(good)
+        await true(lambda: not one.alarms)
+
+    assert () == before
+    assert ("dial edge", 1) == (door, why.count(str(folder / "ca.pem")))
+    assert 1 == sink.streams
+    assert [("certificate", "failed", why)] == [
+        (each.event, each.outcome, each.why) for each in told if each.event == "certificate"
+    ]
+
+
+@pytest.mark.parametrize(("days", "told"), [(-1, "has run out"), (1, "")])
+async def test_a_certificate_that_has_run_out_is_shown_to_no_sink(papers, days, told):
+    theirs, _, folder = papers
+    MESH.svid(dns=("gitsource",), days=days).put(folder, "ours")
+    there = {"ca": "ca.pem", "cert": "ours.pem", "key": "ours.key"}
+    async with (
+        serving(snapshot(resource("a"))) as (_, server),
+        Listening(Sink([VS]), credentials=credentials(theirs)) as listening,
+        dialling(server, row(listening, tls="mutual", **there), folder=folder) as one,
+    ):
+        await true(lambda: one.alarms or listening.dials)
+        alarms = [why for _, why in one.alarms]
+
+    assert bool(told) == bool(alarms)
+    assert all(told in why for why in alarms)
 
 
 async def test_the_last_good_files_stay_in_force_until_new_ones_are_good(papers, caplog):
