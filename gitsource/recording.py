@@ -103,13 +103,27 @@ class Recording:
                 self.record(_hold(outcome, revision))
         elif outcome.result == "published" and revision is not None and snapshot is not None:
             self._held = None
-            before, self._serving = self._serving, snapshot
-            facts = _published(outcome, revision, snapshot, before)
-            task = asyncio.create_task(self._tell_publish(revision, facts), name="audit publish")
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
+            self._goes_out(outcome, snapshot)
         elif outcome.result == "unchanged":
             self._held = None
+
+    def ordered(self, order: str, snapshot: Snapshot) -> None:
+        """Tell that *snapshot* is served from now on because of an operator's *order*."""
+        before = self._serving
+        if before is not None and (before.version, before.revision.commit) == (
+            snapshot.version,
+            snapshot.revision.commit,
+        ):
+            return
+        self._goes_out(Outcome("published", snapshot.revision, triggers=(order,)), snapshot)
+
+    def _goes_out(self, outcome: Outcome, snapshot: Snapshot) -> None:
+        before, self._serving = self._serving, snapshot
+        revision = outcome.revision or snapshot.revision
+        facts = _published(outcome, revision, snapshot, before)
+        task = asyncio.create_task(self._tell_publish(revision, facts), name="audit publish")
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     async def _tell_publish(self, revision: Revision, facts: dict[str, Fact]) -> None:
         facts["committer"] = ""

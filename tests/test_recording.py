@@ -155,6 +155,22 @@ async def test_collections_that_stay_as_they_were_are_not_told_again():
     assert told.only().facts["collections"] == ()
 
 
+async def test_what_goes_out_by_an_order_is_told_and_what_comes_after_is_compared_with_it():
+    told = Told()
+    older = Revision("c" * 40, "d" * 40, 1_600_000_000, "Eve <eve@example.com>", "routes")
+    told.recording.serving(snapshot(HEAD, "one"))
+    told.recording.ordered("pin", snapshot(older, "zero"))
+    told.recording.ordered("pin", snapshot(older, "zero"))
+    told.recording.ordered("unpin", snapshot(HEAD, "one"))
+    await told.recording.close()
+    facts = [one.facts for one in told.happenings]
+
+    assert [one.event for one in told.happenings] == ["publish", "publish"]
+    assert [one["commit"] for one in facts] == ["c" * 40, "a" * 40]
+    assert [one["triggers"] for one in facts] == [("pin",), ("unpin",)]
+    assert [one["collections"] for one in facts] == [("mesh/routes 1",)] * 2
+
+
 async def test_a_publish_is_told_even_if_git_never_answers():
     told = Told(lambda _commit: asyncio.sleep(60, ""), patience=0.01)
     told.recording.looked(Outcome("published", HEAD), snapshot(HEAD, "one"))

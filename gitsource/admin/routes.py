@@ -265,7 +265,9 @@ class _Routes:
         except BaseException:
             self._guard.record(order.told("failed", error="gitsource failed, or was ended"))
             raise
-        self._guard.record(order.told("ok", result=str(done.get("outcome") or "")))
+        meant = done.get("pinned") or done.get("allowed") or done.get("revision")
+        told = {"result": str(done.get("outcome") or ""), "commit": str(meant or "")}
+        self._guard.record(order.told("ok", **told))
         return done
 
     def _done(self, task: asyncio.Task[dict[str, Any]]) -> None:

@@ -110,9 +110,7 @@ class App:
         self.reconciler = Reconciler(settings, mirror, history, blobs, self.cache, self.catalogs.at)
         self.recording = Recording(self._audited.record, self._committer)
         stack.push_async_callback(self.recording.close)
-        self.cache.listen(self.recording.heard)
-        self.reconciler.listeners.append(self._looked)
-        self.reconciler.ordered.append(self.recording.ordered)
+        self._recorded()
         self.looks: Coalescer[Outcome] = Coalescer(self._look)
         self._loops = Loops(lambda: self._settings, self.looks, self._tasks)
         self.announced = Announcements(self.looks.poke, self.reconciler.contains)
@@ -258,6 +256,12 @@ class App:
     def _papers(self) -> tuple[tuple[str, str], ...]:
         """Return what is wrong with papers other than those of the sinks' door."""
         return (*self.doors.alarms, *self.sinks.dial_alarms())
+
+    def _recorded(self) -> None:
+        """Have what happens from now on told."""
+        self.cache.listen(self.recording.heard)
+        self.reconciler.listeners.append(self._looked)
+        self.reconciler.ordered.append(self.recording.ordered)
 
     def _gauges(self) -> Gauges:
         return self.operations.gauges()

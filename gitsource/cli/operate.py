@@ -199,7 +199,7 @@ def rollback(ask: Ask, output: str, revision: str | None, reason: str, who: str)
     Without REVISION, the one published before the one that is served. Sinks get the old content
     under its old versions; new revisions are judged and held until `gitsource unpin`.
     """
-    _pin(ask, output, revision or "", reason, who)
+    _pin(ask, output, "/rollback", revision or "", reason, who)
 
 
 @click.command("pin")
@@ -213,11 +213,11 @@ def pin(ask: Ask, output: str, revision: str, reason: str, who: str) -> None:
 
     The pin is kept across restarts and shown in the status.
     """
-    _pin(ask, output, revision, reason, who)
+    _pin(ask, output, "/pin", revision, reason, who)
 
 
-def _pin(ask: Ask, output: str, revision: str, reason: str, who: str) -> None:
-    told = ask("POST", "/pin", {"revision": revision, "reason": reason, "who": who}).value
+def _pin(ask: Ask, output: str, path: str, revision: str, reason: str, who: str) -> None:
+    told = ask("POST", path, {"revision": revision, "reason": reason, "who": who}).value
     if output == "text":
         click.echo(f"pinned {neutral(str(told.get('pinned')))} for {neutral(who)}")
         click.echo("next: `gitsource unpin` follows the ref again", err=True)

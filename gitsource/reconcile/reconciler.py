@@ -90,6 +90,8 @@ class Reconciler:
         )
         self._following = following(self._ground, settings, mirror)
         self.listeners: list[Callable[[Outcome], None]] = []
+        self.ordered: list[Callable[[str, Snapshot], None]] = []
+        """Told by which order what is served, where no look was what brought it."""
 
     # ------------------------------------------------------------------ starting
 
@@ -314,6 +316,8 @@ class Reconciler:
             self.condition, serving=snapshot, published_at=self._clock(), published_by=(order,)
         )
         self._cache.set("default", snapshot)
+        for listener in self.ordered:
+            listener(order, snapshot)
 
     def _forget_judgement(self) -> None:
         """Have the head judged anew at the next look, in the thread that looks."""

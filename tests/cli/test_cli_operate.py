@@ -328,8 +328,8 @@ def test_wait_as_json_keeps_its_exit_code(door, run):
 @pytest.mark.parametrize(
     ("args", "path", "told"),
     [
-        (("rollback",), "/pin", {"revision": ""}),
-        (("rollback", "v1.4"), "/pin", {"revision": "v1.4"}),
+        (("rollback",), "/rollback", {"revision": ""}),
+        (("rollback", "v1.4"), "/rollback", {"revision": "v1.4"}),
         (("pin", COMMIT), "/pin", {"revision": COMMIT}),
         (("suspend",), "/suspend", {}),
         (("unpin",), "/unpin", {}),

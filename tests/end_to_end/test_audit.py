@@ -111,6 +111,30 @@ def test_no_text_of_a_sink_or_a_commit_can_forge_a_line(
     assert len(listed.stdout.splitlines()) == len(lines(server))
 
 
+def test_the_log_says_which_commit_was_served_from_when_whatever_was_ordered(
+    server: Gitsource, upstream: Upstream
+) -> None:
+    first = upstream.tip()
+    eventually(lambda: server.status()["revision"] == first, "a first snapshot")
+    second = upstream.commit({"mesh/web.yaml": route("web", "web-v2")})
+    server.sync()
+    server.cli("rollback", "--reason", "incident 7", "--who", "ann")
+    server.cli("unpin", "--reason", "over", "--who", "ann")
+    eventually(lambda: server.status()["revision"] == second, "the head again")
+    server.cli("pin", "main~1", "--reason", "incident 8", "--who", "ann")
+    found(server, "command", revision="main~1")
+    server.stop()
+    log = lines(server)
+    orders = [one["facts"] for one in log if one["event"] == "command"]
+
+    assert [first, second] * 2 + [first] == [
+        one["facts"]["commit"] for one in log if one["event"] == "publish"
+    ]
+    assert [("rollback", first), ("unpin", second), ("pin", first)] == [
+        (one["command"], one["commit"]) for one in orders if one["command"] != "sync"
+    ]
+
+
 def server_cli(running: Gitsource, *args: str) -> subprocess.CompletedProcess[str]:
     """Run a command with the settings of *running*."""
     return cli(*args, "--config", running.config)
