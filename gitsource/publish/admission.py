@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 
+from gitsource.observe.audit.crowd import host_of as network_of
 from gitsource.security.peer import Peer
 from gitsource.settings.serving import Limits
 
@@ -23,9 +24,16 @@ def key_of(peer: Peer) -> str:
 
 
 def host_of(address: str) -> str:
-    """Return the host of an *address* as gRPC writes it (``ipv4:10.0.0.1:5000``)."""
+    """
+    Return the host of an *address* as gRPC writes it (``ipv4:10.0.0.1:5000``).
+
+    Of IPv6 it is the network (/64), as in the audit log: one host has all addresses of it.
+    """
     if address.startswith("unix"):
         return "unix:"
+    if address.startswith("ipv6:"):
+        host = network_of(address)
+        return f"ipv6:{host}" if ":" in host else f"ipv4:{host}"
     return address.rpartition(":")[0] or address
 
 

@@ -21,7 +21,29 @@ def admission():
 def test_a_peer_is_its_identity_or_else_its_host():
     assert "spiffe://prod/a" == key_of(KNOWN)
     assert "ipv4:10.0.0.1" == key_of(A)
-    assert ["ipv6:[fe80::1]", "unix:"] == [host_of("ipv6:[fe80::1]:5"), host_of("unix:")]
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("ipv4:10.0.0.1:5000", "ipv4:10.0.0.1"),
+        ("ipv6:[2001:db8:1:2:3:4:5:6]:5000", "ipv6:2001:db8:1:2::/64"),
+        ("ipv6:[fe80::1%25eth0]:5000", "ipv6:fe80::/64"),
+        ("ipv6:[::1]:5000", "ipv6:[::1]"),
+        ("ipv6:[::ffff:10.0.0.1]:5000", "ipv4:10.0.0.1"),
+        ("unix:", "unix:"),
+    ],
+)
+def test_a_host_is_an_address_and_of_ipv6_a_network(address, host):
+    assert host == host_of(address)
+
+
+def test_who_has_a_whole_network_of_addresses_has_one_share(admission):
+    told = [admission.connection(host_of(f"ipv6:[2001:db8::{at:x}]:5")) for at in range(1, 5)]
+    other = admission.connection(host_of("ipv6:[2001:db8:0:1::1]:5"))
+
+    assert ["", "", "over", "over"] == ["over" if one else "" for one in told]
+    assert "" == other
 
 
 def test_each_address_and_each_identity_has_its_own_share(admission):

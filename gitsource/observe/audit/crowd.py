@@ -99,6 +99,8 @@ def host_of(peer: str) -> str:
         return host
     with suppress(ValueError):
         address = IPv6Address(host.strip("[]").partition("%")[0])
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
         if not address.is_loopback:
             return str(IPv6Network((int(address) >> 64 << 64, 64)))
     return host
@@ -106,7 +108,9 @@ def host_of(peer: str) -> str:
 
 def _without_port(peer: str) -> str:
     kind, colon, rest = peer.partition(":")
-    if kind in {"ipv4", "ipv6"} and colon:
-        return rest.rpartition(":")[0]
+    if kind == "ipv4" and colon:
+        return rest.partition(":")[0]
+    if kind == "ipv6" and colon:  # without brackets it is a network, which has no port
+        return f"{rest.partition(']')[0]}]" if rest.startswith("[") else rest
     host, _, port = peer.rpartition(":")
     return host if host and port.isdigit() and (":" not in host or "]" in host) else peer
