@@ -19,7 +19,9 @@ from gitsource.secrecy.values import DEEPEST, Hidden, hidden, inside
 Place: TypeAlias = tuple[str | int, ...]
 
 GRAM = 6
-"""So many characters of a secret in a row are not told."""
+"""So many characters of a secret in a row are not told in quotes."""
+PLAIN_GRAM = 12
+"""So many outside of quotes: what we say ourselves may have a few words in common with one."""
 
 _QUOTE = re.compile(r"'.*'", re.DOTALL)
 _KEY = re.compile(r"([\w.-]+)[\"']?\s*:(?:\s|$)")
@@ -132,4 +134,11 @@ def _out_of(message: str, secret: str, *, near: bool) -> str:
 def _leaks(message: str, secret: str) -> bool:
     """Tell whether *message* still has a part of *secret* in it."""
     rest = message.replace(REDACTED, "")
-    return any(secret[at : at + GRAM] in rest for at in range(min(len(secret), 400) - GRAM + 1))
+    quotes = " ".join(_QUOTE.findall(rest))
+    return _has(quotes, secret, GRAM) or _has(rest, secret, PLAIN_GRAM)
+
+
+def _has(text: str, secret: str, length: int) -> bool:
+    """Tell whether *text* has as many characters of *secret* in a row."""
+    ends = range(min(len(secret), 400) - length + 1)
+    return any(secret[at : at + length] in text for at in ends)
