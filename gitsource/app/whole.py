@@ -270,7 +270,8 @@ class App:
         if outcome.result == "suspended":
             self.announced.given_up()
             return  # nobody looked
-        self.chronicle.looked(outcome, self.reconciler.condition.serving)
+        now = self.reconciler.condition
+        self.chronicle.looked(outcome, now.serving, now.control.allowance)
         self.recording.looked(outcome, self.reconciler.condition.serving)
         if outcome.result == "published":
             self._loops.published(outcome.triggers)

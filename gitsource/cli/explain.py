@@ -63,7 +63,8 @@ def commit(ask: Ask, output: str, revision: str) -> None:
 
     It went out itself (and as which version), or had no effect; it is held, by what and why; a
     later head was looked at in its place; it was not looked at yet, is not on the followed ref, or
-    was never seen. A running gitsource is asked.
+    was never seen. With layers it is NAME:REVISION where that is needed, or the ID of a
+    composition, which is told with its parts. A running gitsource is asked.
 
     Exit codes: 0 what it brought went out, by itself or with a later head; 1 it did not; 2 no
     gitsource answers, or several commits begin so.

@@ -8,7 +8,7 @@ What comes from the repository is neutralised.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gitsource.cli.status_text import findings
@@ -17,18 +17,35 @@ from gitsource.observe.neutral import neutral
 WIDTH = 80
 
 
-def history(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return the list of *rows*, newest first: a line of facts each, then why."""
+def history(rows: Iterable[Mapping[str, Any]], known: Sequence[Mapping[str, Any]] = ()) -> str:
+    """
+    Return the list of *rows*, newest first: a line of facts each, then why.
+
+    *known* are all rows, also those that are not to be listed.
+    """
+    out = {commit for row in known if row.get("outcome") == "published" for commit in _of(row)}
     lines = [f"{'TIME (UTC)':<20} {'OUTCOME':<11} {'REVISION':<13} {'TOOK':>8}  VERSION"]
     for row in rows:
-        lines += _row(row)
+        lines += _row(row, due=row.get("revision") not in out)
     if len(lines) == 1:
         lines.append("nothing was looked at yet")
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _row(row: Mapping[str, Any]) -> Iterator[str]:
-    outcome = "superseded" if row.get("superseded_by") else row.get("outcome")
+def outcome_of(row: Mapping[str, Any]) -> str:
+    """Return what the list says that *row* came to."""
+    return "superseded" if row.get("superseded_by") else str(row.get("outcome"))
+
+
+def _of(row: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the commits that went out with *row*."""
+    yield row.get("revision")
+    yield from (layer["commit"] for layer in row.get("layers") or ())
+
+
+def _row(row: Mapping[str, Any], *, due: bool) -> Iterator[str]:
+    """*due*: whether a next step is still one, since it has not gone out by now."""
+    outcome = outcome_of(row)
     version = str(row.get("version") or "-")[:20]
     yield neutral(
         f"{_time(row.get('at')):<20} {outcome:<11} {str(row.get('revision') or '-')[:12]:<13} "
@@ -42,13 +59,21 @@ def _row(row: Mapping[str, Any]) -> Iterator[str]:
     changed = row.get("changed") or ()
     if row.get("outcome") == "published":
         yield from _wrapped(f"changed: {', '.join(changed)}" if changed else "no effect", most=3)
+    if row.get("allowed"):
+        yield from _wrapped(f"let through by {_order(row['allowed'])}", most=3)
     if row.get("reason"):
         by = f"held by {row['held_by']}: " if row.get("held_by") else ""
         yield from _wrapped(f"{by}{row['reason']}", most=4)
+    if row.get("hint") and due and not row.get("superseded_by"):
+        yield from _wrapped(f"next: {row['hint']}", most=4)
     if row.get("superseded_by"):
         yield from _wrapped(f"superseded by {row['superseded_by'][:12]}")
     if row.get("looks", 1) > 1:
         yield from _wrapped(f"{row['looks']} looks came to this, the last {_time(row['until'])}")
+
+
+def _order(told: Mapping[str, Any]) -> str:
+    return f"{told['who']}: {told['reason']}"
 
 
 def of_layers(layers: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -64,7 +89,9 @@ def _part(layer: Mapping[str, Any]) -> str:
 def explained(told: Mapping[str, Any]) -> str:
     """Return what became of one commit, and why."""
     layer = f"{told['layer']}:" if told.get("layer") else ""
-    lines = [neutral(f"commit {layer}{told['commit']}: {told['verdict']}")]
+    parts = told.get("layers") or ()
+    what = "composition" if parts else "commit"
+    lines = [neutral(f"{what} {layer}{told['commit']}: {told['verdict']}")]
     if told.get("subject"):
         lines += _wrapped(f"{told['subject']} ({told.get('author') or 'nobody'})", most=2)
     lines += _entry("because", str(told.get("reason")))
@@ -74,6 +101,9 @@ def explained(told: Mapping[str, Any]) -> str:
         lines += _entry("published", f"{_time(by['at'])}{other} as version {by['version']}")
     elif by:
         lines += _entry("looked at", f"{_time(by['at'])} as {str(by.get('revision'))[:12]}")
+    if parts:
+        lines += _entry("of", ", ".join(map(_part, parts)))
+        lines += _entry("each", "`gitsource explain commit NAME:REVISION` explains a part")
     paths = told.get("paths") or {}
     for key, title in (("configuration", "changes"), ("ignored", "ignored")):
         if paths.get(key):

@@ -32,6 +32,8 @@ def status(told: Mapping[str, Any], now: datetime) -> str:
     door = told.get("door") or {}
     for text in filter(None, (door.get("insecure"), *(door.get("alarms") or ()))):
         lines += _entry("sinks' door", str(text))
+    for text in told.get("plaintext") or ():
+        lines += _entry("plaintext", str(text))
     for one in told.get("papers") or ():
         lines += _entry("papers", f"{one['door']}: {one['why']}")
     if fault := (told.get("authorization") or {}).get("fault"):
@@ -130,8 +132,11 @@ def _looks(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
     if last:
         failed = last.get("outcome") == "failed" and last.get("error")
         error = f"\n{last['error']}" if failed else ""
+        error += f"\nnext: {last['hint']}" if failed and last.get("hint") else ""
         text = f"{_when(last.get('at'), now)}: {last.get('outcome')}{error}"
         yield from _entry("last sync", text)
+    if told.get("announced"):
+        yield from _entry("announced", _announced(told["announced"], now))
     if told.get("stale_since"):
         yield from _entry("stale", f"since {_when(told['stale_since'], now)}")
     if told.get("unsaved"):
@@ -150,6 +155,17 @@ def _looks(told: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield from _entry("ignored", f"{ignored} documents of kinds that no collection takes")
 
 
+def _announced(told: Mapping[str, Any], now: datetime) -> str:
+    """Return which commit a webhook has told of that no look has found yet."""
+    text = f"{told['ref']} is said to be at\n{told['revision']}\nsince {_when(told['at'], now)}"
+    if told["state"] != "missing":
+        return f"{text}: it is looked for"
+    return (
+        f"{text}: not found there\nnext: is the webhook of this repository, and does its host "
+        "serve fetches from a replica?"
+    )
+
+
 def _why(told: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one reason a line
     """Return why what is served is served, in one sentence."""
     ref = (told.get("repository") or {}).get("ref") or "the ref"
@@ -166,7 +182,8 @@ def _why(told: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one reason a line
     if told.get("suspended"):
         return "nothing newer is looked for; `gitsource resume` goes on"
     if last.get("outcome") == "failed":
-        return "the last look at the repository failed; the last good revision stays up"
+        stays = "; the last good revision stays up" if told.get("revision") else ""
+        return f"the last look at the repository failed{stays}"
     if told.get("revision") and told.get("revision") == told.get("head"):
         return f"it is the head of {ref}"
     if told.get("revision"):

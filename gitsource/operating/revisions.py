@@ -17,9 +17,9 @@ from gitsource.git.changes import Commit
 from gitsource.git.mirror import Mirror
 from gitsource.git.objects import Objects
 from gitsource.git.selection import why_ignored
-from gitsource.model import Revision
-from gitsource.reconcile.chronicle import MOST, Chronicle, Row
-from gitsource.reconcile.fate import Facts, Fate, fate
+from gitsource.model import LayerRevision, Revision
+from gitsource.reconcile.chronicle import MOST, Chronicle, Row, held_by
+from gitsource.reconcile.fate import NEXT_OF, Facts, Fate, fate
 from gitsource.reconcile.ground import Place
 from gitsource.reconcile.outcomes import rfc3339
 from gitsource.reconcile.reconciler import Reconciler
@@ -49,14 +49,24 @@ class Revisions:
         """
         Return why the commit *spec* (an ID, whole or shortened, or the ref) did or did not go out.
 
-        With layers it is written ``NAME:REV`` where it could be of several.
+        With layers it is written ``NAME:REV`` where it could be of several, and the ID of a
+        composition says what became of that.
 
         Raises ConfigurationError for what cannot name a commit, or names several.
         """
-        layer, facts, revision, paths = await self._reconciler.asked(spec, self._of)
+        parts: tuple[LayerRevision, ...] = ()
+        try:
+            layer, facts, revision, paths = await self._reconciler.asked(spec, self._of)
+        except ConfigurationError:
+            composed = self._composition(spec)
+            if composed is None:
+                raise
+            layer, revision, paths = "", None, {"configuration": [], "ignored": [], "others": 0}
+            facts, parts = composed
         found = fate(facts)
         return {
             "layer": layer or None,
+            "layers": [asdict(each) for each in parts],
             "commit": facts.commit,
             "subject": revision.subject if revision is not None else None,
             "author": revision.author if revision is not None else None,
@@ -69,6 +79,43 @@ class Revisions:
             "paths": paths,
             "looks": [told(row, None) for row in facts.rows],
         }
+
+    def _composition(self, spec: str) -> tuple[Facts, tuple[LayerRevision, ...]] | None:
+        """Return what is known of the composition *spec*, and what it is of; None if of none."""
+        now, rows = self._reconciler.condition, self._chronicle.rows
+        if not self._reconciler.settings.layers or len(spec) < SHORTEST:
+            return None
+        near = (now.head, now.serving.revision if now.serving is not None else None)
+        known = {row.commit: row.layers for row in rows if row.layers}
+        known |= {each.commit: each.layers for each in near if each is not None and each.layers}
+        named = [commit for commit in known if commit.startswith(spec.lower())]
+        if len(named) > 1:
+            raise ConfigurationError(
+                f"several compositions begin with {spec}", hint="write more of its digits"
+            )
+        if not named:
+            return None
+        commit, control = named[0], now.control
+        whole = tuple(row for row in rows if not row.layer and row.outcome != "failed")
+        own = tuple(row for row in whole if row.commit == commit)
+        held = now.held_as(commit)
+        if held is not None and not own:
+            by = held_by(held.findings)
+            own = (Row(held.since, "held", commit, held_by=by, reason=held.reason),)
+        after = whole[whole.index(own[-1]) + 1 :] if own and own[-1] in whole else ()
+        facts = Facts(
+            commit,
+            seen=True,
+            on_ref=True,
+            rows=own,
+            carrier=next((row for row in after if row.outcome == "published"), None),
+            configuration=None,
+            held_now=held is not None,
+            ref="the layers",
+            suspended=control.suspension.reason if control.suspension is not None else "",
+            pinned=control.pin.revision if control.pin is not None else "",
+        )
+        return facts, known[commit]
 
     # ------------------------------------------------------------------ in the worker thread
 
@@ -207,12 +254,22 @@ def of_layer(rows: tuple[Row, ...], layer: str) -> tuple[Row, ...]:
 
 
 def later(row: Row, rows: tuple[Row, ...]) -> str:
-    """Return the next head that was looked at after *row*, if that one was held: it counts now."""
+    """
+    Return the next head that was looked at after *row*, if that one was held: it counts now.
+
+    Nothing if it went out itself, let through or because what held it was mended elsewhere.
+    """
     if row.outcome != "held":
         return ""
     rest = of_layer(rows, row.layer)
-    after = rest[rest.index(row) + 1 :]
-    return next((each.commit for each in after if each.outcome != "failed"), "")
+    for each in rest[rest.index(row) + 1 :]:
+        if each.outcome == "failed" or (each.layer and each.layer != row.layer):
+            continue
+        if each.commit != row.commit:
+            return each.commit
+        if each.outcome == "published":
+            return ""
+    return ""
 
 
 def told(row: Row, superseded_by: str | None) -> dict[str, Any]:
@@ -231,8 +288,11 @@ def told(row: Row, superseded_by: str | None) -> dict[str, Any]:
         "version": row.version or None,
         "changed": list(row.changed),
         "held_by": row.held_by or None,
+        "allowed": {"who": row.allowed_by, "reason": row.allowed_because}
+        if row.allowed_by
+        else None,
         "reason": row.reason or None,
-        "hint": row.hint or None,
+        "hint": row.hint or NEXT_OF.get(row.held_by) or None,
         "fault": row.fault or None,
         "findings": [machine.finding(each) for each in row.findings],
         "findings_count": row.findings_count,

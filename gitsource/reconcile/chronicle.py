@@ -28,6 +28,7 @@ from typing import Any
 from gitsource.model import Finding, LayerRevision, Revision, Snapshot, empty_collection
 from gitsource.reconcile.outcomes import Outcome
 from gitsource.rollout.decide import DENIED, GUARDED
+from gitsource.snapshot.history import Allowance
 from gitsource.snapshot.records import Entry
 
 log = logging.getLogger("gitsource.reconcile")
@@ -82,6 +83,10 @@ class Row:
     """Of which layer the commit is; empty for a composition, and for a single repository."""
     layers: tuple[LayerRevision, ...] = ()
     """published: what a composition was of, the lowest first."""
+    allowed_by: str = ""
+    """published: who let it through, if it was held until then."""
+    allowed_because: str = ""
+    """Why that was done, as it was said then."""
 
     @property
     def news(self) -> tuple[str, ...]:
@@ -149,6 +154,15 @@ def _same(one: Snapshot, other: Snapshot | None, name: str) -> bool:
     return there.version == one.collection(name).version
 
 
+def _is_news(commit: str, published: Snapshot, before: Snapshot | None) -> bool:
+    """Whether *published* is of *commit*, or is the first composition that has it."""
+    old, new = (
+        {one.revision.commit, *(each.commit for each in one.revision.layers)} if one else set()
+        for one in (before, published)
+    )
+    return commit in new - old
+
+
 def published_rows(entries: Iterable[Entry]) -> list[Row]:
     """Return the history of snapshots, oldest first, as rows: who looked and how long is gone."""
     found: list[Row] = []
@@ -210,8 +224,14 @@ class Chronicle:
         """Know what is served before the first look."""
         self._served = snapshot
 
-    def looked(self, outcome: Outcome, serving: Snapshot | None) -> None:
-        """Remember what a look came to; *serving* is what is served after it."""
+    def looked(
+        self, outcome: Outcome, serving: Snapshot | None, allowance: Allowance | None = None
+    ) -> None:
+        """
+        Remember what a look came to; *serving* is what is served after it.
+
+        *allowance* is what an operator has let through, which may be what went out now.
+        """
         for name, held in outcome.held:
             part = replace(
                 outcome, result="held", revision=held.revision, error=held.reason, hint="",
@@ -225,6 +245,9 @@ class Chronicle:
         published = serving if outcome.result == "published" else None
         row = row_of(outcome, self._clock(), published, self._served)
         if published is not None:
+            if allowance is not None and _is_news(allowance.revision, published, self._served):
+                why = allowance.reason[:LONGEST]
+                row = replace(row, allowed_by=allowance.who[:200], allowed_because=why)
             self._served = published
         self._add(row)
 

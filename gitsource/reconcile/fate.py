@@ -47,13 +47,14 @@ _BY = {
     "validation": "validation",
     "pin": "a pin",
 }
-_NEXT_OF = {
+NEXT_OF = {
     "guard": "confirm it in a commit's message, or run `gitsource allow REVISION`",
     "history": "confirm it (`gitsource allow REVISION`), or move the ref back",
     "signature": "have it signed by a key that counts",
     "validation": "push a commit that mends it",
     "pin": "`gitsource unpin` follows the ref again",
 }
+"""The next step for what is held, by what holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,22 +124,34 @@ def fate(facts: Facts) -> Fate:
 
 
 def _published(facts: Facts, row: Row) -> Fate:
+    first = _held_until(facts, row)
     if not row.changed:
-        return Fate("no-effect", _nothing_in_it(facts), by=row, went_out=True)
+        return Fate("no-effect", f"{first}{_nothing_in_it(facts)}", by=row, went_out=True)
     what = ", ".join(row.changed[:3]) + (
         f" and {len(row.changed) - 3} more" * (len(row.changed) > 3)
     )
-    reason = f"it went out and changed {what}"
+    reason = f"{first}it went out and changed {what}"
     if facts.pinned and facts.pinned != facts.commit:
         return Fate(
             "published",
             f"{reason}; sinks now have {facts.pinned[:12]}, which is pinned",
-            _NEXT_OF["pin"],
+            NEXT_OF["pin"],
             row,
             went_out=True,
         )
     hint = "" if facts.on_ref else "it is no longer part of the followed ref: that was moved"
     return Fate("published", reason, hint, row, went_out=True)
+
+
+def _held_until(facts: Facts, row: Row) -> str:
+    """Return by what it was held before it went out with *row*, and who let it through; or ""."""
+    held = next((each for each in reversed(facts.rows[:-1]) if each.outcome == "held"), None)
+    if held is None:
+        return ""
+    until = "at first"
+    if row.allowed_by:
+        until = f"until {row.allowed_by} let it through ({row.allowed_because})"
+    return f"it was held by {_BY[held.held_by]} {until}: {held.reason}; then "
 
 
 def _nothing_in_it(facts: Facts) -> str:
@@ -159,7 +172,7 @@ def _nothing_in_it(facts: Facts) -> str:
 
 
 def _held(row: Row) -> Fate:
-    return Fate("held", f"held by {_BY[row.held_by]}: {row.reason}", _NEXT_OF[row.held_by], row)
+    return Fate("held", f"held by {_BY[row.held_by]}: {row.reason}", NEXT_OF[row.held_by], row)
 
 
 def _carried(facts: Facts, carrier: Row, last: Row | None) -> Fate:
@@ -174,7 +187,7 @@ def _carried(facts: Facts, carrier: Row, last: Row | None) -> Fate:
         reason = f"{then}, which went out and has what it brought"
         return Fate("superseded", reason, by=carrier, went_out=True)
     reason = f"{then}, which is held by {_BY[carrier.held_by]}: {carrier.reason}"
-    return Fate("superseded", reason, _NEXT_OF[carrier.held_by], carrier)
+    return Fate("superseded", reason, NEXT_OF[carrier.held_by], carrier)
 
 
 def _never_looked_at(facts: Facts) -> Fate:

@@ -68,10 +68,9 @@ def _tell_held(
         about = f" {finding.resource}" if finding.resource else ""
         log.log(
             logging.ERROR if finding.severity == "error" else logging.WARNING,
-            "%s:%d:%d: %s: %s%s: %s",
-            finding.file,
-            finding.line,
-            finding.column,
+            "%s%s: %s%s: %s",
+            # Of the whole repository there is no place to tell.
+            f"{finding.file}:{finding.line}:{finding.column}: " if finding.file else "",
             finding.severity,
             finding.code,
             about,

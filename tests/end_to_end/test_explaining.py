@@ -136,3 +136,27 @@ def test_what_names_no_commit_is_refused(server: Gitsource) -> None:
         code, told = server.ask("GET", f"/explain{query}")
 
         assert (400, "operator") == (code, told["fault"]), query
+
+
+def test_what_was_let_through_is_told_with_who_did_and_why(tmp_path: Path) -> None:
+    upstream = Upstream(tmp_path / "upstream.git")
+    first = {f"mesh/r{number}.yaml": route(f"r{number}", "a") for number in range(4)}
+    upstream.commit(first)
+    guard = "poll: {interval: 1h}\nguard: {removals: {share: 20%, count: 1}}\n"
+    with Gitsource(tmp_path / "gitsource", upstream.url, guard) as server:
+        server.sync()
+        gone = upstream.commit(dict.fromkeys([*first][:3]), message="less")
+        server.sync()
+        held = server.cli("history").stdout
+        server.cli("allow", gone, "--reason", "spring cleaning", "--who", "ann")
+        _, rows = server.ask("GET", "/history")
+        page = " ".join(server.cli("history").stdout.split())
+        told = " ".join(server.cli("explain", "commit", gone).stdout.split())
+
+    assert "next: " in held
+    assert ["published", "held"] == [row["outcome"] for row in rows["revisions"][:2]]
+    assert [None, None] == [row["superseded_by"] for row in rows["revisions"][:2]]
+    assert {"who": "ann", "reason": "spring cleaning"} == rows["revisions"][0]["allowed"]
+    assert "let through by ann: spring cleaning" in page
+    assert "superseded" not in page
+    assert "held by the guard until ann let it through (spring cleaning)" in told

@@ -319,6 +319,28 @@ def test_history_and_explain_tell_which_layer_it_was_and_why(
     assert "which layer is" in server.cli("explain", "commit", "1234567").stderr
 
 
+def test_a_composition_is_explained_with_what_it_is_of(
+    server: Layered, defaults: Upstream, team: Upstream
+) -> None:
+    good = team.commit({"t.yaml": route("t", "to-team")}, message="a good one")
+    server.sync()
+    whole = server.status()["revision"]
+    bad = team.commit({"bad.yaml": broken("bad")}, message="a bad one")
+    server.sync()
+    head = server.status()["head"]
+
+    out, back = (server.cli("explain", "commit", each) for each in (whole[:12], head))
+    parts = json.loads(server.cli("explain", "commit", whole, "--output", "json").stdout)["layers"]
+
+    assert (0, 1) == (out.returncode, back.returncode)
+    assert out.stdout.startswith(f"composition {whole}: published\n")
+    assert f"team:{good[:12]}" in out.stdout
+    assert {"defaults": defaults.tip(), "team": good} == {p["name"]: p["commit"] for p in parts}
+    assert back.stdout.startswith(f"composition {head}: held\n")
+    assert "does not validate" in " ".join(back.stdout.split())
+    assert f"team:{bad[:12]}" in back.stdout
+
+
 def test_published_snapshots_are_listed_with_what_they_are_of(
     server: Layered, defaults: Upstream, team: Upstream
 ) -> None:

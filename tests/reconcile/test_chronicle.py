@@ -11,9 +11,10 @@ import pytest
 
 from gitsource.git.refs import Chosen
 from gitsource.model import Collection, Finding, Origin, Resource, Revision, Snapshot
-from gitsource.operating.revisions import of_layer
+from gitsource.operating.revisions import later, of_layer
 from gitsource.reconcile.chronicle import MOST, MOST_FINDINGS, Chronicle, held_by
 from gitsource.reconcile.outcomes import Held, LayerState, Outcome
+from gitsource.snapshot.history import Allowance
 from gitsource.snapshot.records import Entry
 
 
@@ -253,3 +254,34 @@ async def test_rows_are_told_as_one_layer_sees_them():
     assert [("published", "e" * 40), ("held", "c" * 40)] == [
         (row.outcome, row.commit) for row in team
     ]
+
+
+# --------------------------------------------------------------------------- orders
+
+
+async def test_what_an_operator_let_through_says_who_did_and_why(tmp_path):
+    word = Allowance("b" * 40, "spring cleaning", "ann", 1.0)
+    made = await chronicle(tmp_path / "rows")
+    made.looked(Outcome("published", revision("a")), snapshot("a"))
+    made.looked(held("b", "GS207"), snapshot("a"), word)
+    made.looked(Outcome("published", revision("b")), snapshot("b"), word)
+    made.looked(Outcome("published", revision("c")), snapshot("c"), word)
+    await made.close()
+
+    again = await chronicle(tmp_path / "rows")
+
+    told = [(row.commit[0], row.allowed_by, row.allowed_because) for row in again.rows]
+    assert [("a", "", ""), ("b", "", ""), ("b", "ann", "spring cleaning"), ("c", "", "")] == told
+
+
+async def test_what_goes_out_after_it_was_held_is_not_superseded_by_itself():
+    made = await chronicle(None)
+    made.looked(held("b", "GS207"), None)
+    made.looked(Outcome("published", revision("b")), snapshot("b"))
+    made.looked(held("c", "GS102"), snapshot("b"))
+    made.looked(failed("away"), snapshot("b"))
+    made.looked(Outcome("published", revision("d")), snapshot("d"))
+
+    told = [(row.commit[:1], later(row, made.rows)[:1]) for row in made.rows if row.commit]
+
+    assert [("b", ""), ("b", ""), ("c", "d"), ("d", "")] == told

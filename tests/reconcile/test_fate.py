@@ -12,6 +12,9 @@ OUT = Row(1.0, "published", COMMIT, version="V", changed=("c",))
 EMPTY = Row(1.0, "published", COMMIT, version="V")
 HELD = Row(1.0, "held", COMMIT, held_by="validation", reason="a.yaml:1:1: GS102: no")
 GUARDED = Row(1.0, "held", COMMIT, held_by="guard", reason="much is removed")
+LET_THROUGH = Row(
+    2.0, "published", COMMIT, changed=("c",), allowed_by="ann", allowed_because="meant"
+)
 LATER_OUT = Row(2.0, "published", LATER, version="W", changed=("c",))
 LATER_HELD = Row(2.0, "held", LATER, held_by="signature", reason="not signed")
 ON = {"seen": True, "on_ref": True, "configuration": ("a.yaml",)}
@@ -20,6 +23,13 @@ CASES = {
     "published": (Facts(COMMIT, **ON, rows=(OUT,)), "published", True, "changed c"),
     "held before it was published": (
         Facts(COMMIT, **ON, rows=(GUARDED, OUT)), "published", True, "changed c",
+    ),
+    "let through": (
+        Facts(COMMIT, **ON, rows=(GUARDED, LET_THROUGH)), "published", True,
+        "held by the guard until ann let it through (meant): much is removed; then it went out",
+    ),
+    "held at first, and not let through by anybody": (
+        Facts(COMMIT, **ON, rows=(GUARDED, OUT)), "published", True, "by the guard at first: much",
     ),
     "published and pinned away": (
         Facts(COMMIT, **ON, rows=(OUT,), pinned=LATER), "published", True, "is pinned",
