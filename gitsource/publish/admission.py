@@ -112,6 +112,13 @@ class Admission:
         """Count a stream less."""
         _less(self._streams, key_of(peer))
 
+    def metadata(self, size: int) -> str:
+        """Return why a call with *size* bytes of metadata is not let in; empty if it is."""
+        most = self._limits.metadata_bytes
+        if size <= most:
+            return ""
+        return self.over("metadata_bytes", f"a call has {size} bytes of metadata, more than {most}")
+
     def connection(self, key: str) -> str:
         """Count a new connection of *key*; returns why not, and then it is not counted."""
         limits = self._limits

@@ -22,7 +22,7 @@ from urllib.parse import unquote
 import grpc
 import grpc.aio
 
-from gitsource.observe.happenings import Happening, Record, unrecorded
+from gitsource.observe.happenings import Fact, Happening, Record, unrecorded
 from gitsource.publish.admission import Admission
 from gitsource.publish.front import Front
 from gitsource.publish.services import ASKING
@@ -38,6 +38,8 @@ LONGEST = 20 * 86400.0
 KNOWN = 4096
 """Tokens that were good of which that is remembered."""
 EXPIRED = "the certificate or token of this stream has expired: come back with a new one"
+
+NO_METHOD = "there is no such method"
 
 _KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 
@@ -98,10 +100,21 @@ class Door:
         except Unproved as error:
             self._tell(self._from(address), what, str(error), "")
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
-        if why := self._admission.stream(peer, time.monotonic()):
+        why = self._admission.metadata(_size(context))
+        if why := why or self._admission.stream(peer, time.monotonic()):
             self._tell(peer.address, what, why, peer.identity)
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, why)
         return peer
+
+    async def nothing_there(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        """Say that there is no *method*, to whoever may come in."""
+        what = "unknown method"
+        peer = await self.enter(context, what)
+        try:
+            self._tell(peer.address, what, NO_METHOD, peer.identity, method=method[:200])
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, NO_METHOD)
+        finally:
+            self.leave(peer)
 
     def leave(self, peer: Peer) -> None:
         """Say that a call which was let in is over."""
@@ -170,10 +183,10 @@ class Door:
         known = self.front.peer(name) if self.front is not None else None
         return known.address if known is not None else name
 
-    def _tell(self, address: str, what: str, why: str, who: str) -> None:
+    def _tell(self, address: str, what: str, why: str, who: str, **more: Fact) -> None:
         if self._cache.turned_away(address, what, why):
             log.warning("%s: not let in, from %s: %s", what, who or address, why)
-        facts = {"what": what}
+        facts: dict[str, Fact] = {"what": what, **more}
         self._record(
             Happening("refuse", who=who, peer=address, outcome="refused", why=why, facts=facts)
         )
@@ -184,6 +197,10 @@ class Door:
         """Return *handlers* with the door before each of their methods."""
         return _Behind(self, handlers, what)
 
+    def elsewhere(self) -> grpc.GenericRpcHandler:
+        """Return what takes the calls that nobody before it took."""
+        return _Elsewhere(self)
+
 
 def _authorization(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     """Return the only ``authorization`` of a call; of several nobody knows which counts."""
@@ -191,6 +208,28 @@ def _authorization(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     if len(found) > 1:
         raise Unproved("authorization stands there more than once")
     return str(found[0]) if found else ""
+
+
+def _size(context: grpc.aio.ServicerContext[Any, Any]) -> int:
+    """Return the bytes of a call's metadata as HTTP/2 counts them (RFC 9113, 6.5.2)."""
+    return sum(len(key) + len(value) + 32 for key, value in context.invocation_metadata() or ())
+
+
+class _Elsewhere(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc publishes no types
+    """Any method at all: last among the handlers of a server, it gets the unknown ones."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler | None:
+        method = str(handler_call_details.method)
+
+        async def call(_: Any, context: Any) -> None:
+            await self._door.nothing_there(method, context)
+
+        return grpc.stream_stream_rpc_method_handler(call)
 
 
 class _Behind(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc publishes no types

@@ -266,7 +266,12 @@ class Front:
                 self._known(connection, tls)
 
         connection.papers = in_force
-        handshake = Handshake(sock, in_force.context, terms.handshake, shaken)
+
+        def late() -> str:
+            most = f"the handshake took longer than {terms.handshake:g} s"
+            return self._admission.over("handshake", most)
+
+        handshake = Handshake(sock, in_force.context, (terms.handshake, late), shaken)
         if connection in self._open and not connection.name:
             connection.close = lambda: handshake.fail("gitsource is going away")
 

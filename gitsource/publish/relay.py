@@ -31,6 +31,8 @@ class Handshake:
     """
     A handshake under way on *sock*, which is closed if it fails.
 
+    *limit* is how many seconds it may take, and what says that it took longer.
+
     *done* is called once: with the socket, or with why there is none.
     """
 
@@ -38,7 +40,7 @@ class Handshake:
         self,
         sock: socket.socket,
         context: ssl.SSLContext,
-        seconds: float,
+        limit: tuple[float, Callable[[], str]],
         done: Callable[[ssl.SSLSocket | None, str], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -51,8 +53,8 @@ class Handshake:
             done(None, _told(error))
             return
         self._fd = self._tls.fileno()
-        late = f"the handshake took longer than {seconds:g} s (limits.handshake)"
-        self._timer = self._loop.call_later(seconds, self.fail, late)
+        seconds, late = limit
+        self._timer = self._loop.call_later(seconds, lambda: self.fail(late()))
         self._loop.add_reader(self._fd, self._go_on)
 
     def fail(self, why: str) -> None:

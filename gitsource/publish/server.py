@@ -23,7 +23,7 @@ import grpc
 import grpc.aio
 
 from gitsource.catalog.whole import Catalog
-from gitsource.errors import ConfigurationError
+from gitsource.errors import ConfigurationError, OverLimit
 from gitsource.observe.happenings import Happening, Record, unrecorded
 from gitsource.publish.admission import Admission
 from gitsource.publish.classic import Classic
@@ -56,6 +56,8 @@ HOLD_OVER_TLS = 4
 much longer on busy cores, and what runs over holds memory twice."""
 FAREWELL = 1.0
 """Seconds in which the status of an ended stream has to get through to its sink."""
+MARGIN = 4 * 1024 * 1024
+"""Bytes over a limit, at most, that are still read: beyond them gRPC refuses, and tells nobody."""
 SPARE_STREAMS = 256
 """Calls besides sink streams (health, reflection, refusals) that may be open."""
 
@@ -76,6 +78,11 @@ KEEPALIVE = 30.0
 """Seconds of silence after which a sink is asked whether it is still there."""
 
 
+def with_a_margin(most: int) -> int:
+    """Return up to what gRPC takes a thing of *most* bytes, so that it is us who refuse it."""
+    return most + min(most, MARGIN)
+
+
 def server_options(limits: Limits, keepalive: float) -> list[tuple[str, int]]:
     """Return the gRPC channel arguments, each with its reason; *keepalive* is in seconds."""
     return [
@@ -93,12 +100,13 @@ def server_options(limits: Limits, keepalive: float) -> list[tuple[str, int]]:
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_send_message_length", -1),  # see limits.push_bytes, and the session
         # Beyond the first bound gRPC refuses the call, beyond the second at random before that.
-        ("grpc.max_metadata_size", limits.metadata_bytes),
-        ("grpc.absolute_max_metadata_size", limits.metadata_bytes),
+        # What it refuses nobody hears of, so it lets a little more in, which the door refuses.
+        ("grpc.max_metadata_size", with_a_margin(limits.metadata_bytes)),
+        ("grpc.absolute_max_metadata_size", with_a_margin(limits.metadata_bytes)),
         ("grpc.max_concurrent_streams", limits.streams_each + SPARE_STREAMS),
         ("grpc.max_allowed_incoming_connections", limits.connections),
         ("grpc.server_handshake_timeout_ms", int(limits.handshake * 1000)),
-        ("grpc.max_receive_message_length", limits.request_bytes),
+        ("grpc.max_receive_message_length", with_a_margin(limits.request_bytes)),
         # Calls that nobody has looked at yet: above a thousand gRPC cancels some of them at random,
         # and so many sinks may well dial in the moment in which a server comes up.
         ("grpc.server.max_pending_requests", limits.streams + SPARE_STREAMS),
@@ -280,6 +288,7 @@ class McpServer:
                 self.door.before(self._health, "health"),
                 self.door.before(csds(lambda: self.sessions), "client status"),
                 self.door.before(reflection(*_services(self._wires), CSDS), "reflection"),
+                self.door.elsewhere(),
             )
         )
         terms = self._entry.terms
@@ -372,7 +381,8 @@ class McpServer:
                 log.warning("%s: one more is not taken, from %s", text, peer)
             self._refused(who, text)
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
-        session = Session(self._shared, wire, peer, _reader(context), _writer(context), who=who)
+        reader = _reader(context, lambda: self._shared.limits.request_bytes)
+        session = Session(self._shared, wire, peer, reader, _writer(context), who=who)
         task = asyncio.current_task()
         if task is None:
             raise AssertionError("gRPC runs handlers in tasks")
@@ -432,14 +442,18 @@ async def _abort(
 
 
 def _reader(
-    context: grpc.aio.ServicerContext[bytes, bytes],
+    context: grpc.aio.ServicerContext[bytes, bytes], most: Callable[[], int]
 ) -> Callable[[], Awaitable[bytes | None]]:
     async def read() -> bytes | None:
         try:
             data = await context.read()
         except grpc.aio.BaseError as error:
             raise ConnectionError(str(error)) from error
-        return None if data is grpc.aio.EOF else data
+        request = None if data is grpc.aio.EOF else data
+        if request is not None and len(request) > most():
+            text = f"a request has {len(request)} bytes, more than {most()}"
+            raise OverLimit(f"{text} (limits.request_bytes)")
+        return request
 
     return read
 

@@ -454,6 +454,7 @@ async def test_a_handshake_that_drags_on_is_given_up_and_told(tmp_path):
 
         assert ("let in", b"") == (told, end)
         assert ["limits.handshake" in why for why in door.ledger.refusals()] == [True]
+        assert 1 == door.server.shared.met["handshake"]
 
 
 async def test_slow_handshakes_take_no_room_from_those_who_finish_theirs(tmp_path):
@@ -521,13 +522,81 @@ async def test_metadata_that_is_too_large_is_refused_and_others_feel_nothing(tmp
         open_door(secured(tmp_path, MESH)) as door,
         channel_to(door, MESH.svid(spiffe("evil"))) as channel,
     ):
-        call = channel.stream_stream(METHOD)(metadata=(("x", "y" * 100_000),))
+        call = channel.stream_stream(METHOD)(metadata=(("x", "y" * 1_000_000),))
         async with asyncio.timeout(10):
             code = await call.code()
 
         assert grpc.StatusCode.RESOURCE_EXHAUSTED is code
         assert () == door.server.sessions
         assert "let in" == await outcome(door.address, MESH, MESH.svid(spiffe("good")))
+
+
+@pytest.mark.parametrize("method", [METHOD, "/grpc.health.v1.Health/Check"])
+async def test_metadata_that_is_a_little_too_large_is_named_and_counted(method, tmp_path):
+    limits = Limits()
+    async with (
+        open_door(secured(tmp_path, MESH)) as door,
+        channel_to(door, MESH.svid(spiffe("evil"))) as channel,
+    ):
+        call = channel.stream_stream(method)(metadata=(("x", "y" * limits.metadata_bytes),))
+        async with asyncio.timeout(10):
+            told = (await call.code()).name, await call.details()
+        (line,) = [one for one in door.ledger.happenings if one.event == "refuse"]
+
+        assert "RESOURCE_EXHAUSTED" == told[0]
+        assert "more than 16384 (limits.metadata_bytes)" in told[1]
+        assert (spiffe("evil"), told[1]) == (line.who, line.why)
+        assert 1 == door.server.shared.met["metadata_bytes"]
+
+
+async def test_a_request_that_is_a_little_too_large_is_named_and_counted(tmp_path):
+    limits = replace(Limits(), request_bytes=65_536)
+    async with (
+        open_door(secured(tmp_path, MESH, limits=limits)) as door,
+        channel_to(door, MESH.svid(spiffe("evil"))) as channel,
+    ):
+        call = channel.stream_stream(METHOD)()
+        async with asyncio.timeout(10):
+            await call.write(b"x" * 100_004)
+            told = (await call.code()).name, await call.details()
+        await eventually(lambda: not door.server.sessions)
+
+        why = "a request has 100004 bytes, more than 65536 (limits.request_bytes)"
+        assert ("RESOURCE_EXHAUSTED", why) == told
+        assert 1 == door.server.shared.met["request_bytes"]
+
+
+# --------------------------------------------------------------------------- unknown methods
+
+
+@pytest.mark.parametrize("method", ["/nope/x", f"{METHOD}2"])
+async def test_a_call_to_what_is_not_there_is_asked_who_it_is(method, tmp_path):
+    settings = secured(tmp_path, MESH, clients="none", tokens=with_tokens(tmp_path))
+    async with open_door(settings) as door, channel_to(door, None) as channel:
+        codes = []
+        for header in ((), (("authorization", f"Bearer {token()}"),)):
+            async with asyncio.timeout(10):
+                codes.append((await channel.stream_stream(method)(metadata=header).code()).name)
+        told = [one for one in door.ledger.happenings if one.event == "refuse"]
+
+        assert ["UNAUTHENTICATED", "UNIMPLEMENTED"] == codes
+        assert ["", "jwt:envoy@us"] == [one.who for one in told]
+        assert ("there is no such method", method) == (told[1].why, told[1].facts["method"])
+
+
+async def test_calls_to_what_is_not_there_are_in_the_share_of_their_peer(tmp_path):
+    limits = replace(Limits(), streams_each=2, new_streams=3)
+    async with (
+        open_door(secured(tmp_path, MESH, limits=limits)) as door,
+        channel_to(door, MESH.svid(spiffe("evil"))) as channel,
+    ):
+        calls = [channel.stream_stream("/nope/x")() for _ in range(100)]
+        async with asyncio.timeout(20):
+            told = {(await one.code()).name for one in calls}
+
+        assert {"RESOURCE_EXHAUSTED", "UNIMPLEMENTED"} == told
+        assert 90 < door.server.shared.met["new_streams"] + door.server.shared.met["streams_each"]
+        assert not door.server.admission._streams
 
 
 # --------------------------------------------------------------------------- plaintext

@@ -29,7 +29,9 @@ async def relaying(folder):
     )
     taken, _ = await loop.sock_accept(listening)
     shaken = loop.create_future()
-    Handshake(taken, context, 10.0, lambda tls, why: shaken.set_result((tls, why)))
+    Handshake(
+        taken, context, (10.0, lambda: "late"), lambda tls, why: shaken.set_result((tls, why))
+    )
     tls, why = await shaken
     assert tls is not None, why
     near, far = socket.socketpair()
