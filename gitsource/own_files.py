@@ -8,6 +8,7 @@ collection, the file and what to do. Schemas and sets are bounded before they ar
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -85,10 +86,14 @@ def _file(
     inside = not Path(name).is_absolute() and ".." not in Path(name).parts
     data = read(name) if inside else None
     if data is None:
+        if folder == Path(os.devnull):  # of a config file that a revision has: no folder is here
+            where, add = " in the repository", "add the file"
+        else:
+            where = f", neither beside the config file ({beside}) nor in the repository"
+            add = "add the file in one of the two places"
         raise ConfigurationError(
-            f"collections: {row.name}: there is no {what} {name}, neither beside the config file "
-            f"({beside}) nor in the repository",
-            hint=f"add the file in one of the two places, or correct `{what.replace(' ', '_')}`",
+            f"collections: {row.name}: there is no {what} {name}{where}",
+            hint=f"{add}, or correct `{what.replace(' ', '_')}`",
         )
     return (data.encode() if isinstance(data, str) else data), f"{name} in the repository"
 

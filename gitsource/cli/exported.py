@@ -31,9 +31,9 @@ def opened(file: Path) -> tuple[Snapshot, Seal]:
     from gitsource.encode.resource import proved
     from gitsource.snapshot.exported import read
 
+    if not file.is_file():
+        raise ConfigurationError(f"{file} is no file")
     try:
-        if not file.is_file():
-            raise ConfigurationError(f"{file} is no file")
         with file.open("rb") as source:
             return read(source, proved)
     except OSError as error:

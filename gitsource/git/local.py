@@ -8,6 +8,7 @@ Rule: read-only, offline, and as suspicious as with any upstream: its configurat
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -23,6 +24,10 @@ from gitsource.settings.following import Repository
 if TYPE_CHECKING:
     from gitsource.git.worktree import What, WorkingTree
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|[^/@:]+@[^/:]+:")
+"""How an address begins, as Git takes them, once a `Path` has made one slash of two."""
+_DEEPER = "fetch more (git fetch --deepen=100), or name a --base that it has"
+
 
 class LocalRepository:
     """
@@ -35,6 +40,11 @@ class LocalRepository:
         self._git = git or Git()
         self._git.check_version()
         try:
+            if not folder.is_dir() and _ADDRESS.match(str(folder)):
+                raise ConfigurationError(
+                    "a repository is read from a folder here, and this is an address",
+                    hint="clone it first (git clone ADDRESS) and name the folder",
+                )
             if not folder.is_dir():
                 raise ConfigurationError(f"{folder} is not a folder")
             found = self._git.run(verbs.discover(folder.resolve())).rstrip(b"\n").split(b"\n")
@@ -66,7 +76,15 @@ class LocalRepository:
 
     def revision(self, spec: str) -> Revision:
         """Return the commit that *spec* names, see `Objects.revision`."""
-        return self.objects.revision(spec)
+        try:
+            return self.objects.revision(spec)
+        except RefMissing as error:
+            if spec != "HEAD" or self.head() is not None:
+                raise
+            raise RefMissing(
+                f"nothing is committed yet in {self.git_dir}",
+                hint="commit something first; `dry-run --worktree` tries what lies there",
+            ) from error
 
     def merge_base(self, one: str, other: str) -> str | None:
         """Return the commit where two histories meet, None if they do not."""
@@ -156,7 +174,10 @@ class LocalRepository:
             return self.objects.revision(f"{new.commit}~1")
         except RefMissing:
             if new.commit in self.cut:
-                raise self._apart(new, "the commit before it") from None
+                raise ConfigurationError(
+                    f"the clone is shallow and does not have the commit before {new.short}",
+                    hint=_DEEPER,
+                ) from None
             return None
 
     def main(self, followed: str = "") -> str | None:
@@ -172,7 +193,8 @@ class LocalRepository:
             return self.objects.revision(base)
         except RefMissing as error:
             how = "fetch it (git fetch origin REF)"
-            how = f"{how}; this clone is shallow" if self.cut else how
+            if self.cut:
+                how = "this clone is shallow: fetch more (git fetch --deepen=100)"
             raise RefMissing(str(error), hint=f"{how}, or name another --base") from error
 
     def _apart(self, new: Revision, main: str) -> ConfigurationError:
@@ -180,7 +202,7 @@ class LocalRepository:
         if self.cut:
             return ConfigurationError(
                 f"the clone is shallow and does not reach back to where {new.short} left {main}",
-                hint="fetch more (git fetch --deepen=100), or name a --base that it has",
+                hint=_DEEPER,
             )
         return ConfigurationError(
             f"{new.short} and {main} have no history in common",

@@ -7,8 +7,10 @@ base's: a change does not let itself through.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from json import JSONDecodeError
 from threading import Event
 
 from gitsource.errors import ConfigurationError
@@ -16,10 +18,13 @@ from gitsource.git.objects import Objects
 from gitsource.model import Finding, Revision, Snapshot
 from gitsource.plan.values import RightsChange
 from gitsource.rehearsal.question import Question
-from gitsource.rehearsal.side import Side
+from gitsource.rehearsal.side import LARGEST, Configured, Side
 from gitsource.rollout.guard import confirmed, rewound
 from gitsource.settings.following import Trust
 from gitsource.settings.whole import Settings
+
+_PLACED = re.compile(r"(?P<file>[^\n]*?):(?P<line>[0-9]+):(?P<column>[0-9]+): ")
+"""How what is wrong with a config file begins."""
 
 
 def rights(before: Side, after: Side, was: Snapshot, now: Snapshot) -> tuple[RightsChange, ...]:
@@ -75,6 +80,24 @@ def counting(objects: Objects, trust: Trust) -> Iterator[Callable[[str], bool] |
         yield commits.counting(objects, trust)
 
 
+def unusable_head(
+    configured: Configured, objects: Objects, head: Revision, why: ConfigurationError
+) -> Finding:
+    """Return that by its own settings or schemas *head* cannot be judged, where they have it."""
+    told, cause = str(why), why.__cause__
+    at = _PLACED.match(told)
+    if at is not None and configured.file is not None and at["file"] == str(configured.file):
+        place = (configured.inside, int(at["line"]), int(at["column"]))
+        return Finding(*place, "error", "GS311", told[at.end() :])
+    if isinstance(cause, JSONDecodeError):
+        name = told.partition(" in the repository")[0]
+        for file in (f"{configured.folder}{name}", name):
+            if objects.file(head.tree, file, LARGEST) is not None:
+                said = f"{name} is not JSON: {cause.msg}"
+                return Finding(file, cause.lineno, cause.colno, "error", "GS311", said)
+    return Finding("", 0, 0, "error", "GS311", told)
+
+
 def notes(
     objects: Objects,
     before: Side | None,
@@ -83,8 +106,13 @@ def notes(
     unusable: ConfigurationError | None,
     *,
     sound: bool,
+    signed: bool,
 ) -> list[str]:
-    """Return what a reader should know of the two sides; *sound*: the base could be served."""
+    """
+    Return what a reader should know of the two sides.
+
+    *sound*: the base could be served; *signed*: signatures are asked for.
+    """
     told = []
     if unusable is not None:
         told.append(f"the settings of the base cannot be used ({unusable}): it is left out")
@@ -103,6 +131,6 @@ def notes(
                 f"the head does not follow from the base {short}: what the base has beside it "
                 "counts as removed"
             )
-    if asked.kind != "commit":
+    if asked.kind != "commit" and signed:
         told.append("what is not committed has no signature: only `--head` asks for those")
     return told

@@ -53,6 +53,8 @@ def _labels(collections: Iterable[str], before: Side, base: Snapshot) -> Iterato
 
 
 def _differing(before: Side, after: Side) -> frozenset[str]:
-    """Return the collections that are judged otherwise."""
+    """Return the collections that are judged otherwise, each by one name, whatever its aliases."""
     was, now = before.catalog.by_collection, after.catalog.by_collection
-    return frozenset(name for name in was.keys() | now.keys() if was.get(name) != now.get(name))
+    names = (name for name in was.keys() | now.keys() if was.get(name) != now.get(name))
+    kinds = (kind for name in names for kind in (was.get(name), now.get(name)) if kind is not None)
+    return frozenset(kind.collection for kind in kinds)

@@ -17,13 +17,13 @@ from gitsource.build.builder import Builder
 from gitsource.errors import ConfigurationError, RefMissing
 from gitsource.git.local import LocalRepository
 from gitsource.git.objects import Objects
-from gitsource.model import Finding, Revision, Snapshot
+from gitsource.model import Revision, Snapshot, shown
 from gitsource.plan.bodies import Bodies as BodyReader
 from gitsource.plan.compare import Bodies, Known, of_a_guard, plan
 from gitsource.plan.values import Plan, SettingChange
 from gitsource.reconcile.first import first
 from gitsource.reconcile.judging import evaluate
-from gitsource.rehearsal.beside import counting, history, notes, rights
+from gitsource.rehearsal.beside import counting, history, notes, rights, unusable_head
 from gitsource.rehearsal.changed import changed_settings
 from gitsource.rehearsal.question import Memory, Question, Rehearsal
 from gitsource.rehearsal.side import Configured, Side, side
@@ -54,7 +54,7 @@ def rehearse(
             hint="name the config file that has them with --config, as `gitsource serve` does",
         )
     if asked.kind == "commit":
-        revision = repository.objects.revision(asked.head)
+        revision = repository.revision(asked.head)
         return rehearsed(
             repository, repository.objects, revision, configured, outside, asked, memory
         )
@@ -81,7 +81,8 @@ def _rehearsed(
     if after is None:
         if before is None or refused is None:
             raise refused or AssertionError
-        return _refused(before, head, refused, memory)
+        return _refused(configured, objects, before, head, refused, memory)
+    _look_for_folder(before, after, asked)
     rules = before.settings if before is not None else after.settings
     found = _base(before, memory) if before is not None else None
     stands, served = before, found
@@ -104,7 +105,11 @@ def _rehearsed(
         settings=(*_settings(before, after, made, snapshot), *made.settings),
         rights=rights(stands or after, after, snapshot, proposal.snapshot),
         notes=(
-            *notes(objects, before, asked, start, unusable, sound=stands is before),
+            *notes(
+                *(objects, before, asked, start, unusable),
+                sound=stands is before,
+                signed=rules.trust.mode != "none",
+            ),
             *([_stood(before, stands)] if before is not None and stands is not before else ()),
             *made.notes,
         ),
@@ -173,10 +178,39 @@ def _side(
         return None, error
 
 
-def _refused(before: Side, head: Revision, why: ConfigurationError, memory: Memory) -> Rehearsal:
+def _look_for_folder(before: Side | None, after: Side, asked: Question) -> None:
+    """
+    Raise ConfigurationError for a folder to keep to that neither side has: a name mistyped.
+
+    Nothing in it would change whatever is committed. The folder of a head that has no base is the
+    server's to hold, unless it is named for this dry-run alone.
+    """
+    if before is None and asked.path is None:
+        return
+    sides = [each for each in (before, after) if each is not None]
+    if any(each.objects.has_folder(each.revision.tree, each.selecting) for each in sides):
+        return
+    where = (
+        "the base nor the head has" if before is not None else "the head nor anything before it has"
+    )
+    option = "repository.path" if asked.path is None else "--path"
+    raise ConfigurationError(
+        f"{option}: neither {where} a folder {shown(after.selecting)}",
+        hint="name a folder from the repository's root, with / and without the repository's name",
+    )
+
+
+def _refused(
+    configured: Configured,
+    objects: Objects,
+    before: Side,
+    head: Revision,
+    why: ConfigurationError,
+    memory: Memory,
+) -> Rehearsal:
     """Return what becomes of a head by whose own settings nothing can be judged: it is held."""
     snapshot = _base(before, memory).proposal.snapshot
-    finding = Finding("", 0, 0, "error", "GS311", str(why))
+    finding = unusable_head(configured, objects, head, why)
     made = Plan(before.revision, head, snapshot.version, snapshot.version, new=(finding,))
     return Rehearsal(made, snapshot, snapshot.at(head), before.settings)
 

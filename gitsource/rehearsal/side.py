@@ -105,6 +105,11 @@ class Side:
     """Which collections each of those is for; none: all."""
 
     @property
+    def selecting(self) -> str:
+        """The folder of the repository that is kept to; empty: all of it."""
+        return self.settings.repository.path
+
+    @property
     def recipe(self) -> str:
         """What judging depends on beside the contents of files."""
         settings = self.settings

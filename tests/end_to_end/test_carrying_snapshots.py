@@ -142,6 +142,7 @@ def test_what_is_no_file_is_refused_at_once(what: str, tmp_path: Path) -> None:
 
     assert 2 == done.returncode
     assert "is no file" in done.stderr
+    assert 1 == done.stderr.count(str(path))
 
 
 def test_a_pin_is_served_before_what_was_imported_and_the_import_says_so(

@@ -61,7 +61,60 @@ def test_without_a_commit_it_says_so(tmp_path: Path, capsys) -> None:
 
     code, _, err = dry_run(capsys, tmp_path / "new")
 
-    assert (2, True) == (code, "HEAD" in err)
+    assert (2, True) == (code, "nothing is committed yet" in err)
+    assert "--worktree" in err
+
+
+def test_an_address_in_place_of_a_folder_is_called_one(capsys) -> None:
+    code, _, err = dry_run(capsys, Path("https://git.example.com/mesh"))
+
+    assert 2 == code
+    assert "this is an address" in err
+    assert "git clone" in err
+
+
+def test_a_folder_that_neither_side_has_is_a_wrong_usage(
+    upstream: Upstream, tmp_path: Path, capsys
+) -> None:
+    """A plan of nothing would be green for ever; one that only a side has is a change."""
+    settings = tmp_path / "gs.yaml"
+    settings.write_text("repository: {path: nosuch}\n")
+    given = dry_run(capsys, upstream.folder, "--path", "nosuch")
+    set_ = dry_run(capsys, upstream.folder, "--config", str(settings))
+    a_file = dry_run(capsys, upstream.folder, "--path", "mesh/web.yaml")
+    there = dry_run(capsys, upstream.folder, "--path", "mesh")
+    upstream.commit({"new/one.yaml": route("one", "v1")})
+    added = dry_run(capsys, upstream.folder, "--path", "new")
+    alone = dry_run(capsys, upstream.folder, "--head", "HEAD~2", "--path", "nosuch")
+
+    assert (2, 2, 2, 2) == (given[0], set_[0], a_file[0], alone[0])
+    assert "--path: neither the base nor the head has a folder 'nosuch'" in given[2]
+    assert "repository.path: neither the base nor the head has" in set_[2]
+    assert "--path: neither the head nor anything before it has" in alone[2]
+    assert (0, 0) == (there[0], added[0])
+
+
+def test_a_shallow_clone_says_what_of_its_history_is_missing(
+    upstream: Upstream, tmp_path: Path, capsys
+) -> None:
+    work = tmp_path / "shallow"
+    run_git(tmp_path, "clone", "-q", "--depth=1", f"file://{upstream.folder}", str(work))
+    before = dry_run(capsys, work)
+    named = dry_run(capsys, work, "--base", "HEAD^")
+
+    assert (2, 2) == (before[0], named[0])
+    assert "does not have the commit before" in before[2]
+    assert ("--deepen" in named[2], "origin REF" in named[2]) == (True, False)
+
+
+def test_signatures_are_spoken_of_only_where_they_are_asked_for(
+    upstream: Upstream, tmp_path: Path, capsys
+) -> None:
+    work = clone(upstream, tmp_path / "work")
+    _, plan, _ = dry_run(capsys, work, "--worktree")
+
+    assert plan is not None
+    assert [] == plan["notes"]
 
 
 def test_the_working_tree_of_a_repository_without_a_commit_is_all_new(

@@ -213,3 +213,47 @@ def test_a_change_of_rules_is_no_push_and_told_with_what_it_gives(tmp_path: Path
     assert () == made.collections, made.collections
     assert [("authz/shop.yaml", "changed")] == [(each.file, each.what) for each in made.settings]
     assert [("istio/networking/v1alpha3/virtualservices",)] == [each.gained for each in made.rights]
+
+
+def test_a_schema_that_is_no_json_stands_where_it_is_broken(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    upstream.commit({"schemas/flags.json": '{"type":\n  "object",,\n}'})
+
+    (found,) = planned(upstream, tmp_path).new
+
+    assert ("schemas/flags.json", 2, 12, "GS311") == (
+        found.file,
+        found.line,
+        found.column,
+        found.code,
+    )
+
+
+def test_a_setting_that_nobody_knows_stands_where_it_is(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.commit({"gitsource.yaml": SETTINGS + "nope: 1\n"})
+
+    (found,) = planned(upstream, tmp_path).new
+
+    assert ("gitsource.yaml", 3, "GS311") == (found.file, found.line, found.code)
+    assert found.message.startswith('unknown key "nope"')
+
+
+def test_a_schema_that_is_gone_is_looked_for_in_the_repository_alone(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    upstream.commit({"schemas/flags.json": None})
+
+    (found,) = planned(upstream, tmp_path).new
+
+    assert "there is no schema schemas/flags.json in the repository" in found.message
+    assert "/dev/null" not in found.message
+
+
+def test_a_collection_with_two_names_is_told_by_one(upstream: Upstream, tmp_path: Path) -> None:
+    row = "- {name: acme/v1/own, path: 'routes/*.yaml', message: envoy.config.route.v3.Route}\n"
+    upstream.commit({"gitsource.yaml": SETTINGS + row})
+
+    (change,) = planned(upstream, tmp_path).settings
+
+    assert ("acme/v1/own",) == change.collections

@@ -20,7 +20,7 @@ from gitsource.plan.bodies import Bodies as BodyReader
 from gitsource.plan.compare import Bodies, Known, plan
 from gitsource.plan.values import Plan
 from gitsource.reconcile.layers.member import Candidate
-from gitsource.rehearsal.beside import counting, history, notes, rights
+from gitsource.rehearsal.beside import counting, history, notes, rights, unusable_head
 from gitsource.rehearsal.changed import changed_settings
 from gitsource.rehearsal.layers.at_hand import Found, InRepository, Search, reviewed
 from gitsource.rehearsal.layers.stack import Stack
@@ -80,7 +80,7 @@ def rehearsed(
         if after is None:
             if before is None or refused is None or was is None:
                 raise refused or AssertionError
-            return _held(before, head, refused, was)
+            return _held(before, head, unusable_head(configured, objects, head, refused), was)
         rules = before.settings if before is not None else after.settings
         now = _head(after, before, names, found, was, rules, memory)
         snapshot = was.proposal.snapshot if was is not None else nothing().snapshot
@@ -93,12 +93,18 @@ def rehearsed(
         guards = _history(objects, before, start if committed else None, rules, rows)
         changed = changed_settings(before, after, made, snapshot) if before is not None else ()
         sound = was is None or was.standing is not None
+        own = {row.name: row for row in rules.layers}
+        modes = [rules.of_layer(own.get(row.name, row)).trust.mode for row in rows]
+        signed = any(mode != "none" for mode in modes)
         made = replace(
             made,
             guards=tuple(sorted({*made.guards, *guards})),
             settings=(*changed, *made.settings),
             rights=rights(before or after, after, snapshot, now.proposal.snapshot),
-            notes=(*notes(objects, before, asked, start, unusable, sound=sound), *made.notes),
+            notes=(
+                *notes(objects, before, asked, start, unusable, sound=sound, signed=signed),
+                *made.notes,
+            ),
         )
         layered = Layered(
             after.settings.layers,
@@ -131,10 +137,9 @@ def _side(
     return found, None
 
 
-def _held(before: Side, head: Revision, why: ConfigurationError, was: _Composed) -> Rehearsal:
+def _held(before: Side, head: Revision, finding: Finding, was: _Composed) -> Rehearsal:
     """Return what becomes of a head by whose own settings nothing can be judged: it is held."""
     snapshot = was.proposal.snapshot
-    finding = Finding("", 0, 0, "error", "GS311", str(why))
     made = Plan(before.revision, head, snapshot.version, snapshot.version, new=(finding,))
     return Rehearsal(made, snapshot, snapshot, before.settings)
 
