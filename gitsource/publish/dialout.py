@@ -30,8 +30,10 @@ from gitsource.errors import ConfigurationError
 from gitsource.observe.happenings import Happening
 from gitsource.observe.neutral import neutral
 from gitsource.publish.classic import TRIGGER, Classic
+from gitsource.publish.ending import GOING_AWAY, End, Ending
 from gitsource.publish.server import McpServer, metadata_of
-from gitsource.publish.session import GOING_AWAY, End, Ending, Session, Shared
+from gitsource.publish.session import Session
+from gitsource.publish.shared import Shared
 from gitsource.security.peer import Peer
 from gitsource.settings.serving import DialRow, Limits
 from gitsource.settings.whole import Settings

@@ -29,12 +29,14 @@ from gitsource.publish.admission import Admission
 from gitsource.publish.classic import Classic
 from gitsource.publish.csds import CSDS, csds
 from gitsource.publish.door import EXPIRED, Door
+from gitsource.publish.ending import GOING_AWAY, End, Ending
 from gitsource.publish.front import Front, Private, Terms
 from gitsource.publish.gate import HOLD, Gate
 from gitsource.publish.hanging_up import hang_up
 from gitsource.publish.legacy import Legacy
 from gitsource.publish.services import Health, reflection
-from gitsource.publish.session import GOING_AWAY, End, Ending, Session, Shared
+from gitsource.publish.session import Session
+from gitsource.publish.shared import Shared
 from gitsource.publish.wire import Wire
 from gitsource.publish.xds.ads import Memory
 from gitsource.publish.xds.served import Xds
@@ -306,6 +308,7 @@ class McpServer:
                 self.admission,
                 record=self._shared.record,
             )
+            self.door.front.ended = self.door.ended
             self.port = await self.door.front.start()
         self._server = server
         self._unwatch = self._shared.cache.watch(self._served, self._shared.group)

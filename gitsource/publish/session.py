@@ -12,129 +12,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from dataclasses import replace
 from typing import Any
 
 from gitsource.errors import ExchangeError, OverLimit
-from gitsource.model import Resource, Snapshot
-from gitsource.observe.happenings import Happening, Record, unrecorded
-from gitsource.observe.neutral import neutral
-from gitsource.publish.access import Access
+from gitsource.model import Snapshot
+from gitsource.observe.happenings import Happening
 from gitsource.publish.admission import Bucket, key_of
-from gitsource.publish.budget import Budget
-from gitsource.publish.gate import Gate
-from gitsource.publish.giveback import GiveBack
+from gitsource.publish.ending import OURS, End, Ending
+from gitsource.publish.shared import Shared
 from gitsource.publish.sight import SHUT, Sight
-from gitsource.publish.wire import Machine, Sent, Wire
+from gitsource.publish.telling import Telling, shown
+from gitsource.publish.wire import Machine, Wire
 from gitsource.publish.words import Acked, Heard, Holding, Nacked, Node, Stale, Subscribed
 from gitsource.security.authorize.rights import Rights
 from gitsource.security.peer import NOBODY, Peer
-from gitsource.settings.serving import Limits
-from gitsource.snapshot.blame import blamed
-from gitsource.snapshot.cache import DEFAULT, SnapshotCache
-from gitsource.snapshot.reports import Event, Identity, SinkReport
+from gitsource.snapshot.reports import Identity
 
 log = logging.getLogger("gitsource.publish")
 
 UNGATED = 256 * 1024
 """Bytes below which a push needs no place at the gate."""
-TOLD = 4096
-"""Sinks and collections of which is remembered that something was said about them."""
-SHOWN = 500
-"""Characters of a sink's text that are shown."""
-
 BURST = 10
 """Seconds' worth of requests that may come at once: a sink that comes back asks for everything."""
 _LIMIT = re.compile(r"\(limits\.([a-z_]+)\)")
-
-GOING_AWAY = "gitsource is going away: connect elsewhere"
-
-
-class End(Enum):
-    """Why a stream ended, for the transport to put in its words."""
-
-    CLOSED = "closed by the sink"
-    BROKEN = "the connection is gone"
-    PROTOCOL = "protocol error"
-    LIMIT = "over a limit"
-    STALLED = "the sink does not read"
-    UNANSWERED = "the sink does not answer"
-    DENIED = "nothing that it may receive"
-    UNPROVED = "the proof of who it is has run out"
-    UNRECORDED = "nothing new is served"
-    GOING_AWAY = "gitsource is going away"
-    FAULT = "a fault in gitsource"
-
-
-OURS = frozenset(End) - {End.CLOSED, End.BROKEN, End.GOING_AWAY}
-"""What gitsource ends a stream for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a stream ended."""
-
-    end: End
-    text: str = ""
-    """For the sink."""
-
-
-@dataclass(slots=True)
-class Shared:
-    """What all streams of a server have in common, whatever their wire."""
-
-    cache: SnapshotCache
-    limits: Limits
-    group: str = DEFAULT
-    overlay: Callable[[Snapshot], Snapshot] = lambda snapshot: snapshot
-    """What is put into a snapshot when it is served; nothing by default."""
-    on_nack: str = "hold"
-    """Whether a sink that refuses a part of a snapshot keeps the rest (``hold``), or goes back to
-    the last one that it accepted (``return``)."""
-    closed: Callable[[], str] = lambda: ""
-    """Why no new stream or subscription is taken now; empty: they are."""
-    record: Record = unrecorded
-    """Where the audit log is told of what happens on its streams."""
-    access: Access = field(init=False)
-    """What each stream may receive, and which views take it; everything by default."""
-    budget: Budget = field(init=False)
-    """Bytes of what sinks name."""
-    gate: Gate = field(init=False)
-    memory: GiveBack = field(default_factory=GiveBack)
-    met: Counter[str] = field(default_factory=Counter)
-    """How often each limit (by the name of its setting) was met."""
-    _told: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict, repr=False)
-
-    def __post_init__(self) -> None:
-        self.access = Access(self.cache)
-        self.budget = Budget(self.limits)
-        self.gate = Gate(self.limits.push_bytes_in_flight)
-
-    def news(self, sink: str, collection: str) -> bool:
-        """Whether *sink* was never said anything about *collection*; from now on it was."""
-        known = (sink, collection) in self._told
-        self._told[sink, collection] = None
-        if len(self._told) > TOLD:
-            self._told.popitem(last=False)
-        return not known
-
-    @property
-    def served(self) -> Snapshot | None:
-        """What is served now, as the write half made it; None before the first snapshot."""
-        return self.cache.get(self.group)
-
-    def whole(self) -> Snapshot | None:
-        """Return what is served now, to all sinks together; None before the first snapshot."""
-        served = self.served
-        return None if served is None else self.access.published(self.overlay(served))
-
-    def overlaid(self, snapshot: Snapshot) -> Snapshot:
-        """Return *snapshot* with what is put into it now, when it is served."""
-        return self.overlay(snapshot)
 
 
 class Session:
@@ -156,7 +59,7 @@ class Session:
         who: Peer = NOBODY,
     ) -> None:
         self.stream = shared.cache.open_stream()
-        self.peer = _shown(peer)
+        self.peer = shown(peer)
         self.who = who
         """What the other end proved to be; for an address to show, see `peer`."""
         self._shared = shared
@@ -164,6 +67,9 @@ class Session:
         self._write = write
         self._wire = wire
         self._machine: Machine = wire.machine(self.stream)
+        self._telling = Telling(
+            shared.cache, shared.news, self._machine, self.stream, self.peer, wire.protocol
+        )
         self._sight = Sight(shared.access, shared.overlaid, who, wire.protocol)
         self._machine.whose, self._machine.within = who.identity, self._sight.within
         self._loop = asyncio.get_running_loop()
@@ -200,7 +106,9 @@ class Session:
             self._note_denied(news=news)
             return Ending(End.DENIED, SHUT)
         who, protocol = self.who.identity, self._wire.protocol
-        self._tell(self._report("connected", who=who, protocol=protocol), "sink connected")
+        self._telling.tell(
+            self._telling.report("connected", who=who, protocol=protocol), "sink connected"
+        )
         self.assign()
         unwatch = self._shared.cache.watch(self._wake.set, self._shared.group)
         reader = asyncio.create_task(self._listen(), name=f"read stream {self.stream}")
@@ -219,9 +127,9 @@ class Session:
             ours = ending.end in OURS
             if limit := _LIMIT.search(why):
                 self._shared.met[limit[1]] += 1
-            report = self._report("disconnected", error=_shown(why), ours=ours)
+            report = self._telling.report("disconnected", error=shown(why), ours=ours)
             level = logging.WARNING if ours else logging.INFO
-            self._tell(report, f"sink disconnected: {why}", level)
+            self._telling.tell(report, f"sink disconnected: {why}", level)
         with suppress(asyncio.CancelledError):
             await reader
         return ending
@@ -262,7 +170,7 @@ class Session:
             raise OverLimit(f"more than {self._most} requests a second (limits.requests)")
         if known is None and self._machine.node is not None:
             self.assign()
-        self._tell_heard(heard)
+        self._told(heard)
         if self._shared.on_nack == "return" and snapshot is not None:
             self._note_for_return(heard, snapshot)
         self._wake.set()
@@ -279,6 +187,14 @@ class Session:
         self._share.put(heard.requested, named)
         return True
 
+    def _told(self, heard: Heard) -> None:
+        """Tell what was *heard*, and of rights that are missing."""
+        if isinstance(heard, Subscribed) and self._sight.denies(heard.collection):
+            name = shown(heard.requested)
+            news = self._shared.news(self._telling.label, f"no rights to {name}")
+            self._note_denied(name, news=news)
+        self._telling.heard(heard)
+
     def _note_for_return(self, heard: Heard, snapshot: Snapshot) -> None:
         """Remember what the sink accepted as a whole, and go back to it when it refuses."""
         good = self._good
@@ -287,8 +203,10 @@ class Session:
         elif isinstance(heard, Nacked) and good is not None and good.version != snapshot.version:
             self._refused = snapshot.version
             revision = good.revision
-            report = self._report("returned", version=revision.commit, error=heard.error.message)
-            self._tell(report, f"sink goes back to {revision.short}", logging.WARNING)
+            report = self._telling.report(
+                "returned", version=revision.commit, error=heard.error.message
+            )
+            self._telling.tell(report, f"sink goes back to {revision.short}", logging.WARNING)
 
     def _snapshot(self, node: Node | None = None) -> Snapshot | None:
         """Return what this sink is to hold: the newest, unless it refused a part of that."""
@@ -299,7 +217,7 @@ class Session:
                 self._good = self._good and self._sight.narrowed(self._good)
                 return self._good
             self._refused = ""
-            self._tell(self._report("returned"), "sink follows again", logging.INFO)
+            self._telling.tell(self._telling.report("returned"), "sink follows again", logging.INFO)
         return newest
 
     def _newest(self, node: Node | None) -> Snapshot | None:
@@ -330,7 +248,7 @@ class Session:
             self.peer,
             "refused",
             why,
-            {"protocol": self._wire.protocol, "sink": self._label}
+            {"protocol": self._wire.protocol, "sink": self._telling.label}
             | ({"collection": collection} if collection else {}),
         )
         self._shared.record(told)
@@ -470,7 +388,7 @@ class Session:
     async def _send(self, push: Any) -> None:
         message = self._wire.encode(push)
         self._machine.sent(push, self._loop.time())
-        self._tell_sent(push, len(message))
+        self._telling.sent(push, len(message))
         try:
             async with asyncio.timeout(self._shared.limits.stalled) as self._deadline:
                 await self._write(message)
@@ -490,114 +408,3 @@ class Session:
         if self._deadline is not None:
             self._gave_way = True
             self._deadline.reschedule(self._loop.time())
-
-    # ------------------------------------------------------------------ telling
-
-    def _tell_heard(self, heard: Heard) -> None:
-        name = _shown(heard.requested)
-        if isinstance(heard, Stale):
-            fields = {"stream": self.stream, "collection": name, "nonce": _shown(heard.nonce)}
-            log.debug("stale answer ignored", extra=fields)
-        elif isinstance(heard, Subscribed):
-            mode = "incremental" if heard.incremental else "full state"
-            holds = f", holding {heard.stated} resources" if heard.stated else ""
-            holds = ", holding what is served" if heard.version else holds
-            if self._sight.denies(heard.collection):
-                news = self._shared.news(self._label, f"no rights to {name}")
-                self._note_denied(name, news=news)
-            report = self._report("subscribed", heard, incremental=heard.incremental)
-            self._tell(report, f"sink subscribed to {name}, {mode}{holds}")
-        elif isinstance(heard, Acked):
-            part = ", a part of it" if heard.part else ""
-            report = self._report("acked", heard, seconds=heard.seconds, part=heard.part)
-            self._tell(report, f"ACK of {name}{part}")
-        else:
-            text = _shown(heard.error.message)
-            report = self._report(
-                "nacked",
-                heard,
-                seconds=heard.seconds,
-                code=heard.error.code,
-                error=text,
-                blamed=self._blamed(heard),
-                target=heard.target,
-            )
-            self._tell(report, f"NACK of {name}: {text or 'no reason given'}", logging.WARNING)
-
-    def _blamed(self, heard: Nacked) -> tuple[Resource, ...]:
-        for one in self._machine.holdings():
-            if one.requested == heard.requested and one.sent is not None:
-                return blamed(heard.error.message, one.sent, one.accepted)
-        return ()
-
-    def _tell_sent(self, push: Sent, size: int) -> None:
-        mode = "delta" if push.incremental else "full state"
-        note = push.note
-        how = {"incremental": push.incremental, "size": size, "counts": push.counts, "note": note}
-        report = self._report("sent", push, **how)
-        # Its ACK says the same a moment later, and a line costs about half as much as a push.
-        self._tell(report, f"push of {_shown(push.requested)}, {mode}", logging.DEBUG)
-        # A sink that cannot take it comes back for it again and again: it is said once.
-        if note and self._shared.news(self._label, push.collection):
-            text = f"push of {_shown(push.requested)}: {note}"
-            log.warning("%s", text, extra=_fields(report))
-
-    @property
-    def _label(self) -> str:
-        """Who this is when it comes back: its node ID, or else its host."""
-        identity = self._machine.identity
-        return identity if isinstance(identity, str) else self.peer.rpartition(":")[0]
-
-    def _report(
-        self,
-        event: Event,
-        about: Sent | Subscribed | Acked | Nacked | None = None,
-        **more: Any,
-    ) -> SinkReport:
-        who = (event, self.stream, self._machine.identity, self.peer)
-        if about is None:
-            return SinkReport(*who, **more)
-        more["version"] = about.version
-        if not isinstance(about, Subscribed):
-            more["nonce"] = about.nonce
-        return SinkReport(
-            *who, collection=about.collection, requested=_shown(about.requested), **more
-        )
-
-    def _tell(self, report: SinkReport, text: str, level: int = logging.INFO) -> None:
-        self._shared.cache.report(report, protocol=self._wire.protocol)
-        if log.isEnabledFor(level):
-            log.log(level, "%s", text, extra=_fields(report))
-
-
-def _shown(text: str) -> str:
-    """Return text of a sink fit for a log and a page: one line, harmless, not endless."""
-    if len(text) > SHOWN:
-        text = text[:SHOWN] + "…"
-    return text if text.isprintable() else neutral(text)
-
-
-def _fields(report: SinkReport) -> dict[str, object]:
-    """Return what the report says, less what it leaves empty."""
-    told: dict[str, object] = {"event": report.event, "stream": report.stream}
-    if isinstance(report.sink, str):
-        told["sink"] = report.sink
-    told["peer"] = report.peer
-    if report.collection:
-        told["collection"] = report.requested
-    if report.version:
-        told |= {"version": report.version, "nonce": report.nonce}
-    if report.event in {"subscribed", "sent"}:
-        told["incremental"] = report.incremental
-    if report.event == "sent":
-        told["bytes"] = report.size
-    if report.event in {"acked", "nacked"}:
-        told["seconds"] = report.seconds
-    if report.event == "nacked":
-        told["code"] = report.code
-        if report.blamed:
-            told["resources"] = [one.name for one in report.blamed]
-            told["files"] = [f"{one.origin.path}:{one.origin.line}" for one in report.blamed]
-    if report.error:
-        told["error"] = report.error
-    return told

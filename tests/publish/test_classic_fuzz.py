@@ -12,8 +12,10 @@ from classic_sink import IncrementWords, ResourceWords, Sink, StateWords, connec
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.catalog.whole import Catalog
 from gitsource.publish.classic import Classic
+from gitsource.publish.ending import End
 from gitsource.publish.legacy import Legacy
-from gitsource.publish.session import End, Session, Shared
+from gitsource.publish.session import Session
+from gitsource.publish.shared import Shared
 from gitsource.settings.serving import Limits
 from gitsource.snapshot.cache import SnapshotCache
 from serving import VS, resource, serving, snapshot

@@ -19,10 +19,10 @@ from ruamel.yaml import YAML
 from gitsource.cli.sink import PROTOCOLS
 from gitsource.model import empty_collection
 from gitsource.publish import states
+from gitsource.publish.ending import GOING_AWAY
 from gitsource.publish.exchange import PATIENCE, SETTLE, STATED
 from gitsource.publish.mcp import COLLECTION_BYTES
 from gitsource.publish.server import ADS, AGGREGATED, KEEPALIVE, RESOURCE_SOURCE
-from gitsource.publish.session import GOING_AWAY
 from gitsource.publish.xds import watch
 from gitsource.publish.xds.selection import CHUNK
 from gitsource.publish.xds.types import PREFIX, TYPES

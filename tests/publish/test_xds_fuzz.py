@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitsource.catalog.whole import Catalog
-from gitsource.publish.session import End, Session, Shared
+from gitsource.publish.ending import End
+from gitsource.publish.session import Session
+from gitsource.publish.shared import Shared
 from gitsource.publish.xds.ads import Memory
 from gitsource.publish.xds.served import Xds
 from gitsource.settings.serving import Limits

@@ -12,7 +12,7 @@ import pytest
 from certificates import self_signed
 from gitsource.errors import ConfigurationError
 from gitsource.publish.dialout import Dialler
-from gitsource.publish.session import End, Ending
+from gitsource.publish.ending import End, Ending
 from gitsource.settings.serving import DialRow
 from gitsource.settings.units import Address
 from gitsource.sink.client import Sent, Sink

@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from gitsource.catalog.whole import Catalog
-from gitsource.publish.session import End, Ending
+from gitsource.publish.ending import End, Ending
 from gitsource.sink.protocols import asked
 from served_snapshots import (
     CDS,

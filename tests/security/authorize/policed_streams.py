@@ -15,7 +15,8 @@ from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf.wrappers_pb2 import StringValue
 
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2, resource_pb2
-from gitsource.publish.session import End, Ending, Session
+from gitsource.publish.ending import End, Ending
+from gitsource.publish.session import Session
 
 PREFIX = "type.googleapis.com/"
 CDS = PREFIX + "envoy.config.cluster.v3.Cluster"

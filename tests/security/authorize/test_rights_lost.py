@@ -7,7 +7,7 @@ import pytest
 from policed_streams import CDS, COLLECTIONS, LDS, SDS, TYPES, VS
 from policed_world import TO_A, A, every_wire, in_its_own_time, merges, names, stored
 
-from gitsource.publish.session import End
+from gitsource.publish.ending import End
 from gitsource.settings.rights import Rule, RuleResources
 from gitsource.settings.serving import Limits
 

@@ -18,7 +18,7 @@ from policed_world import (
     names,
 )
 
-from gitsource.publish.session import End
+from gitsource.publish.ending import End
 from gitsource.publish.sight import SHUT
 from gitsource.security.authorize.documents import COLLECTION
 from gitsource.security.peer import NOBODY
