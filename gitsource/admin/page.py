@@ -109,13 +109,7 @@ def _standing(status: Mapping[str, Any]) -> Iterable[str]:
     failure = (status.get("audit") or {}).get("failure")
     if failure:
         rows.append(("Audit log", f'<span class="bad">{_text(failure)}</span>'))
-    door = status.get("door") or {}
-    for text in filter(None, (door.get("insecure"), *(door.get("alarms") or ()))):
-        rows.append(("Sinks' door", f'<span class="bad">{_text(text)}</span>'))
-    for one in status.get("papers") or ():
-        rows.append(
-            (f"Papers of {_text(one['door'])}", f'<span class="bad">{_text(one["why"])}</span>')
-        )
+    rows += _of_doors(status)
     last = status.get("last_sync") or {}
     if last:
         said = [str(last[key]) for key in ("at", "outcome", "error") if last.get(key)]
@@ -124,6 +118,17 @@ def _standing(status: Mapping[str, Any]) -> Iterable[str]:
     for title, told in rows:
         yield f'<tr><th scope="row">{title}</th><td>{told}</td></tr>'
     yield "</table>"
+
+
+def _of_doors(status: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Yield what is wrong with doors and their papers, and what crosses a network readably."""
+    door = status.get("door") or {}
+    for text in filter(None, (door.get("insecure"), *(door.get("alarms") or ()))):
+        yield "Sinks' door", f'<span class="bad">{_text(text)}</span>'
+    for text in status.get("plaintext") or ():
+        yield "Plaintext", f'<span class="bad">{_text(text)}</span>'
+    for one in status.get("papers") or ():
+        yield f"Papers of {_text(one['door'])}", f'<span class="bad">{_text(one["why"])}</span>'
 
 
 def _layer(layer: Mapping[str, Any]) -> str:

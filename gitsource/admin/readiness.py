@@ -39,6 +39,7 @@ def readiness(status: Mapping[str, Any]) -> dict[str, Any]:
     if door.get("insecure"):
         reasons.append(str(door["insecure"]))
     reasons += [f"the sinks' door: {alarm}" for alarm in door.get("alarms") or ()]
+    reasons += status.get("plaintext") or ()
     reasons += [f"papers of {each['door']}: {each['why']}" for each in status.get("papers") or ()]
     return {
         "ready": ready,

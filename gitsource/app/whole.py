@@ -14,7 +14,7 @@ import gc
 import importlib
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -43,6 +43,7 @@ from gitsource.reconcile.outcomes import Outcome
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.recording import Recording
 from gitsource.settings.whole import Settings
+from gitsource.settings_checks.plaintext import Crossing, crossings
 from gitsource.snapshot.blobs import BlobCache
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.history import History
@@ -103,6 +104,7 @@ class App:
         self.telemetry = Telemetry(self._gauges, version=version("gitsource"))
         self.cache.listen(self._count)
         self.catalogs = Catalogs(settings)
+        _warn(crossings(settings))
         self.sinks = SinkSide(self.cache, lambda: self.catalogs.now, self._audited)
         mirror = mirrors(settings)
         history = History(state / "history", keep=settings.keep.revisions)
@@ -214,6 +216,7 @@ class App:
         for name in taken.waiting:
             log.warning("%s needs a restart: what was set before counts until then", name)
         self._settings, self._waiting = taken.settings, taken.waiting
+        _warn(set(crossings(taken.settings)) - set(crossings(old)))
         new = taken.settings
         logs.set_up(new.log)
         # Before what waits for the look under way, which may wait for a host that does not answer.
@@ -287,6 +290,13 @@ class App:
             self.telemetry.acked(report.collection, report.seconds)
         elif report.event == "nacked":
             self.telemetry.nacked(report.collection)
+
+
+def _warn(found: Iterable[Crossing]) -> None:
+    """Say what crosses a network in plaintext; the operators' door says it by itself."""
+    for one in found:
+        if one.setting != "listen.admin":
+            log.warning("%s: whoever is on the way reads it (%s)", one.what, one.instead)
 
 
 def serve(settings: Settings, reload: Callable[[], Settings]) -> None:

@@ -146,6 +146,23 @@ def door(problem: str, ends: float | None, now: float, *, exposed: bool) -> Chec
 
 def folder(found: Folder) -> Check:
     """Judge the state directory."""
+def plaintext(what: str, instead: str) -> Check:
+    """Tell of *what* crosses a network for everybody on the way to read."""
+    return Check("plaintext", "warning", what, instead)
+
+
+def http_door(name: str, problem: str, hint: str, ends: float | None, now: float) -> Check:
+    """Judge an HTTP door: *problem* is what its files have, *ends* when its certificate does."""
+    if problem:
+        return Check(name, "failed", problem, hint or "see docs/operations.md for what they hold")
+    if ends is None:
+        return Check(name, "ok", "its files can be read")
+    days = (ends - now) / 86_400
+    if days <= 0:
+        return Check(name, "failed", "its certificate has expired", "renew it")
+    return Check(name, "ok", f"its certificate has {days:.1f} days left")
+
+
     state, text, hint = _folder(found)
     return Check("state", state, f"{found.path}{text}", hint)
 

@@ -36,6 +36,7 @@ from gitsource.security.workload_api import WorkloadApi
 from gitsource.settings.following import CredentialRow
 from gitsource.settings.whole import Settings
 from gitsource.settings_checks.sinks_door import exposed, over_tls
+from gitsource.settings_checks.plaintext import crossings
 
 PROXIES = {
     "https": ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"),
@@ -56,6 +57,9 @@ def examine(settings: Settings, clock: Callable[[], float] = time.time) -> Itera
     yield from _timed(lambda: [_clock((hosts or seen)[0], settings, clock)])
     yield from _timed(lambda: _door(settings, clock))
     yield from _timed(lambda: [_ports(settings)])
+    yield from _timed(
+        lambda: [check.plaintext(one.what, one.instead) for one in crossings(settings)]
+    )
 
 
 @dataclass(frozen=True, slots=True)

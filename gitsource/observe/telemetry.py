@@ -127,6 +127,7 @@ METRICS: tuple[Row, ...] = (
         "Certificates and keys, of any door and of sinks that are dialled, that are no good now.",
     ),
     Row("gitsource_insecure", "gauge", (), "1 while sinks are served in plaintext on a network."),
+    Row("gitsource_plaintext", "gauge", (), "Other ways over a network that are in plaintext."),
     Row("gitsource_syncs_total", "counter", ("outcome",), "Looks at the repository, by outcome."),
     Row("gitsource_sync_seconds", "histogram", (), "How long a look at the repository took."),
     Row("gitsource_last_sync_error", "gauge", (), "1 if the last look failed, else 0."),
@@ -234,6 +235,8 @@ class Gauges:
     """Severity to count."""
     ignored: int = 0
     announced_missing: bool = False
+    plaintext: int = 0
+    """Ways over a network that are in plaintext, beside that of the sinks' door."""
     audit_failing: bool = False
     audit_lines: int = 0
     audit_lost: int = 0
@@ -384,6 +387,7 @@ class Telemetry:
         yield "gitsource_certificate_reloads_total", _one(door.reloads)
         yield "gitsource_certificate_alarms", _one(door.alarms)
         yield "gitsource_insecure", _one(door.insecure)
+        yield "gitsource_plaintext", _one(now.plaintext)
         yield "gitsource_syncs_total", _each(self._syncs)
         yield "gitsource_last_sync_error", _one(self._failing)
         yield "gitsource_last_sync_error_timestamp_seconds", _one(self._last_error)

@@ -28,6 +28,7 @@ from gitsource.reconcile.layers import status as layers
 from gitsource.reconcile.outcomes import Condition, Outcome, rfc3339
 from gitsource.reconcile.reconciler import Reconciler
 from gitsource.report import machine
+from gitsource.settings_checks.plaintext import crossings
 from gitsource.snapshot.cache import Acceptance, SnapshotCache
 
 MOST_WAITING = 100
@@ -168,6 +169,7 @@ class Operations:
             "audit": _audit(self._audit()),
             "authorization": dict(self._rights()),
             "door": door.status() if (door := self._door()) is not None else None,
+            "plaintext": [one.what for one in crossings(settings)],
             "papers": [{"door": door, "why": why} for door, why in self._papers()],
             "secrets": [alarm.as_json() for alarm in self._sinks.alarms()],
         }
@@ -214,6 +216,7 @@ class Operations:
             findings=findings,
             ignored=now.ignored,
             announced_missing=self._deliveries.missing,
+            plaintext=sum(1 for _ in crossings(self._reconciler.settings)),
             audit_failing=bool(audit.failure),
             audit_lines=audit.written,
             audit_lost=audit.lost,

@@ -59,7 +59,7 @@ class Webhook:
     then nothing else is understood."""
     cert: FilePath | None = None
     """File with the certificate chain (PEM) that is shown to Git hosts. Absent: plaintext, for a
-    proxy that ends TLS."""
+    proxy that ends TLS; on a network only of a `host` that signs, or with `insecure_webhook`."""
     key: FilePath | None = None
     """File with its private key. Required with `cert`."""
     header: str = "X-Webhook-Secret"

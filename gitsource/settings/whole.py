@@ -42,7 +42,9 @@ class Settings:
     webhook: Webhook = field(default_factory=Webhook)
     insecure_webhook: bool = False
     """Take webhook deliveries without `webhook.secret_file`: whoever reaches the door can cause
-    looks at the repository. For trying things out."""
+    looks at the repository. And let deliveries that carry the secret itself (`webhook.host`) come
+    in over a network without `webhook.cert`. For trying things out, and behind a proxy that ends
+    TLS in a closed network."""
     listen: Listen = field(default_factory=Listen)
     admin: Admin = field(default_factory=Admin)
     tls: Tls = field(default_factory=Tls)
@@ -50,7 +52,8 @@ class Settings:
     tokens: Tokens = field(default_factory=Tokens)
     insecure: bool = False
     """Serve sinks in plaintext on an address of a network: whoever is on the way reads everything,
-    and nobody proves who they are. For closed networks and for trying things out."""
+    and nobody proves who they are. And dial sinks with `tls: none`, and fetch from `http://`, over
+    a network. For closed networks and for trying things out."""
     default_namespace: str = "default"
     """Namespace of a document that names none."""
     unknown_kinds: Literal["ignore", "warn", "error"] = "ignore"

@@ -24,6 +24,7 @@ from gitsource.settings.serving import DialRow
 from gitsource.settings.units import Bytes, Seconds
 from gitsource.settings.whole import Settings
 from gitsource.settings_checks.http_doors import door_faults
+from gitsource.settings_checks.plaintext import plaintext_faults
 from gitsource.settings_checks.sinks_door import sink_door_faults
 
 MAY_BE_ZERO = frozenset({"repository.depth", "drain", "guard.removals.count"})
@@ -96,7 +97,8 @@ def check(settings: Settings, found: Mapping[str, Found]) -> Iterator[Fault]:
     yield from _repository(found)
     yield from _layers(settings, found)
     yield from _together(settings, found)
-    for key, path, text in (*door_faults(settings), *sink_door_faults(settings)):
+    doors = (door_faults, sink_door_faults, plaintext_faults)
+    for key, path, text in (fault for judge in doors for fault in judge(settings)):
         if one := found.get(key):
             here = key + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
             yield Fault(one.place(*path), here, text)

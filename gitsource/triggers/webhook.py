@@ -27,7 +27,6 @@ from gitsource.errors import ConfigurationError
 from gitsource.observe.happenings import Record, unrecorded
 from gitsource.observe.neutral import neutral, without_credentials
 from gitsource.settings.triggers import Webhook
-from gitsource.settings_checks.addresses import is_private
 from gitsource.triggers.delivery import Delivery, Verdict
 from gitsource.triggers.followed import News
 from gitsource.triggers.judge import Judgement, Rules, admit, judge
@@ -116,8 +115,6 @@ async def serve_webhook(
     receiver = _Receiver(settings, behind, secrets, deadline)
     app = receiver.app()
     if not (settings.cert and settings.key):
-        if not is_private(settings.listen):
-            log.warning("webhook deliveries come in without TLS (webhook.cert): a proxy ends it?")
         return await listen(app, settings.listen, "webhook.listen")
     base = folder or Path()
     tls, closing = await papers_of(

@@ -98,15 +98,3 @@ async def test_a_door_that_cannot_be_opened_leaves_nothing_behind(papers, tmp_pa
     await asyncio.sleep(0)
 
     assert [] == [t for t in asyncio.all_tasks() if t.get_name() == "papers of webhook"]
-
-
-@pytest.mark.parametrize(
-    ("listen", "secured", "expected"),
-    [("127.0.0.1:0", False, False), ("0.0.0.0:0", False, True), ("0.0.0.0:0", True, False)],
-)
-async def test_plaintext_on_a_network_is_told(papers, tmp_path, caplog, listen, secured, expected):
-    more = paths(tmp_path) if secured else {}
-    async with door(tmp_path, listen=Address(listen), **more):
-        pass
-
-    assert expected is ("without TLS (webhook.cert)" in caplog.text)
