@@ -114,10 +114,17 @@ async def test_status_follows_the_sink():
 async def test_collections_asked_for_together_come_in_order():
     """What is referred to arrives first, though it was asked for last."""
     names = ["virtualservices", "gateways", "destinationrules", "serviceentries"]
-    async with serving(snapshot(resource("a"))) as (_, server), channel(server.port) as wire:
+    async with serving() as (cache, server), channel(server.port) as wire:
+        heard = asyncio.Queue()
+        cache.listen(lambda report: heard.put_nowait(report.event))
         sink = RawSink(wire)
         for name in names:
             await sink.send(f"istio/networking/v1alpha3/{name}")
+        while "subscribed" != await asyncio.wait_for(heard.get(), PATIENCE):
+            pass
+        for _ in names[1:]:
+            await asyncio.wait_for(heard.get(), PATIENCE)
+        cache.set("default", snapshot(resource("a")))
         came = [(await sink.receive()).collection.rpartition("/")[2] for _ in names]
 
         assert names[::-1] == came
