@@ -18,6 +18,7 @@ from gitsource.plan.values import (
     ResourceChange,
     RightsChange,
     SettingChange,
+    SinkKept,
     SinkReach,
 )
 
@@ -95,9 +96,10 @@ def plan_of(text: Callable[[], str]) -> Plan:
             revision="0" * 40,
             version="djA=",
             suspended=True,
-            drift=(Drift(led(), "YQ==", "Yg=="),),
+            drift=(Drift(led(), "YQ==", "Yg==", (led(),), 1),),
             sinks=(SinkReach(led(), led(), led(), (led(),), ((led(), "", "Yg=="),), (led(),)),),
             unreached=1,
+            kept=(SinkKept(led(), led(), led(), led(), (led(),), ((led(), "Yg=="),)),),
             notes=(led(),),
         ),
         notes=(led(), led()),

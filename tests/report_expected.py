@@ -29,6 +29,7 @@ from gitsource.plan.values import (
     ResourceChange,
     RightsChange,
     SettingChange,
+    SinkKept,
     SinkReach,
 )
 from gitsource.report.formats.write import OF_FINDINGS, Output, write, write_findings
@@ -171,7 +172,9 @@ RICH = Plan(
         revision="0" * 40,
         version="c25hcHNob3QgdGhhdCBpcyBzZXJ2ZWQ=",
         pinned=True,
-        drift=(Drift(VS, "cm91dGVzIHNlcnZlZA==", "cm91dGVzIGJlZm9yZQ=="),),
+        drift=(
+            Drift(VS, "cm91dGVzIHNlcnZlZA==", "cm91dGVzIGJlZm9yZQ==", ("shop/web", "shop/x"), 7),
+        ),
         sinks=(
             SinkReach(
                 "istiod-1",
@@ -183,6 +186,17 @@ RICH = Plan(
             ),
         ),
         unreached=2,
+        kept=(
+            SinkKept("istiod-2", "it asks for nothing yet", "10.0.0.8:41200", "mcp"),
+            SinkKept(
+                "pay-1",
+                "nothing changes of what its views show",
+                "10.0.0.9:41200",
+                "xds",
+                ("pay",),
+                ((VS, "cm91dGVzIHNlcnZlZA=="), (SE, "")),
+            ),
+        ),
         notes=("what views show is not known of 1 sink",),
     ),
     notes=("the base does not validate, so sinks hold an earlier revision",),

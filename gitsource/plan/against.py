@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from gitsource.model import Collection, Snapshot
 from gitsource.plan.served import Served, SinkTold, Subscribed
-from gitsource.plan.values import Against, Drift, SinkReach
+from gitsource.plan.values import Against, Drift, SinkKept, SinkReach
 from gitsource.security.authorize.documents import COLLECTION as RULES
 
 Expects: TypeAlias = Callable[[Snapshot, SinkTold, Subscribed], str]
@@ -53,12 +53,15 @@ def against(
     drift = drifts(served, base, resources)
     others = frozenset(each.collection for each in drift)
     notes = [*_notes(served, base), *_rules(base, head, unsure)]
-    reached = []
+    reached: list[SinkReach] = []
+    kept: list[SinkKept] = []
     for sink in served.sinks or ():
         reach, said = _reach(sink, base, head, expects, others, filled)
         notes += said
         if reach is not None:
             reached.append(reach)
+        else:
+            kept.append(_kept(sink, base, head, others))
     return Against(
         source=served.source,
         revision=served.revision,
@@ -67,7 +70,9 @@ def against(
         suspended=served.suspended,
         drift=drift,
         sinks=tuple(sorted(reached, key=lambda each: (each.sink, each.peer))),
-        unreached=len(served.sinks or ()) - len(reached),
+        unreached=len(kept),
+        kept=tuple(sorted(kept, key=lambda each: (each.sink, each.peer))),
+        knows_sinks=served.sinks is not None,
         notes=tuple(dict.fromkeys(notes)),
     )
 
@@ -164,6 +169,35 @@ def _reach(
         sink.label, sink.peer, sink.protocol, sink.views, tuple(sorted(reached)), refuses
     )
     return told, notes
+
+
+def _kept(sink: SinkTold, base: Snapshot, head: Snapshot, drifted: frozenset[str]) -> SinkKept:
+    holds = tuple(sorted((each.collection, each.accepted) for each in sink.subscriptions))
+    why = _why_not(sink, base, head, drifted)
+    return SinkKept(sink.label, why, sink.peer, sink.protocol, sink.views, holds)
+
+
+def _why_not(sink: SinkTold, base: Snapshot, head: Snapshot, drifted: frozenset[str]) -> str:
+    """Return why *sink*, for which nothing comes of the push, is not reached."""
+    if not sink.subscriptions:
+        return "it asks for nothing yet"
+
+    def differs(asked: Subscribed) -> bool:
+        return (
+            base.collection(asked.collection).version != head.collection(asked.collection).version
+        )
+
+    touched = [each for each in sink.subscriptions if differs(each)]
+    if not touched:
+        return "nothing that it asks for changes"
+    if any(each.collection in drifted for each in touched):
+        return "it has what it would get already"
+    limits = [
+        *(["its views show"] if sink.views else []),
+        *(["it has the right to"] if sink.rights is not None else []),
+        *(["it asks for by name"] if any(each.names is not None for each in touched) else []),
+    ]
+    return f"nothing changes of what {' and '.join(limits) or 'it gets'}"
 
 
 def _doubts(sink: SinkTold, asked: Subscribed, filled: frozenset[str]) -> Iterator[str]:

@@ -177,6 +177,20 @@ class SinkReach:
 
 
 @dataclass(frozen=True, slots=True)
+class SinkKept:
+    """One sink of a running instance that this push would not reach."""
+
+    sink: str
+    why: str
+    """In one clause."""
+    peer: str = ""
+    protocol: str = ""
+    views: tuple[str, ...] = ()
+    collections: tuple[tuple[str, str], ...] = ()
+    """(collection, version it has accepted) of what it asks for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
     """One collection that is served otherwise than the base says."""
 
@@ -206,7 +220,11 @@ class Against:
     sinks: tuple[SinkReach, ...] = ()
     """Those that the push would reach."""
     unreached: int = 0
-    """Connected sinks that it would not reach."""
+    """How many connected sinks it would not reach."""
+    kept: tuple[SinkKept, ...] = ()
+    """Those."""
+    knows_sinks: bool = True
+    """Whether it tells who is connected; a file does not."""
     notes: tuple[str, ...] = ()
     """What could not be told, and why."""
 

@@ -80,6 +80,12 @@ def test_only_the_sinks_whose_views_show_the_change_would_be_reached(
         after = viewed.status()
 
     (reached,) = told["sinks"]
+    has = {(each["sink"], each["why"]): each["collections"] for each in told["kept"]}
+    assert {
+        ("pay-1", "nothing changes of what its views show"),
+        ("else-1", "nothing changes of what it gets"),
+    } == has.keys()
+    assert all(each["accepted"] for (each,) in has.values())
     assert ("shop-1", ["shop"], 2) == (reached["sink"], reached["views"], told["unreached"])
     ((collection, before, then),) = (tuple(each.values()) for each in reached["collections"])
     rows = {row["id"]: row["collections"] for row in after["sinks"]}
@@ -152,6 +158,7 @@ def test_an_exported_snapshot_takes_the_place_of_an_instance(
 
     assert (first, [], []) == (told["revision"], told["drift"], told["sinks"])
     assert any("knows no sinks" in note for note in told["notes"])
+    assert told["knows_sinks"] is False
     assert ["shop/more"] == drifted["drift"][0]["resources"]
 
 

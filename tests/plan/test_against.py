@@ -5,6 +5,7 @@ from __future__ import annotations
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
 from gitsource.plan.against import MOST_NAMES, RULES, against, drifted
 from gitsource.plan.served import Served, SinkTold, Subscribed
+from gitsource.plan.values import SinkKept
 
 C, D = "acme/v1/flags", "acme/v1/notes"
 
@@ -42,6 +43,55 @@ def test_who_asks_for_what_does_not_change_is_only_counted():
     assert told.sinks[0].collections == ((C, version, head.collection(C).version),)
     assert told.unreached == 1
     assert told.notes == ()
+    assert told.kept == (
+        SinkKept("two", "nothing that it asks for changes", "10.0.0.1:1", "mcp", (), ((D, ""),)),
+    )
+
+
+def test_who_is_not_reached_is_named_with_the_reason():
+    base, head = snapshot(a="1"), snapshot("b", a="2")
+    version = base.collection(C).version
+    asks = Subscribed(C, C, accepted=version)
+    named = Subscribed(C, C, names=frozenset({"z"}), accepted=version)
+
+    def nothing_new(_told: Snapshot, _sink: SinkTold, asked: Subscribed) -> str:
+        return asked.accepted
+
+    sinks = (
+        sink("1", asks),
+        sink("2", asks, views=("shop",)),
+        sink("3", named, views=("shop",), rights=(("{}", True),)),
+        sink("4"),
+    )
+    told = against(served(base, *sinks), base, head, nothing_new, {})
+
+    limits = "its views show and it has the right to and it asks for by name"
+    assert [(each.sink, each.why) for each in told.kept] == [
+        ("1", "nothing changes of what it gets"),
+        ("2", "nothing changes of what its views show"),
+        ("3", f"nothing changes of what {limits}"),
+        ("4", "it asks for nothing yet"),
+    ]
+    assert [each.collections for each in told.kept] == [((C, version),)] * 3 + [()]
+    assert told.unreached == 4
+
+
+def test_who_has_what_is_pushed_already_is_told_so():
+    base, head = snapshot(a="1"), snapshot("b", a="2")
+    now = served(head, sink("one", Subscribed(C, C, accepted=head.collection(C).version)))
+
+    (kept,) = against(now, base, head, whole, {}).kept
+
+    assert kept.why == "it has what it would get already"
+
+
+def test_a_file_knows_no_sinks_and_an_instance_without_any_does():
+    base = snapshot(a="1")
+    file = Served("file", base.revision.commit, base.version, sinks=None)
+
+    told = [against(each, base, base, whole, {}).knows_sinks for each in (file, served(base))]
+
+    assert told == [False, True]
 
 
 def test_a_sink_that_lags_is_not_reached_by_a_push_that_changes_nothing_for_it():

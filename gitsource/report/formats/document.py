@@ -25,6 +25,7 @@ from gitsource.plan.values import (
     ResourceChange,
     RightsChange,
     SettingChange,
+    SinkKept,
     SinkReach,
 )
 from gitsource.report import machine
@@ -241,7 +242,22 @@ def _against(told: Against) -> dict[str, Any]:
         ],
         "sinks": [_sink(each) for each in told.sinks],
         "unreached": told.unreached,
+        "kept": [_kept(each) for each in told.kept],
+        "knows_sinks": told.knows_sinks,
         "notes": list(told.notes),
+    }
+
+
+def _kept(sink: SinkKept) -> dict[str, Any]:
+    return {
+        "sink": sink.sink,
+        "why": sink.why,
+        "peer": sink.peer,
+        "protocol": sink.protocol,
+        "views": list(sink.views),
+        "collections": [
+            {"collection": name, "accepted": accepted} for name, accepted in sink.collections
+        ],
     }
 
 

@@ -264,9 +264,11 @@ def _settings(planned: Plan) -> list[str]:
     return told
 
 
-def _those(names: Sequence[str], verb: str) -> str:
+def _those(names: Sequence[str], verb: str, others: int = 0) -> str:
+    """Return the first of *names*, and how many more there are; *others* are not among them."""
     told = ", ".join(_code(name, _NAME) for name in names[:10])
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    left = max(0, len(names) - 10) + others
+    more = f" and {left:,} more" if left else ""
     return f" {verb} {told}{more}" if names else ""
 
 
@@ -287,13 +289,18 @@ def _against(told: Against) -> list[str]:
     for drift in told.drift:
         served, expected = words.short(drift.served), words.short(drift.expected)
         facts = f"is {_code(served, 12)}, the base says {_code(expected, 12)}"
+        facts += "," * bool(drift.resources) + _those(drift.resources, "differing in", drift.more)
         lines_.append(f"* ⚠️ drift: {_code(drift.collection, _NAME)} {facts}\n")
-    lines_.append(f"* {words.count(len(told.sinks), 'sink')} reached, {told.unreached} not\n")
+    lines_.append(f"* {words.sinks(told)}\n")
     for sink in told.sinks:
-        names = [name for name, _accepted, _after in sink.collections]
-        lines_.append(f"  * {_code(sink.sink, _NAME)}{_those(names, 'gets')}\n")
+        steps = [f"{name} {words.step(was, after)}" for name, was, after in sink.collections]
+        lines_.append(f"  * {_code(sink.sink, _NAME)}{_those(steps, 'gets')}\n")
         if sink.refuses:
             lines_.append(f"    * ⚠️{_those(sink.refuses, 'refuses')} already\n")
+    for kept in told.kept:
+        has = [f"{name} {words.short(version)}" for name, version in kept.collections]
+        why = _code(kept.why, _NAME)
+        lines_.append(f"  * not {_code(kept.sink, _NAME)}: {why}{_those(has, 'and has')}\n")
     return lines_
 
 

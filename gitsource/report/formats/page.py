@@ -308,8 +308,7 @@ def _against(told: Against | None) -> Iterator[str]:
         yield "<h3>Served otherwise than the base says</h3>"
         drift = [(_code(d.collection), _code(d.served), _code(d.expected)) for d in told.drift]
         yield from _table(("Collection", "Served", "Base"), drift[:MOST_NAMES])
-    reached = f"{words.count(len(told.sinks), 'sink')} reached, {told.unreached:,} not"
-    yield f"<h3>{reached}</h3>"
+    yield f"<h3>{_text(words.sinks(told))}</h3>"
     rows = [
         (
             _code(sink.sink),
@@ -323,6 +322,17 @@ def _against(told: Against | None) -> Iterator[str]:
     heads = ("Sink", "Peer", "Views", "Would get", "Refuses already")
     yield from _table(heads, rows) if rows else ()
     yield from _more(len(told.sinks) - MOST_NAMES)
+    kept = [
+        (
+            _code(sink.sink),
+            _text(" ".join(each for each in (sink.peer, sink.protocol) if each)),
+            _text(sink.why),
+            _names([f"{name} {words.short(version)}" for name, version in sink.collections]),
+        )
+        for sink in told.kept[:MOST_NAMES]
+    ]
+    yield from _table(("Not reached", "Peer", "Why", "Has"), kept) if kept else ()
+    yield from _more(len(told.kept) - MOST_NAMES)
 
 
 # ------------------------------------------------------------------------------------------ pieces

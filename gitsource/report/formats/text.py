@@ -182,7 +182,7 @@ def _named(lead: str, names: Sequence[str], style: str = "") -> Iterator[Text]:
 
 
 def _listed(names: tuple[str, ...], more: int) -> Iterator[Text]:
-    yield from (_styled(f"    {harmless(each)}", "red") for each in names)
+    yield from (_styled(f"    in {harmless(each)}", "red") for each in names)
     if more:
         yield _styled(f"    ... and {more} more", "red")
 
@@ -207,7 +207,21 @@ def _against(told: Against) -> Iterator[Text]:
             yield _styled(f"    by {harmless(name)}  {step}{refused}", "red" if refused else "")
     if len(told.sinks) > MOST_NAMES:
         yield _styled(f"  ... and {len(told.sinks) - MOST_NAMES} more sinks")
-    yield _styled(f"  {words.count(len(told.sinks), 'sink')} reached, {told.unreached} not")
+    yield from _kept(told)
+    yield _styled(f"  {words.sinks(told)}")
+
+
+def _kept(told: Against) -> Iterator[Text]:
+    for sink in told.kept[:MOST_NAMES]:
+        facts = [harmless(each) for each in (sink.peer, sink.protocol, *sink.views) if each]
+        line = f"  does not reach {harmless(sink.sink)} ({', '.join(facts)}): {harmless(sink.why)}"
+        yield _styled(line)
+        for name, accepted in sink.collections[:MOST_NAMES]:
+            yield _styled(f"    has {harmless(name)}  {words.short(accepted)}")
+        if len(sink.collections) > MOST_NAMES:
+            yield _styled(f"    ... and {len(sink.collections) - MOST_NAMES} more")
+    if len(told.kept) > MOST_NAMES:
+        yield _styled(f"  ... and {len(told.kept) - MOST_NAMES} more that are not reached")
 
 
 def _table(planned: Plan) -> object:

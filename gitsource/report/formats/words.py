@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from gitsource.plan.values import CollectionPlan, LayerPlan, Plan, What
+from gitsource.plan.values import Against, CollectionPlan, LayerPlan, Plan, What
 
 NEAR = 0.8
 """From this share of the limit on, the size of a message is worth a warning."""
@@ -63,6 +63,13 @@ def condition(planned: Plan) -> str:
 def short(version: str) -> str:
     """Return the beginning of a version, for people."""
     return version[:12] or "(nothing)"
+
+
+def sinks(told: Against) -> str:
+    """Return how many sinks are reached and how many not; a file knows none."""
+    if not told.knows_sinks:
+        return "a file: no sinks"
+    return f"{count(len(told.sinks), 'sink')} reached, {told.unreached:,} not"
 
 
 def step(before: str, after: str) -> str:

@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gitsource.errors import ConfigurationError
+from gitsource.plan.values import Against
 from gitsource.report.formats.write import (
     FORMATS,
     OF_FINDINGS,
@@ -213,3 +215,14 @@ print(*sorted(name for name in sys.modules if name.startswith(ours) or name in h
         "gitsource.report.formats.look",
         "gitsource.report.formats.write",
     ] == done.stdout.split()
+
+
+def test_a_file_that_is_compared_with_has_no_sinks_and_no_count_of_them() -> None:
+    against = Against(source="good.snapshot", knows_sinks=False)
+    out = io.StringIO()
+    write(
+        replace(RICH, against=against), parse_outputs(["text"]), out, colour=False, show_old=False
+    )
+
+    assert "a file: no sinks" in out.getvalue()
+    assert "0 sinks" not in out.getvalue()
