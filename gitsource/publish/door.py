@@ -14,7 +14,7 @@ import inspect
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 from urllib.parse import unquote
@@ -80,7 +80,7 @@ class Door:
         self._known: OrderedDict[bytes, None] = OrderedDict()
         """Digests of tokens that were good: they are looked at even where others fail."""
         self._in: dict[object, tuple[Peer, str, Callable[[str], None]]] = {}
-        """Who is in by a token, and how that is ended."""
+        """Who is in by a token or a certificate, and how that is ended."""
         self._anonymous = anonymous
         self._end_expired = end_expired
         self._record = record
@@ -133,7 +133,7 @@ class Door:
 
         Returns how to say that the call (of *what*) is over.
         """
-        if not peer.key:
+        if not peer.key and peer.means != "mtls":
             return lambda: None
         token = object()
         self._in[token] = (peer, what, end)
@@ -142,9 +142,15 @@ class Door:
     def revise(self) -> None:
         """End the calls of those who could not come in any more: other keys are in force."""
         for peer, what, end in tuple(self._in.values()):
-            if why := self._fallen(peer):
+            if peer.key and (why := self._fallen(peer)):
                 self._tell(peer.address, what, why, peer.identity)
                 end(why)
+
+    def ended(self, why: Mapping[str, str]) -> None:
+        """End the calls that came from an address by a certificate, for the reason it has."""
+        for peer, _, end in tuple(self._in.values()):
+            if not peer.key and (reason := why.get(peer.address)):
+                end(reason)
 
     def _who(self, context: grpc.aio.ServicerContext[Any, Any], name: str) -> Peer:
         peer: Peer | None = Peer(address=name)

@@ -31,7 +31,7 @@ from gitsource.observe.happenings import Fact, Happening, Record, unrecorded
 from gitsource.observe.neutral import neutral
 from gitsource.publish.admission import Admission, host_of, key_of
 from gitsource.publish.relay import Handshake, Relay
-from gitsource.security.identity import Unproved
+from gitsource.security.identity import Unproved, claims_of
 from gitsource.security.papers import InForce
 from gitsource.security.peer import NOBODY, Peer
 
@@ -106,6 +106,22 @@ class _Connection:
     close: Callable[[], None] = field(default=lambda: None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """What refusals have in common that are one line."""
+
+    host: str
+    why: str
+    who: str
+    """Who was known, and is not let in or has to go."""
+    claims: tuple[tuple[str, str], ...]
+    """What the certificate says, if it got as far as that."""
+
+    def happening(self, address: str, times: int) -> Happening:
+        facts: dict[str, Fact] = {"what": "connection", "times": times, **dict(self.claims)}
+        return Happening("refuse", self.who, address, "refused", self.why, facts)
+
+
 class Front:
     """Takes connections at *address* and relays them to gRPC's socket at *upstream*."""
 
@@ -126,9 +142,11 @@ class Front:
         self._listening: list[socket.socket] = []
         self._open: dict[_Connection, None] = {}
         self._named: dict[str, _Connection] = {}
-        self._told: dict[tuple[str, str], list[int]] = {}
+        self._told: dict[_Refused, list[int]] = {}
         self._trusted: object = None
         """What of the papers decides about connections that are open."""
+        self.ended: Callable[[Mapping[str, str]], None] = lambda _: None
+        """Told why connections from addresses are ended, before they are."""
         self.refused = 0
         """Connections that were not let in."""
 
@@ -202,10 +220,11 @@ class Front:
         self._trusted = (now.authorities, now.revoked)
         if self._trusted == before:
             return
-        for connection in tuple(self._named.values()):
-            if why := self._fallen(connection):
-                self._refused(connection, why)
-                connection.close()
+        fallen = {one: why for one in self._named.values() if (why := self._fallen(one))}
+        self.ended({one.address: why for one, why in fallen.items()})
+        for connection, why in fallen.items():
+            self._refused(connection, why)
+            connection.close()
 
     def _fallen(self, connection: _Connection) -> str:
         """Return why *connection* could not be made now; empty if it could."""
@@ -281,8 +300,8 @@ class Front:
             chain = _chain(tls)
             peer = Peer(address=connection.address)
             if chain:
-                peer = self._terms.judge(chain, connection.address, time.time())
                 connection.chain = chain
+                peer = self._terms.judge(chain, connection.address, time.time())
         except Unproved as error:
             self._turn_away(connection, tls, str(error))
             return
@@ -364,7 +383,9 @@ class Front:
         """Tell log and audit log; what comes again and again is counted for a while."""
         self.refused += 1
         why = neutral(why)
-        key = (host_of(connection.address), why)
+        claims = claims_of(connection.chain[0]) if connection.chain else {}
+        who = connection.peer.identity
+        key = _Refused(host_of(connection.address), why, who, tuple(claims.items()))
         counted = self._told.get(key)
         if counted is not None:
             counted[0] += 1
@@ -373,18 +394,13 @@ class Front:
             self._told[key] = [0]
             asyncio.get_running_loop().call_later(WINDOW, self._tell_rest, key)
         log.warning("connection from %s refused: %s", connection.address, why)
-        self._record(_refusal(connection.address, why, 1))
+        self._record(key.happening(connection.address, 1))
 
-    def _tell_rest(self, key: tuple[str, str]) -> None:
+    def _tell_rest(self, key: _Refused) -> None:
         (more,) = self._told.pop(key)
         if more:
-            log.warning("%d more connections from %s refused: %s", more, *key)
-            self._record(_refusal(*key, more))
-
-
-def _refusal(peer: str, why: str, times: int) -> Happening:
-    facts: Mapping[str, Fact] = {"what": "connection", "times": times}
-    return Happening("refuse", peer=peer, outcome="refused", why=why, facts=facts)
+            log.warning("%d more connections from %s refused: %s", more, key.host, key.why)
+            self._record(key.happening(key.host, more))
 
 
 def _chain(tls: ssl.SSLSocket) -> list[bytes]:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 255
 """Characters of a name that is no SPIFFE ID."""
+MOST_CLAIMED = 5
+"""Names of a certificate that are told of somebody who is refused."""
+LONGEST_CLAIM = 500
+"""Characters of what is told so."""
 
 
 class Unproved(Exception):
@@ -86,6 +90,27 @@ def peer_of(chain: Sequence[bytes], rules: Rules, address: str, now: float) -> P
         identity=identity,
         expires=ends.timestamp(),
     )
+
+
+def claims_of(leaf: bytes) -> Mapping[str, str]:
+    """
+    Return what a certificate (DER) says of its holder, whether or not it counts, for an auditor.
+
+    ``claimed``: its URIs, else its DNS names; ``subject`` and ``serial``. Empty: it cannot be read.
+    """
+    from cryptography import x509
+
+    try:
+        read = x509.load_der_x509_certificate(leaf)
+        uris, dns, _ = _alternatives(read)
+        told = {
+            "claimed": ", ".join((uris or dns)[:MOST_CLAIMED]),
+            "subject": read.subject.rfc4514_string(),
+            "serial": f"{read.serial_number:x}",
+        }
+    except Exception:  # noqa: BLE001 - what X.509's grammar forbids; of several kinds
+        return {}
+    return {name: text[:LONGEST_CLAIM] for name, text in told.items() if text}
 
 
 def _spiffe(

@@ -420,6 +420,9 @@ async def test_one_identity_has_so_many_connections(tmp_path):
 
         assert told.startswith("UNAVAILABLE")
         assert "limits.connections_each" in told
+        assert {spiffe("greedy")} == {
+            one.who for one in door.ledger.happenings if one.event == "refuse"
+        }
         assert "let in" == await outcome(door.address, MESH, MESH.svid(spiffe("modest")))
 
 

@@ -71,6 +71,40 @@ async def test_who_had_a_good_handshake_and_is_not_let_in_is_told_why(tmp_path, 
         assert "the trust domain evil.org is none of ours" in told
 
 
+@pytest.mark.parametrize(
+    ("uris", "claimed"),
+    [
+        ([spiffe("a", domain="evil.org")], "spiffe://evil.org/a"),
+        ([spiffe("a"), spiffe("b")], f"{spiffe('a')}, {spiffe('b')}"),
+    ],
+)
+async def test_who_is_not_let_in_is_told_of_by_what_the_certificate_says(
+    uris, claimed, tmp_path, mesh
+):
+    papers = mesh.svid(*uris, common="web")
+    async with open_door(secured(tmp_path, mesh)) as door:
+        await outcome(door.address, mesh, papers)
+        one = next(one for one in door.ledger.happenings if one.event == "refuse")
+
+        assert "" == one.who
+        assert {
+            "what": "connection",
+            "times": one.facts["times"],
+            "claimed": claimed,
+            "subject": "CN=web",
+            "serial": f"{papers.serial:x}",
+        } == one.facts
+
+
+async def test_certificates_that_are_refused_alike_are_told_apart(tmp_path, mesh):
+    async with open_door(secured(tmp_path, mesh)) as door:
+        for name in ("a", "b", "a"):
+            await outcome(door.address, mesh, mesh.svid(spiffe(name, domain="evil.org")))
+        told = [one.facts["claimed"] for one in door.ledger.happenings if one.event == "refuse"]
+
+        assert {"spiffe://evil.org/a", "spiffe://evil.org/b"} == set(told)
+
+
 async def test_a_revoked_certificate_gets_nobody_in(tmp_path, mesh):
     good, bad = mesh.svid(spiffe()), mesh.svid(spiffe())
     (tmp_path / "crl.pem").write_bytes(mesh.revoking(bad))

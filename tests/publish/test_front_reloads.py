@@ -15,6 +15,18 @@ from svids import DOMAIN, Mesh, spiffe
 MESH = Mesh()
 
 
+def ends_of(door):
+    """Return a list that tells, of each stream that ends, whether that is our doing, and why."""
+    ends = []
+
+    def heard(report):
+        if report.event == "disconnected":
+            ends.append((report.ours, report.error))
+
+    door.cache.listen(heard)
+    return ends
+
+
 async def pushed(door, call):
     """Publish something new and return what comes of it on an open stream."""
     door.cache.set("default", snapshot(resource("a/new", "v9")))
@@ -91,6 +103,7 @@ async def test_who_is_revoked_while_connected_is_cut_off_and_nobody_else(tmp_pat
     ):
         await acked(one, await got(one))
         await got(two)
+        ends = ends_of(door)
         (tmp_path / "crl.pem").write_bytes(MESH.revoking(bad))
         await door.material.look()
         await eventually(lambda: len(door.server.sessions) == 1)
@@ -99,6 +112,9 @@ async def test_who_is_revoked_while_connected_is_cut_off_and_nobody_else(tmp_pat
         assert ["a/new"] == came
         assert spiffe("good") == door.server.sessions[0].who.identity
         assert ["certificate revoked"] == door.ledger.refusals()
+        (told,) = [one for one in door.ledger.happenings if one.event == "refuse"]
+        assert (spiffe("bad"), f"{bad.serial:x}") == (told.who, told.facts["serial"])
+        assert [(True, "certificate revoked")] == ends
 
 
 async def test_who_stands_below_a_revoked_authority_is_cut_off_and_nobody_else(tmp_path):
@@ -125,7 +141,11 @@ async def test_who_stands_below_a_revoked_authority_is_cut_off_and_nobody_else(t
         assert ["a/new"] == came
         assert spiffe("good") == door.server.sessions[0].who.identity
         assert again != "let in"
-        assert ["above the peer's own" in why for why in door.ledger.refusals()] == [True]
+        assert ["above the peer's own" in why for why in door.ledger.refusals()] == [True, True]
+        told = [one for one in door.ledger.happenings if one.event == "refuse"]
+        assert [(spiffe("bad"), spiffe("bad")), ("", spiffe("bad"))] == [
+            (one.who, one.facts["claimed"]) for one in told
+        ]
 
 
 @pytest.mark.parametrize(("wanted", "told"), [("given", "let in"), ("all", "no revocation list")])
