@@ -28,6 +28,29 @@ if TYPE_CHECKING:
 log = logging.getLogger("gitsource.app")
 
 
+def fit(settings: Settings) -> None:
+    """
+    Read what the HTTP doors need, before any door is opened.
+
+    Sinks would else be let in and sent away again at each attempt of a supervisor. Raises
+    ConfigurationError for a file that is no good.
+    """
+    folder, oldest = Path(settings.folder), settings.tls.min_version
+    admin, webhook = settings.admin, settings.webhook
+    if not (admin.cert or webhook.listen):
+        return
+    from gitsource.doors.papers import ends_of
+    from gitsource.triggers.secrets_file import read
+
+    if admin.cert and admin.key:
+        ca, crl = (folder / each if each else None for each in (admin.ca, admin.crl))
+        ends_of("admin", folder / admin.cert, folder / admin.key, ca=ca, crl=crl, oldest=oldest)
+    if webhook.listen and webhook.secret_file is not None:
+        read(Path(webhook.secret_file))
+    if webhook.listen and webhook.cert and webhook.key:
+        ends_of("webhook", folder / webhook.cert, folder / webhook.key, oldest=oldest)
+
+
 class HttpDoors:
     """What the doors of HTTP lead to."""
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from gitsource.app.audited import Audited
 from gitsource.app.catalogs import Catalogs, named
-from gitsource.app.http import HttpDoors
+from gitsource.app.http import HttpDoors, fit
 from gitsource.app.loops import Loops
 from gitsource.app.reloaded import taken_over
 from gitsource.app.sinks import SinkSide
@@ -308,6 +308,7 @@ def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
         )
     logs.set_up(settings.log)
     harden()
+    fit(settings)
     take_turns()
     app = App(settings, reload)
     asyncio.run(app.run())

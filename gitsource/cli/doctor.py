@@ -33,8 +33,8 @@ def doctor(output: str, *, strict: bool, config: Path | None, flags: dict[str, s
 
     With the settings that serve would have: the way to the Git host (name, connection, certificate
     or host key), credentials, the ref, whether the credentials could push (they should not),
-    signature policy, schemas, state directory, clock and ports; with layers, of each. Nothing is
-    changed, and a running gitsource is not disturbed.
+    signature policy, schemas, state directory, clock, papers and secrets of the doors, and ports;
+    with layers, of each. Nothing is changed, and a running gitsource is not disturbed.
 
     Exit codes: 0 all is well, or warnings only; 1 something failed (with --strict also for
     warnings); 2 usage, or a setting is wrong.
@@ -72,8 +72,11 @@ def lines(check: Check, *, colour: bool) -> Iterator[str]:
         yield f"{lead}{line}"
         lead = " " * 19
     if check.hint:
-        for line in _wrapped(f"next: {check.hint}"):
+        hint, to_copy, line_to_copy = check.hint.partition(" the line: ")
+        for line in _wrapped(f"next: {hint}{to_copy.rstrip()}"):
             yield f"{' ' * 19}{line}"
+        if to_copy:  # for known_hosts: what is to be copied stays in one piece
+            yield neutral(line_to_copy)
 
 
 def _wrapped(text: str) -> list[str]:

@@ -16,6 +16,7 @@ from gitsource.cli.operate import Ask, asking
 from gitsource.cli.options import ListFirst
 from gitsource.observe.neutral import neutral
 
+WIDTH = 80
 SHOWN = (
     ("delivery", "delivery"),
     ("host", "host"),
@@ -39,8 +40,15 @@ def webhook() -> None:
 
 @webhook.command("list")
 @click.option("--verdict", default="", help="Only those with this verdict.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="How many to list; 0: all.",
+)
 @asking
-def listed(ask: Ask, output: str, verdict: str) -> None:
+def listed(ask: Ask, output: str, verdict: str, limit: int) -> None:
     """
     List the deliveries of late, the newest first.
 
@@ -49,8 +57,10 @@ def listed(ask: Ask, output: str, verdict: str) -> None:
     told = ask("GET", "/webhooks").value
     if output == "text":
         rows = [each for each in told.get("deliveries") or () if verdict in ("", each["verdict"])]
-        for line in _listed(rows):
+        for line in _listed(rows[: limit or None]):
             click.echo(line)
+        if limit and len(rows) > limit:
+            click.echo(f"... and {len(rows) - limit} more (--limit 0 lists all)", err=True)
         if not rows:
             click.echo("nothing was delivered")
             click.echo("next: is webhook.listen set, and does the Git host reach it?", err=True)
@@ -72,10 +82,21 @@ def show(ask: Ask, output: str, delivery: str) -> None:
 
 
 def _listed(rows: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield two lines a delivery, on 80 columns: what became of it, and what it was."""
+    if rows:
+        yield f"{'NUMBER':>6}  {'TIME (UTC)':<19}  ANSWER {'VERDICT':<16} EVENT"
+        yield "        DELIVERY, REF AND COMMIT"
     for row in rows:
         time = f"{row['at'][:10]} {row['at'][11:19]}"
-        about = " ".join(filter(None, (row["host"], row["event"], _what(row))))
-        yield neutral(f"{row['number']:>6}  {time}  {row['status']} {row['verdict']:<16} {about}")
+        lead = f"{row['number']:>6}  {time}  {row['status']:<6} {row['verdict']:<16} "
+        yield _cut(f"{lead}{' '.join(filter(None, (row['host'], row['event'])))}", WIDTH)
+        if about := "  ".join(filter(None, (row["delivery"], _what(row)))):
+            yield _cut(f"        {about}", WIDTH)
+
+
+def _cut(text: str, width: int) -> str:
+    text = neutral(text)
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _what(row: Mapping[str, Any]) -> str:

@@ -28,6 +28,8 @@ CHECKS: dict[str, str] = {
     "state": "the state directory is gitsource's own, writable and has space",
     "clock": "this machine and the Git host agree on the time",
     "door": "certificates and keys by which sinks come in are good, and last",
+    "admin": "certificate and key of the operators' door are good, and last",
+    "webhook": "the webhook has a secret, and its certificate is good and lasts",
     "ports": "the addresses to listen on are free, or a gitsource has them",
 }
 """Every check with what it looks at, in the order in which they are made."""
@@ -144,8 +146,6 @@ def door(problem: str, ends: float | None, now: float, *, exposed: bool) -> Chec
     return Check("door", "ok", text)
 
 
-def folder(found: Folder) -> Check:
-    """Judge the state directory."""
 def plaintext(what: str, instead: str) -> Check:
     """Tell of *what* crosses a network for everybody on the way to read."""
     return Check("plaintext", "warning", what, instead)
@@ -163,6 +163,8 @@ def http_door(name: str, problem: str, hint: str, ends: float | None, now: float
     return Check(name, "ok", f"its certificate has {days:.1f} days left")
 
 
+def folder(found: Folder) -> Check:
+    """Judge the state directory."""
     state, text, hint = _folder(found)
     return Check("state", state, f"{found.path}{text}", hint)
 

@@ -19,6 +19,7 @@ from gitsource.credential_rows import chosen
 from gitsource.doctor import check, probes
 from gitsource.doctor.check import Check
 from gitsource.doctor.remote import Answers, ask
+from gitsource.doors.papers import ends_of
 from gitsource.errors import ConfigurationError, GitsourceError, MirrorError
 from gitsource.git import changes, verbs
 from gitsource.git.address import Address, address
@@ -35,8 +36,9 @@ from gitsource.security.from_settings import material_of, tokens_of
 from gitsource.security.workload_api import WorkloadApi
 from gitsource.settings.following import CredentialRow
 from gitsource.settings.whole import Settings
-from gitsource.settings_checks.sinks_door import exposed, over_tls
 from gitsource.settings_checks.plaintext import crossings
+from gitsource.settings_checks.sinks_door import exposed, over_tls
+from gitsource.triggers.secrets_file import read as read_secrets
 
 PROXIES = {
     "https": ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"),
@@ -55,11 +57,13 @@ def examine(settings: Settings, clock: Callable[[], float] = time.time) -> Itera
     yield from _timed(lambda: [check.folder(probes.state_folder(Path(settings.state_dir)))])
     hosts = [one for one in seen if one.reached and one.where.scheme in {"http", "https"}]
     yield from _timed(lambda: [_clock((hosts or seen)[0], settings, clock)])
-    yield from _timed(lambda: _door(settings, clock))
-    yield from _timed(lambda: [_ports(settings)])
     yield from _timed(
         lambda: [check.plaintext(one.what, one.instead) for one in crossings(settings)]
     )
+    yield from _timed(lambda: _door(settings, clock))
+    yield from _timed(lambda: _admin(settings, clock))
+    yield from _timed(lambda: _webhook(settings, clock))
+    yield from _timed(lambda: [_ports(settings)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +358,37 @@ def _door(settings: Settings, clock: Callable[[], float]) -> list[Check]:
     except ConfigurationError as error:
         problem = str(error)
     return [check.door(problem, ends, clock(), exposed=open_)]
+
+
+def _admin(settings: Settings, clock: Callable[[], float]) -> list[Check]:
+    """Check the papers of the operators' door, if it has any."""
+    admin, folder = settings.admin, Path(settings.folder)
+    if not (admin.cert and admin.key):
+        return []
+    cert, key = folder / admin.cert, folder / admin.key
+    ca, crl = (folder / each if each else None for each in (admin.ca, admin.crl))
+    oldest = settings.tls.min_version
+    try:
+        ends = ends_of("admin", cert, key, ca=ca, crl=crl, oldest=oldest)
+    except ConfigurationError as error:
+        return [check.http_door("admin", str(error), error.hint, None, clock())]
+    return [check.http_door("admin", "", "", ends, clock())]
+
+
+def _webhook(settings: Settings, clock: Callable[[], float]) -> list[Check]:
+    """Check secrets and papers of the webhook's door, if one is wanted."""
+    webhook, folder, ends = settings.webhook, Path(settings.folder), None
+    if not webhook.listen:
+        return []
+    try:
+        if webhook.secret_file is not None:
+            read_secrets(Path(webhook.secret_file))
+        if webhook.cert and webhook.key:
+            cert, key = folder / webhook.cert, folder / webhook.key
+            ends = ends_of("webhook", cert, key, oldest=settings.tls.min_version)
+    except ConfigurationError as error:
+        return [check.http_door("webhook", str(error), error.hint, None, clock())]
+    return [check.http_door("webhook", "", "", ends, clock())]
 
 
 def _ports(settings: Settings) -> Check:

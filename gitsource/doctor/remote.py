@@ -101,7 +101,8 @@ def _followed(
     """Return whether the repository can be read and has what is followed, and where that is."""
     meant, remote = refs.wanted(settings.repository), Remote(git, where)
     heads = remote.refs(git_dir, "heads")
-    read = Check("credentials", "ok", f"{where.url} can be read, {len(heads)} branches")
+    branches = "1 branch" if len(heads) == 1 else f"{len(heads)} branches"
+    read = Check("credentials", "ok", f"{where.url} can be read, {branches}")
     if isinstance(meant, Fixed):
         return [read, Check("ref", "ok", f"commit {meant.commit[:12]}: found out by fetching")], ""
     if isinstance(meant, Highest):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gitsource.doors.tls import Tls
-from gitsource.observe.happenings import Happening, Record
+from gitsource.observe.happenings import Happening, Record, unrecorded
 from gitsource.security.material import Material, files
 from gitsource.security.papers import InForce, Needs
 
@@ -34,9 +34,7 @@ async def papers_of(
     *oldest* is the lowest version of TLS; the files are looked at again *every* so many seconds.
     Raises ConfigurationError if a file is no good.
     """
-    read = files(chain, key, ca={"": ca} if ca else {}, crl=crl, group=door)
-    needs = Needs("optional" if ca else "none", oldest, ("http/1.1",))
-    material = Material(read, needs, door=door, every=every, record=record)
+    material = _material(door, chain, key, ca, crl, oldest, every, record)
     await asyncio.to_thread(material.load)
     watching = asyncio.create_task(material.watch(), name=f"papers of {door}")
 
@@ -49,6 +47,40 @@ async def papers_of(
 
     tls = Tls(lambda: material.context, refused, fallen, alarms=lambda: material.alarms)
     return tls, lambda: _ended(watching)
+
+
+def ends_of(
+    door: str,
+    chain: Path,
+    key: Path,
+    *,
+    ca: Path | None = None,
+    crl: Path | None = None,
+    oldest: str = "1.3",
+) -> float:
+    """
+    Return until when the papers of *door* count, in seconds since the epoch; nothing is opened.
+
+    Raises ConfigurationError as `papers_of` would.
+    """
+    material = _material(door, chain, key, ca, crl, oldest)
+    material.load()
+    return material.in_force.ends
+
+
+def _material(
+    door: str,
+    chain: Path,
+    key: Path,
+    ca: Path | None,
+    crl: Path | None,
+    oldest: str,
+    every: float = 5.0,
+    record: Record = unrecorded,
+) -> Material:
+    read = files(chain, key, ca={"": ca} if ca else {}, crl=crl, group=door)
+    needs = Needs("optional" if ca else "none", oldest, ("http/1.1",))
+    return Material(read, needs, door=door, every=every, record=record)
 
 
 def _fallen(shown: Sequence[bytes], now: InForce) -> str:

@@ -84,16 +84,37 @@ def test_without_a_command_the_deliveries_are_listed_newest_first(run):
 
     assert code == 0
     assert out.splitlines() == [
-        "     9  2026-11-21 08:30:00  202 accepted         github push main deleted",
-        "     8  2026-11-21 08:30:00  401 unsigned         github push\\x1b[2J",
-        "     7  2026-11-21 08:30:00  202 accepted         github push main 9a8b7c6d5e4f",
+        "NUMBER  TIME (UTC)           ANSWER VERDICT          EVENT",
+        "        DELIVERY, REF AND COMMIT",
+        "     9  2026-11-21 08:30:00  202    accepted         github push",
+        "        7a0a-9a3e  main deleted",
+        "     8  2026-11-21 08:30:00  401    unsigned         github push\\x1b[2J",
+        "     7  2026-11-21 08:30:00  202    accepted         github push",
+        "        7a0a-9a3e  main 9a8b7c6d5e4f",
     ]
+
+
+def test_no_branch_makes_the_list_wider_than_a_terminal(run, monkeypatch):
+    guid, long = "0b989ba4-242f-11e5-81e1-c7b6966d2516", "refs/heads/" + "feature/" * 30
+    monkeypatch.setitem(DELETED, "ref", long)
+    monkeypatch.setitem(DELETED, "delivery", guid)
+
+    _, out = run()
+
+    assert max(map(len, out.splitlines())) <= 80
+    assert f"        {guid}  feature/feature/" in out
+
+
+def test_a_list_has_no_more_rows_than_are_asked_for(run):
+    told = {limit: run("list", "--limit", limit)[1].count("08:30:00") for limit in ("1", "0")}
+
+    assert {"1": 1, "0": 3} == told
 
 
 def test_a_list_may_be_of_one_verdict_only(run):
     _, out = run("list", "--verdict", "unsigned")
 
-    assert [line.split()[0] for line in out.splitlines()] == ["8"]
+    assert [line.split()[0] for line in out.splitlines()[2:]] == ["8"]
 
 
 def test_one_delivery_is_shown_with_the_cause_that_its_sender_is_not_told(run):

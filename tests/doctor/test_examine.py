@@ -17,9 +17,10 @@ from certificates import Authority, Pair
 from gitsource.doctor.check import CHECKS, Check
 from gitsource.doctor.examine import examine
 from gitsource.git.mirror import Mirror
-from gitsource.settings.doors import Listen, Tls
+from gitsource.settings.doors import Admin, Listen, Tls
 from gitsource.settings.following import CredentialRow, LayerRow, Repository, Trust
 from gitsource.settings.judging import CollectionRow
+from gitsource.settings.triggers import Webhook
 from gitsource.settings.units import Address
 from gitsource.settings.whole import Settings
 from repositories import Upstream
@@ -96,7 +97,7 @@ def test_a_sound_set_up_has_nothing_to_say(settings, upstream, tmp_path):
         checks = found(settings, f"{host.url}/mesh.git", row)
 
     assert {} == states(checks)
-    assert set(CHECKS) - {"host key", "door"} == set(checks)
+    assert set(CHECKS) - {"host key", "door", "admin", "webhook"} == set(checks)
     assert upstream.tip()[:12] in checks["ref"].text
     assert "t0ken" not in repr(checks)
 
@@ -363,6 +364,49 @@ def test_the_papers_of_the_sinks_door_are_tried_out(settings, tmp_path):
     assert f"tls.key ({key}) does not fit" in told[1].text
 
 
+@pytest.mark.parametrize(
+    ("secret", "spoilt", "state", "words"),
+    [
+        ("a-secret-of-this-test", False, "ok", "days left"),
+        (None, False, "failed", "No such file"),
+        ("# nothing but words", False, "failed", "has no secret in it"),
+        ("a", False, "failed", "line 1: a secret is"),
+        ("a-secret-of-this-test", True, "failed", "hook.pem"),
+    ],
+)
+def test_what_the_webhooks_door_needs_is_tried_out(
+    settings, tmp_path, secret, spoilt, state, words
+):
+    cert, key = Mesh().server().put(tmp_path, "hook")
+    if spoilt:
+        cert.write_text("garbage")
+    if secret is not None:
+        (tmp_path / "secret").write_text(f"{secret}\n")
+    hook = Webhook(
+        Address("127.0.0.1:0"), secret_file=str(tmp_path / "secret"), cert=str(cert), key=str(key)
+    )
+    mine = replace(settings, webhook=hook, repository=Repository(url=f"file://{tmp_path}"))
+
+    (door,) = (one for one in examine(mine) if one.name == "webhook")
+
+    assert state == door.state
+    assert words in door.text
+    assert bool(door.hint) is (state == "failed")
+
+
+def test_the_papers_of_the_operators_door_are_tried_out(settings, tmp_path):
+    cert, key = Mesh().server().put(tmp_path, "admin")
+    here = Repository(url=f"file://{tmp_path}")
+    mine = replace(settings, admin=Admin(cert=str(cert), key=str(key)), repository=here)
+    told = []
+    for content in (key.read_bytes(), b"garbage"):
+        key.write_bytes(content)
+        told += [one for one in examine(mine) if one.name == "admin"]
+
+    assert ["ok", "failed"] == [one.state for one in told]
+    assert f"admin.key ({key})" in told[1].text
+
+
 def test_plaintext_on_a_network_is_warned_of(settings, tmp_path):
     everywhere = Address("0.0.0.0:0")
     here = Repository(url=f"file://{tmp_path}")
@@ -370,3 +414,7 @@ def test_plaintext_on_a_network_is_warned_of(settings, tmp_path):
     (door,) = (one for one in examine(open_) if one.name == "door")
 
     assert ("warning", True) == (door.state, "plaintext" in door.text)
+
+
+def test_one_branch_is_told_as_one(settings, upstream):
+    assert found(settings, upstream.url)["credentials"].text.endswith("can be read, 1 branch")
