@@ -2,10 +2,10 @@
 Many alike: what anybody can cause, and often, is written down once and counted after that.
 
 Rule: pure; time is an argument. Only what a stranger can cause is gathered (refusals, and webhook
-deliveries that prove nothing), and only above `AT_ONCE` a second from one host, or `IN_ALL` from
-all. What is gathered
+deliveries), and only above `AT_ONCE` a second from one host, or `IN_ALL` from all. What is gathered
 stands in one line a second for each host and cause, with how many there were; so nobody can push
-older lines out of the log by being refused.
+older lines out of the log by being refused. A delivery that proves something may be sent again by
+whoever captured it: those of all hosts together have a share, which others cannot use up.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ IN_ALL = 400
 """Lines that the refusals of all hosts together get in a second."""
 MOST_HOSTS = 256
 """Hosts that are told apart in a second; further ones are counted together."""
+PROVEN = "proven"
+"""As which host all deliveries count whose senders knew a secret."""
 WINDOW = 1.0
 """Seconds."""
 
@@ -51,14 +53,18 @@ class Crowd:
         if not self._gathered and not 0 <= now - self._began < WINDOW:
             self._began, self._all = now, 0
             self._written.clear()
-        host = host_of(told.peer)
-        if host not in self._written and len(self._written) >= MOST_HOSTS:
+        proven = told.event == "webhook" and bool(told.facts.get("proven"))
+        host = PROVEN if proven else host_of(told.peer)
+        if not proven and host not in self._written and len(self._written) >= MOST_HOSTS:
             host = "others"
         self._written[host] = self._written.get(host, 0) + 1
-        if self._written[host] <= AT_ONCE and self._all < IN_ALL:
-            self._all += 1
+        if self._written[host] <= AT_ONCE and (proven or self._all < IN_ALL):
+            self._all += not proven
             return True
-        key = (told.event, told.outcome, told.why if len(self._gathered) < MOST_HOSTS else "", host)
+        cause = f"{told.facts.get('verdict', '')} {told.why}"
+        if len(self._gathered) >= MOST_HOSTS:
+            cause = ""
+        key = (told.event, told.outcome, cause, host)
         alike = self._gathered.get(key)
         times = told.facts.get("times")
         count = times if type(times) is int else 1
@@ -83,9 +89,7 @@ class Crowd:
 
 
 def _of_a_stranger(told: Happening) -> bool:
-    if told.event == "webhook":
-        return not told.facts.get("proven")
-    return told.event == "refuse"
+    return told.event in {"refuse", "webhook"}
 
 
 def host_of(peer: str) -> str:

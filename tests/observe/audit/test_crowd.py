@@ -91,13 +91,46 @@ def test_what_no_stranger_can_cause_is_never_gathered(event):
     assert all(crowd.admit(Happening(event), 100.0) for _ in range(1000))
 
 
-def test_deliveries_that_prove_nothing_are_gathered_and_others_are_not():
-    crowd = Crowd()
-    proven = Happening("webhook", peer="10.0.0.1", facts={"proven": True})
-    other = Happening("webhook", peer="10.0.0.1", facts={"proven": False})
+def delivery(number=1, *, proven=True, peer="10.0.0.1", verdict="slowed") -> Happening:
+    facts = {"proven": proven, "verdict": verdict, "delivery": str(number)}
+    return Happening("webhook", peer=peer, outcome="ok", facts=facts)
 
-    assert all(crowd.admit(proven, 100.0) for _ in range(100))
-    assert sum(crowd.admit(other, 100.0) for _ in range(100)) == AT_ONCE
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_deliveries_are_gathered_whether_or_not_they_prove_anything(proven):
+    """One that was captured is sent again and again, under IDs that no signature covers."""
+    crowd = Crowd()
+    admitted = [crowd.admit(delivery(n, proven=proven), 100.0) for n in range(600)]
+    (rest,) = crowd.due(101.0)
+
+    assert sum(admitted) == AT_ONCE
+    assert (rest.facts["times"], rest.facts["delivery"]) == (600 - AT_ONCE, "599")
+
+
+def test_what_became_of_deliveries_is_told_apart():
+    crowd = Crowd()
+    for n in range(100):
+        crowd.admit(delivery(n, verdict=("accepted", "slowed")[n % 2]), 100.0)
+
+    assert sorted(one.facts["verdict"] for one in crowd.due(101.0)) == ["accepted", "slowed"]
+
+
+def test_no_stranger_takes_the_lines_of_deliveries_that_prove_something():
+    crowd = Crowd()
+    for n in range(5000):
+        crowd.admit(delivery(n, proven=False, peer=f"10.0.{n % 300}.1"), 100.0)
+        crowd.admit(delivery(n, proven=False), 100.0)
+
+    assert crowd.admit(delivery(), 100.0)
+
+
+def test_all_senders_of_deliveries_that_prove_something_share_their_lines():
+    """Each may be captured and sent from anywhere."""
+    crowd = Crowd()
+    admitted = [crowd.admit(delivery(n, peer=f"10.0.0.{n}"), 100.0) for n in range(200)]
+
+    assert sum(admitted) == AT_ONCE
+    assert [one.facts["times"] for one in crowd.due(101.0)] == [200 - AT_ONCE]
 
 
 def test_a_clock_that_is_set_back_stops_nothing():
