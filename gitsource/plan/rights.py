@@ -1,14 +1,15 @@
 """
-What a change of rules does to who may receive what.
+What a change does to who may receive what: of rules, or of the labels that rules ask for.
 
 Rule: told by example. For each kind of sink that a rule names, before or after, one that proves
 just that is asked about; so a change that reaches it is told, whatever list it is made in. What is
 gained is looked for among what there is after the change, what is lost among what there was before.
+What comes or goes is itself no matter of rights; what is on both sides is judged as each has it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource as Envelope
 from gitsource.model import Collection, Resource, Snapshot
@@ -31,13 +32,30 @@ def rights_changes(
 
     None: there are no rules, and everybody may receive everything.
     """
-    if before == after:
+    if before is None and after is None:
         return ()
-    return tuple(_changes(before, after, was, now))
+    others = {name: _others(was.collection(name), now.collection(name)) for name in now.collections}
+    moved = {name: names for name, names in others.items() if names}
+    if before == after and not moved:
+        return ()
+    return tuple(_changes(before, after, was, now, moved))
+
+
+def _others(was: Collection, now: Collection) -> frozenset[str]:
+    """Return the names of what both have, and each otherwise, as far as the contents are known."""
+    if was.version == now.version:
+        return frozenset()
+    old = {one.name: one for one in was}
+    both = ((old[one.name], one) for one in now if one.name in old)
+    return frozenset(a.name for a, b in both if a.version != b.version and a.wire and b.wire)
 
 
 def _changes(
-    before: Book | None, after: Book | None, was: Snapshot, now: Snapshot
+    before: Book | None,
+    after: Book | None,
+    was: Snapshot,
+    now: Snapshot,
+    moved: Mapping[str, frozenset[str]],
 ) -> Iterator[RightsChange]:
     for subject in _subjects(before, after):
         one = sample(subject)
@@ -45,10 +63,9 @@ def _changes(
         old, new = (
             EVERYTHING if book is None else book.policy.allows(*asked) for book in (before, after)
         )
-        if old == new:
-            continue
-        gained = tuple(_more(old, new, now))
-        lost = tuple(_more(new, old, was))
+        only = moved if old == new else None
+        gained = tuple(_more(old, new, was, now, moved, only))
+        lost = tuple(_more(new, old, now, was, moved, only))
         if gained or lost:
             yield RightsChange(described(subject), gained, lost)
 
@@ -59,18 +76,36 @@ def _subjects(*books: Book | None) -> Iterator[Subject]:
     yield from dict.fromkeys(row.rule.to for row in rows)
 
 
-def _more(less: Rights, more: Rights, snapshot: Snapshot) -> Iterator[str]:
-    """Yield what *more* admits of *snapshot* and *less* does not, a collection at a time."""
+def _more(
+    less: Rights,
+    more: Rights,
+    other: Snapshot,
+    snapshot: Snapshot,
+    moved: Mapping[str, frozenset[str]],
+    only: Mapping[str, frozenset[str]] | None,
+) -> Iterator[str]:
+    """
+    Yield what *more* admits of *snapshot* and *less* does not, a collection at a time.
+
+    *less* is asked about what is *moved* as *other* has it; *only* that counts, if it is given.
+    """
     for collection in snapshot.collections.values():
-        if collection.name != COLLECTION:
-            yield from _of_one(less, more, collection)
+        name = collection.name
+        if name == COLLECTION or (only is not None and name not in only):
+            continue
+        differing = moved.get(name, frozenset())
+        theirs = {one.name: one for one in other.collection(name) if one.name in differing}
+        found = [one for one in collection if only is None or one.name in differing]
+        names = [
+            one.name
+            for one in found
+            if _admits(more, name, one) and not _admits(less, name, theirs.get(one.name, one))
+        ]
+        yield from _named(collection, names)
 
 
-def _of_one(less: Rights, more: Rights, collection: Collection) -> Iterator[str]:
-    found = [one.name for one in collection if _admits(more, collection.name, one)]
-    kept = {one.name for one in collection if _admits(less, collection.name, one)}
-    names = [name for name in found if name not in kept]
-    if len(names) == len(collection):
+def _named(collection: Collection, names: Sequence[str]) -> Iterator[str]:
+    if names and len(names) == len(collection):
         yield collection.name
         return
     yield from (f"{collection.name}: {name}" for name in names[:NAMED])

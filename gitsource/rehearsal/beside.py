@@ -30,7 +30,7 @@ _PLACED = re.compile(r"(?P<file>[^\n]*?):(?P<line>[0-9]+):(?P<column>[0-9]+): ")
 def rights(before: Side, after: Side, was: Snapshot, now: Snapshot) -> tuple[RightsChange, ...]:
     """Return what the change does to who may receive what; nothing where rules are unreadable."""
     given = before.settings.authorization
-    if given == after.settings.authorization and not given.repository_file:
+    if given == after.settings.authorization and not (given.repository_file or given.policy):
         return ()
     from gitsource.plan.rights import rights_changes
     from gitsource.security.authorize.documents import standing

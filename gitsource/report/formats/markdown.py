@@ -191,7 +191,9 @@ def _verdict(planned: Plan) -> str:
         return "would be held"
     if planned.ends == "guarded":
         return "would be held by a guard"
-    return "would be pushed" if planned.collections else "nothing would be pushed"
+    if planned.collections:
+        return "would be pushed"
+    return "rights would change" if planned.rights else "nothing would be pushed"
 
 
 def _revisions(planned: Plan) -> str:

@@ -48,6 +48,10 @@ def headline(planned: Plan) -> str:
         return f"This revision would be held: {told}. Sinks keep what they have."
     if planned.ends == "guarded":
         return "This revision is valid and would be held by a guard. Sinks keep what they have."
+    if not planned.collections and planned.rights:
+        number = len(planned.rights)
+        kinds = "1 kind of sink gains or loses" if number == 1 else f"{number:,} kinds gain or lose"
+        return f"No collection changes, but who may receive what does: {kinds} resources."
     if not planned.collections:
         return "No collection changes: nothing would be pushed."
     return f"Would be pushed: {totals(planned)}."

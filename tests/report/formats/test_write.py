@@ -23,7 +23,7 @@ from gitsource.report.formats.write import (
     write,
     write_findings,
 )
-from report_expected import NEW_ERROR, RICH, report
+from report_expected import CLEAN, NEW_ERROR, RICH, report
 
 ROOT = Path(__file__).parents[3]
 
@@ -226,3 +226,17 @@ def test_a_file_that_is_compared_with_has_no_sinks_and_no_count_of_them() -> Non
 
     assert "a file: no sinks" in out.getvalue()
     assert "0 sinks" not in out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["text", "markdown", "html"])
+def test_where_only_rights_change_no_verdict_says_that_nothing_does(name: str) -> None:
+    rights = replace(CLEAN, collections=(), rights=RICH.rights[:1])
+    told = {}
+    for planned in (rights, replace(rights, rights=())):
+        out = io.StringIO()
+        write(planned, parse_outputs([name]), out, colour=False, show_old=False)
+        told[bool(planned.rights)] = out.getvalue()
+
+    assert "nothing would be pushed" not in told[True]
+    assert "who may receive what does: 1 kind of sink gains or loses" in told[True]
+    assert "nothing would be pushed" in told[False]

@@ -104,3 +104,29 @@ def test_a_subject_is_about_its_own_sample():
 
         assert "" == mismatch(subject, one.peer, one.node, one.protocol)
         assert described(subject)
+
+
+def labelled(team):
+    envelope = resource_pb2.Resource()
+    envelope.metadata.labels["team"] = team
+    one = Resource("foo/a", f"version {team}", envelope.SerializeToString(), Origin("a.yaml", 1))
+    collections = {"flags": Collection.of("flags", [one, resource("foo/b")])}
+    return Snapshot.of(Revision("c" * 40, "t", 0), collections)
+
+
+def test_a_label_that_changes_takes_from_one_and_gives_to_another_under_the_same_rules():
+    rows = [Rule(to=to, resources=RuleResources(labels=(("team", to_team),)))
+            for to, to_team in ((A, "one"), (B, "two"))]  # fmt: skip
+    same = book(Authorization(tuple(rows)), ())
+
+    assert (
+        RightsChange("spiffe spiffe://prod/ns/*/sa/a", (), ("flags: foo/a",)),
+        RightsChange("spiffe spiffe://prod/b", ("flags: foo/a",), ()),
+    ) == rights_changes(same, same, labelled("one"), labelled("two"))
+
+
+def test_a_content_that_changes_and_comes_or_goes_is_no_matter_of_rights():
+    same = rules(Rule(to=A, resources=RuleResources(("foo",))))
+
+    assert () == rights_changes(same, same, labelled("one"), labelled("two"))
+    assert () == rights_changes(None, None, labelled("one"), labelled("two"))
