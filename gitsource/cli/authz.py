@@ -104,7 +104,7 @@ def authz_test(
     era = _era(settings, snapshot)
     peer = _peer(identity, claim, dns, ip)
     told = None if node is None and not meta and not cluster else Node(node or "", cluster, meta)
-    found = _explained(era, snapshot, peer, told, protocol, collection)
+    found = _explained(era, snapshot, peer, told, protocol, collection, settings)
     if output == "json":
         json_line(found)
     else:
@@ -176,9 +176,17 @@ def _peer(
         raise click.UsageError(
             f"--as {identity!r}: expected spiffe://..., dns:, ip:, cn:, jwt:, dial: or nobody"
         )
+    if claims and begins != "jwt:":
+        raise click.UsageError(
+            "--claim goes with --as jwt:...: a certificate counts before a token"
+        )
+    if (dns or ips) and begins == "jwt:":
+        raise click.UsageError(
+            "--dns and --ip are of a certificate, and --as jwt:... shows a token"
+        )
     name = identity.removeprefix(begins)
     return Peer(
-        means="jwt" if claims or begins == "jwt:" else "mtls",
+        means="jwt" if begins == "jwt:" else "mtls",
         spiffe_id=identity if begins == "spiffe://" else "",
         dns=((name,) if begins == "dns:" else ()) + dns,
         ips=((name,) if begins == "ip:" else ()) + ips,
@@ -189,16 +197,40 @@ def _peer(
 
 
 def _explained(
-    era: Era, snapshot: Snapshot | None, peer: Peer, node: Any, protocol: str, only: str | None
+    era: Era,
+    snapshot: Snapshot | None,
+    peer: Peer,
+    node: Any,
+    protocol: str,
+    only: str | None,
+    settings: Settings,
 ) -> dict[str, Any]:
     from gitsource.security.authorize.documents import COLLECTION
     from gitsource.security.authorize.explain import explain
+    from gitsource.security.identity import Unproved
+    from gitsource.security.supposed import supposed
 
+    try:
+        peer = supposed(peer, settings)
+    except Unproved as error:
+        return {
+            "identity": peer.identity or None,
+            "protocol": protocol,
+            "refused": str(error),
+            "open": era.open,
+            "rights": "nothing",
+            "group": None,
+            "rules": [],
+            "revision": snapshot.revision.commit if snapshot is not None else None,
+            "collections": None,
+            "receives": False,
+        }
     rights = era.rights(peer, node, protocol)
     told = explain(era.book, peer, node, protocol)
     found: dict[str, Any] = {
         "identity": peer.identity or None,
         "protocol": protocol,
+        "refused": None,
         "open": era.open,
         "rights": str(rights),
         "group": rights.group,
@@ -223,6 +255,8 @@ def _explained(
 def _lines(found: dict[str, Any]) -> list[str]:
     """Return the explanation for people."""
     who = found["identity"] or "nobody in particular"
+    if found["refused"]:
+        return [f"{who}, over {found['protocol']}: not let in: {found['refused']}"]
     lines = [f"{who}, over {found['protocol']}: {found['rights']}"]
     if found["open"]:
         lines.append("  there are no rules: every sink may receive everything")

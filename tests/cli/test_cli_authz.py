@@ -131,3 +131,18 @@ def test_rules_in_the_repository_need_a_revision(authz):
     told = authz("--as", "spiffe://prod/a", repo=False)
 
     assert 0 != told.exit_code
+
+
+def test_whoever_the_door_refuses_is_said_to_be_refused(authz, tmp_path):
+    door = "tls: {cert: c.pem, key: c.key, ca: c.pem, clients: optional}\n"
+    names = "identity: {trust_domains: [{name: prod}]}\n"
+    tokens = "tokens: {jwks_file: j.json, issuer: 'https://iss', audience: g}\n"
+    (tmp_path / "door.yaml").write_text(SETTINGS + door + names + tokens)
+    good = authz("--as", "spiffe://prod/ns/foo/sa/web", config="door.yaml")
+    bad = authz("--as", "spiffe://evil/ns/foo/sa/web", config="door.yaml")
+    bearer = authz("--as", "jwt:ops@https://iss", config="door.yaml")
+    stranger = authz("--as", "jwt:ops@https://other", "--output", "json", config="door.yaml")
+
+    assert (0, 1, 0, 1) == tuple(each.exit_code for each in (good, bad, bearer, stranger))
+    assert "not let in: the trust domain evil is none of ours" in bad.output
+    assert "somebody else issued it" in json.loads(stranger.output)["refused"]
