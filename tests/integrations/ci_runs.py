@@ -120,6 +120,7 @@ class Change:
         )
         self.upstream.git("update-ref", "refs/pull/7/merge", self.merged)
         self._folder = folder
+        self._behind = behind
 
     def checkout(self, commit: str, *, depth: int = 0, name: str = "checkout") -> Path:
         """Clone as CIs do: one commit, detached, of the whole history or *depth* commits of it."""
@@ -132,6 +133,12 @@ class Change:
         run_git(folder, "fetch", "-q", "--no-tags", *deep, "origin", *refs)
         run_git(folder, "checkout", "-q", "--detach", commit)
         return folder
+
+    def removal(self) -> str:
+        """Return a commit on a branch that takes all documents away."""
+        gone = {f"mesh/s{number}.yaml": None for number in range(self._behind)}
+        gone["mesh/later.yaml"] = None
+        return self.upstream.commit(gone, branch="removal", parents=[self.target])
 
     def gone(self) -> None:
         """Take the remote away: whoever fetches now fails."""

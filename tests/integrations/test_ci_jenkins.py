@@ -10,7 +10,7 @@ import pytest
 from ci_runs import HOSTILE, INTEGRATIONS, Change, Ran, run, unharmed
 
 TEXT = (INTEGRATIONS / "jenkins" / "Jenkinsfile").read_text(encoding="utf-8")
-(SCRIPT,) = re.findall(r"sh '''\n(.*?)'''", TEXT, re.DOTALL)
+(SCRIPT,) = re.findall(r"sh\(returnStatus: true, script: '''\n(.*?)'''\)\n", TEXT, re.DOTALL)
 SHELL = ("sh", "-xe")
 """How Jenkins runs a script without a first line of its own."""
 
@@ -21,7 +21,8 @@ def dry_run(folder: Path, **environ: str) -> Ran:
 
 def test_groovy_puts_nothing_into_the_script():
     """In double quotes it would, before any shell can quote it; a backslash it would read too."""
-    assert TEXT.count("sh '''") == 1
+    assert TEXT.count("'''") == 2
+    assert TEXT.count("sh(") == 1
     assert '"""' not in TEXT
     assert "\\" not in SCRIPT.replace("\\\n", "")
 
@@ -64,6 +65,33 @@ def test_without_any_network_a_full_clone_is_enough(tmp_path: Path):
     assert ran.code == 0, ran.err
 
 
+def test_what_only_a_guard_would_hold_has_a_code_of_its_own(tmp_path: Path):
+    """Which the stage turns into `unstable`, where findings fail it."""
+    change = Change(tmp_path)
+    folder = change.checkout(change.removal())
+    guarded = dry_run(folder, CHANGE_TARGET="main")
+    let = dry_run(folder, CHANGE_TARGET="main", DRY_RUN_FAIL_ON="error")
+
+    assert (guarded.code, let.code) == (3, 0), guarded.err + guarded.out
+    codes = re.findall(r"code (?:==|!=) (\d)\) \{\n +(unstable|error)\(", TEXT)
+    assert codes == [("3", "unstable"), ("1", "error"), ("0", "error")]
+
+
+def test_every_parameter_reaches_the_script():
+    names = set(re.findall(r"(?:string|choice)\(name: '(\w+)'", TEXT))
+
+    assert names == set(re.findall(r"DRY_RUN_[A-Z_]+", SCRIPT))
+
+
+def test_an_instance_to_compare_with_is_asked(tmp_path: Path):
+    change = Change(tmp_path)
+    folder = change.checkout(change.head)
+    ran = dry_run(folder, CHANGE_TARGET="main", DRY_RUN_AGAINST="127.0.0.1:1")
+
+    assert ran.code == 2
+    assert "cannot reach gitsource at http://127.0.0.1:1" in ran.err
+
+
 def test_a_hostile_name_is_a_name_and_nothing_else(tmp_path: Path):
     change = Change(tmp_path)
     folder = change.checkout(change.head)
@@ -73,5 +101,9 @@ def test_a_hostile_name_is_a_name_and_nothing_else(tmp_path: Path):
         assert ran.code == 0, (texts, ran.err)
     for text in HOSTILE:
         ran = dry_run(folder, CHANGE_TARGET=text)
-        assert ran.code != 0
+        assert ran.code == 2, "neither findings nor a guard"
+        ran = dry_run(folder, CHANGE_TARGET="main", DRY_RUN_CONFIG=text)
+        assert ran.code == 2, (text, ran.err)
+        ran = dry_run(folder, CHANGE_TARGET="main", DRY_RUN_FAIL_ON=text)
+        assert ran.code == 2, (text, ran.err)
     assert unharmed(folder)
