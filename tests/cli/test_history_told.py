@@ -55,3 +55,16 @@ def test_no_number_of_rows_is_below_none(limit, capsys):
 
     assert 2 == ended.value.code
     assert "--limit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("outcome", "revisions"), [("superseded", [GONE]), ("held", [GONE, HEAD]), ("failed", [])]
+)
+def test_every_outcome_of_the_list_can_be_asked_for(door, run, outcome, revisions):
+    mended = HELD | {"revision": HEAD}
+    door.answer("/history", {"revisions": [mended, HELD | {"superseded_by": HEAD}, COMPOSED]})
+
+    code, out, _ = run("history", "--outcome", outcome)
+
+    assert 0 == code
+    assert revisions == [each for each in (GONE, HEAD) if f" {each[:12]} " in out]

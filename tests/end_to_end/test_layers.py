@@ -445,6 +445,9 @@ def test_what_a_layer_removes_is_confirmed_by_that_layer_alone(
         innocent = "shop/t" in server.hosts()
         allowed = server.cli("allow", f"defaults:{gone[:12]}", "--reason", "meant").returncode
 
+        told = " ".join(server.cli("explain", "commit", f"defaults:{gone[:12]}").stdout.split())
+
+        assert "let it through (meant): needs a confirmation" in told
         assert ("published", True, 0) == (outcome["outcome"], innocent, allowed)
         assert held["reason"].startswith("needs a confirmation: GS207")
         assert "shop/many1" not in server.hosts()
