@@ -35,8 +35,8 @@ _PROXIES = frozenset(
     for name in (one, one.upper())
 )  # fmt: skip
 _NO_ROW = (
-    "no row of credentials fits this address, so nothing was shown to the host: add one with a "
-    "prefix that the address begins with"
+    "no row of credentials fits this address, so no password, token or key of ours was shown: add "
+    "a row with a prefix that the address begins with"
 )
 _TLS = frozenset({"GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_CERT", "GIT_SSL_KEY"})
 
@@ -68,7 +68,8 @@ class Credentials:
                 found = self._http(row or CredentialRow(), remote, timeout)
             else:
                 found = Access()
-            if row is None and not remote.username:
+            own_keys = remote.scheme == "ssh" and not self.rows
+            if row is None and not (remote.username or own_keys):
                 found = replace(found, unknown=_NO_ROW)
             yield found
 

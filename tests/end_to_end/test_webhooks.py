@@ -62,7 +62,7 @@ def test_a_commit_that_is_announced_goes_out_and_the_ledger_tells_of_it(
     answers = [deliver(hooked, commit, "d-1"), deliver(hooked, commit, "d-1")]
     answers.append(deliver(hooked, commit, "d-2", "guessed"))
     eventually(lambda: hooked.status()["revision"] == commit, "the announced commit")
-    listed = hooked.cli("webhook", "list")
+    listed = hooked.cli("webhook", "list", "--output", "json")
     shown = json.loads(hooked.cli("webhook", "show", "d-1", "--output", "json").stdout)
     refused = hooked.cli("webhook", "show", "3")
     unknown = hooked.cli("webhook", "show", "d-9")
@@ -70,11 +70,8 @@ def test_a_commit_that_is_announced_goes_out_and_the_ledger_tells_of_it(
     assert answers == [(202, "accepted"), (200, "duplicate"), (401, "unsigned")]
     assert hooked.status()["published"]["triggers"] == ["webhook"]
     assert hooked.status()["announced"] is None
-    assert [line.split()[4] for line in listed.stdout.splitlines()] == [
-        "unsigned",
-        "duplicate",
-        "accepted",
-    ]
+    verdicts = [row["verdict"] for row in json.loads(listed.stdout)["deliveries"]]
+    assert verdicts == ["unsigned", "duplicate", "accepted"]
     assert (shown["verdict"], shown["commit"]) == ("duplicate", commit)
     assert "no secret fits" in refused.stdout
     assert unknown.returncode == 2

@@ -59,6 +59,7 @@ def busy() -> Telemetry:
         audit_lines=8,
         audit_lost=9,
         audit_waiting=10,
+        plaintext=18,
         door=DoorGauges(
             connections=11,
             refused=12,
@@ -99,6 +100,7 @@ def test_everything_that_happened_is_exported():
         "gitsource_certificate_reloads_total": 14,
         "gitsource_certificate_alarms": 15,
         "gitsource_insecure": 1,
+        "gitsource_plaintext": 18,
         "gitsource_sinks": 2,
         "gitsource_streams": 3,
         f"gitsource_pushes_total{{collection={VS}}}": 2,

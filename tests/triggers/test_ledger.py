@@ -122,7 +122,12 @@ def test_deliveries_without_an_id_are_never_duplicates():
     assert not seen.has("github", "", NOW)
 
 
-@given(st.recursive(st.none() | st.integers() | st.text(), lambda i: st.dictionaries(st.text(), i)))
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(),
+        lambda inner: st.dictionaries(st.text(max_size=31), inner),
+    )
+)
 def test_no_memory_of_before_upsets_it(told):
     seen = Seen()
     seen.load(told, NOW)
