@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.catalog.whole import Catalog
+from gitsource.publish.entry.whole import SinksDoor
 from gitsource.publish.server import RESOURCE_SOURCE, McpServer
-from gitsource.publish.sinks_door import SinksDoor
 from gitsource.settings.doors import Identity, Tls, Tokens, TrustDomain
 from gitsource.settings.serving import Limits
 from gitsource.settings.units import Address, FilePath

@@ -169,8 +169,8 @@ def test_what_decides_is_under_the_contract_that_forbids_io() -> None:
             "encode",
             "plan",
             "rollout",
-            "publish.exchange",
-            "publish.mcp",
+            "publish.classic.exchange",
+            "publish.classic.mcp",
         )
     }
     assert set(deciding["forbidden_modules"].split()) >= {

@@ -20,10 +20,10 @@ from gitsource.snapshot.cache import SnapshotCache
 
 if TYPE_CHECKING:
     from gitsource.publish.dialout import Dialler
-    from gitsource.publish.secrets import Alarm, Overlay
+    from gitsource.publish.entry.whole import SinksDoor
+    from gitsource.publish.secrets.overlay import Alarm, Overlay
     from gitsource.publish.server import McpServer
     from gitsource.publish.session import Session
-    from gitsource.publish.sinks_door import SinksDoor
 
 log = logging.getLogger("gitsource.app")
 
@@ -54,8 +54,8 @@ class SinkSide:
 
         Raises ConfigurationError for an address that is taken, and for papers that are no good.
         """
+        from gitsource.publish.entry.whole import SinksDoor
         from gitsource.publish.server import McpServer
-        from gitsource.publish.sinks_door import SinksDoor
 
         self.door = await SinksDoor.open(settings, self._audited.record)
         stack.callback(self.door.close)
@@ -92,8 +92,8 @@ class SinkSide:
         """Have the files served that Secrets name, and kept up with."""
         if not settings.secrets.folder:
             return
-        from gitsource.publish.secret_files import SecretFiles, told
-        from gitsource.publish.secrets import Overlay
+        from gitsource.publish.secrets.files import SecretFiles, told
+        from gitsource.publish.secrets.overlay import Overlay
 
         self._overlay = Overlay(self._cache, told)
         self.server.shared.overlay = self._overlay.snapshot

@@ -20,7 +20,7 @@ from gitsource.observe.neutral import neutral
 
 if TYPE_CHECKING:
     from gitsource.model import Snapshot
-    from gitsource.publish.access import Era
+    from gitsource.publish.showing.access import Era
     from gitsource.security.peer import Peer
     from gitsource.settings.whole import Settings
 
@@ -142,7 +142,7 @@ def _snapshot(
 
 
 def _era(settings: Settings, snapshot: Snapshot | None) -> Era:
-    from gitsource.publish.access import Access
+    from gitsource.publish.showing.access import Access
     from gitsource.settings_checks.sinks_door import over_tls
     from gitsource.snapshot.cache import SnapshotCache
 

@@ -22,7 +22,7 @@ from gitsource.security.peer import Means, Peer
 if TYPE_CHECKING:
     from gitsource.plan.served import Served, SinkTold, Subscribed
     from gitsource.plan.values import Json
-    from gitsource.publish.access import Era
+    from gitsource.publish.showing.access import Era
     from gitsource.publish.words import Node
     from gitsource.security.authorize.rights import Rights
     from gitsource.settings.rights import Authorization
@@ -40,8 +40,8 @@ class Expected:
         rules: Authorization | None = None,
     ) -> None:
         """*rules* are those of the settings; None: they are not known here."""
-        from gitsource.publish.access import Access
-        from gitsource.publish.views import Views
+        from gitsource.publish.showing.access import Access
+        from gitsource.publish.showing.views import Views
         from gitsource.publish.xds.selection import Shelf
 
         texts = sorted({text for sink in served.sinks or () for text in _terms(sink)})
@@ -86,7 +86,7 @@ class Expected:
 
     def _foretell(self, served: Served, base: Snapshot, keys: frozenset[str]) -> Iterator[str]:
         """Work out what each sink may receive of the head; yields those for which that fails."""
-        from gitsource.publish.views import REVISION
+        from gitsource.publish.showing.views import REVISION
 
         now, then = self._access.at(base), self._access.at(self._head)
         asked = _Asked.of(now, then)
@@ -178,7 +178,7 @@ class _Unkept:
 
 def filled(*snapshots: Snapshot) -> frozenset[str]:
     """Return the collections into which the server puts files of its own."""
-    from gitsource.publish.secrets import COLLECTION, SCHEME
+    from gitsource.publish.secrets.overlay import COLLECTION, SCHEME
 
     found = (
         SCHEME.encode() in each.wire for one in snapshots for each in one.collection(COLLECTION)

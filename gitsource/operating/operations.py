@@ -23,7 +23,7 @@ from gitsource.operating import served
 from gitsource.operating.deliveries import Deliveries
 from gitsource.operating.revisions import Revisions
 from gitsource.operating.sinks import Sinks
-from gitsource.publish.sinks_door import SinksDoor
+from gitsource.publish.entry.whole import SinksDoor
 from gitsource.reconcile.layers import status as layers
 from gitsource.reconcile.outcomes import Condition, Outcome, rfc3339
 from gitsource.reconcile.reconciler import Reconciler

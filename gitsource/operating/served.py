@@ -18,7 +18,7 @@ from typing import Any
 
 from gitsource.model import Snapshot
 from gitsource.publish.session import Session
-from gitsource.publish.views import LONG, REVISION
+from gitsource.publish.showing.views import LONG, REVISION
 from gitsource.publish.words import Holding, Node
 from gitsource.security.authorize.rights import Rights
 from gitsource.security.peer import Peer

@@ -14,7 +14,7 @@ from gitsource.errors import ConfigurationError
 from gitsource.model import Collection, Resource
 from gitsource.operating import served
 from gitsource.operating.refusals import Refusals
-from gitsource.publish.secrets import Alarm, is_secret
+from gitsource.publish.secrets.overlay import Alarm, is_secret
 from gitsource.publish.session import Session
 from gitsource.publish.words import Holding
 from gitsource.settings.views import ViewRow

@@ -21,8 +21,8 @@ import grpc
 from gitsource.errors import OverLimit
 from gitsource.model import Collection
 from gitsource.observe.neutral import neutral
-from gitsource.publish.admission import key_of
-from gitsource.publish.secrets import is_secret
+from gitsource.publish.entry.admission import key_of
+from gitsource.publish.secrets.overlay import is_secret
 from gitsource.publish.services import ASKING, LazyService
 from gitsource.publish.words import Holding
 from gitsource.publish.xds.body import body_of

@@ -29,7 +29,7 @@ from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.errors import ConfigurationError
 from gitsource.observe.happenings import Happening
 from gitsource.observe.neutral import neutral
-from gitsource.publish.classic import TRIGGER, Classic
+from gitsource.publish.classic.wires import TRIGGER, Classic
 from gitsource.publish.ending import GOING_AWAY, End, Ending
 from gitsource.publish.server import McpServer, metadata_of
 from gitsource.publish.session import Session

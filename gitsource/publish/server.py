@@ -25,15 +25,15 @@ import grpc.aio
 from gitsource.catalog.whole import Catalog
 from gitsource.errors import ConfigurationError, OverLimit
 from gitsource.observe.happenings import Happening, Record, unrecorded
-from gitsource.publish.admission import Admission
-from gitsource.publish.classic import Classic
+from gitsource.publish.classic.legacy import Legacy
+from gitsource.publish.classic.wires import Classic
 from gitsource.publish.csds import CSDS, csds
-from gitsource.publish.door import EXPIRED, Door
 from gitsource.publish.ending import GOING_AWAY, End, Ending
-from gitsource.publish.front import Front, Private, Terms
-from gitsource.publish.gate import HOLD, Gate
-from gitsource.publish.hanging_up import hang_up
-from gitsource.publish.legacy import Legacy
+from gitsource.publish.entry.admission import Admission
+from gitsource.publish.entry.door import EXPIRED, Door
+from gitsource.publish.entry.front import Front, Private, Terms
+from gitsource.publish.entry.hanging_up import hang_up
+from gitsource.publish.sending.gate import HOLD, Gate
 from gitsource.publish.services import Health, reflection
 from gitsource.publish.session import Session
 from gitsource.publish.shared import Shared

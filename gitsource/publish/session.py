@@ -20,10 +20,10 @@ from typing import Any
 from gitsource.errors import ExchangeError, OverLimit
 from gitsource.model import Snapshot
 from gitsource.observe.happenings import Happening
-from gitsource.publish.admission import Bucket, key_of
 from gitsource.publish.ending import OURS, End, Ending
+from gitsource.publish.entry.admission import Bucket, key_of
 from gitsource.publish.shared import Shared
-from gitsource.publish.sight import SHUT, Sight
+from gitsource.publish.showing.sight import SHUT, Sight
 from gitsource.publish.telling import Telling, shown
 from gitsource.publish.wire import Machine, Wire
 from gitsource.publish.words import Acked, Heard, Holding, Nacked, Node, Stale, Subscribed

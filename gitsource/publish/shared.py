@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from gitsource.model import Snapshot
 from gitsource.observe.happenings import Record, unrecorded
-from gitsource.publish.access import Access
-from gitsource.publish.budget import Budget
-from gitsource.publish.gate import Gate
-from gitsource.publish.giveback import GiveBack
+from gitsource.publish.entry.budget import Budget
+from gitsource.publish.sending.gate import Gate
+from gitsource.publish.sending.giveback import GiveBack
+from gitsource.publish.showing.access import Access
 from gitsource.settings.serving import Limits
 from gitsource.snapshot.cache import DEFAULT, SnapshotCache
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from gitsource.model import Collection, Snapshot
-from gitsource.publish.content import Identity
+from gitsource.publish.sending.content import Identity
 from gitsource.publish.words import Heard, Holding, Named, Node
 from gitsource.settings.serving import Limits
 

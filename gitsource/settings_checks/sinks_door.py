@@ -70,6 +70,12 @@ def _papers(settings: Settings) -> Iterator[Told]:
     domains = settings.identity.trust_domains
     if tls.cert and tls.clients != "none" and not tls.ca and not any(row.ca for row in domains):
         yield "tls.cert", (), "needs tls.ca, which vouches for sinks (or tls.clients: none)"
+    yield from _beside_papers(settings)
+
+
+def _beside_papers(settings: Settings) -> Iterator[Told]:
+    """Yield what is of no use without something else."""
+    tls = settings.tls
     if tls.crl_chain != "given" and not tls.crl:
         yield "tls.crl_chain", (), "needs tls.crl, the lists that are wanted of them"
     for name in ("ca", "crl", "clients", "min_version"):

@@ -21,8 +21,8 @@ from gitsource.operating.operations import Operations
 from gitsource.operating.refusals import Refusals
 from gitsource.operating.revisions import Revisions, told
 from gitsource.operating.sinks import Sinks
-from gitsource.publish.secrets import Alarm
-from gitsource.publish.sinks_door import SinksDoor
+from gitsource.publish.entry.whole import SinksDoor
+from gitsource.publish.secrets.overlay import Alarm
 from gitsource.reconcile.chronicle import Chronicle, Row
 from gitsource.reconcile.fate import VERDICTS
 from gitsource.reconcile.outcomes import Condition, Held, LayerState, Outcome

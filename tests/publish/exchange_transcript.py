@@ -29,7 +29,7 @@ from gitsource.model import (
     Snapshot,
     empty_collection,
 )
-from gitsource.publish.exchange import Exchange
+from gitsource.publish.classic.exchange import Exchange
 from gitsource.publish.words import Acked, Delta, Error, Nacked, Push, Request, Stale
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.reports import SinkReport

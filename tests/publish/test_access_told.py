@@ -8,8 +8,8 @@ import pytest
 
 from gitsource.cli.status_text import status
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
-from gitsource.publish.access import Access, Era
-from gitsource.publish.views import Views
+from gitsource.publish.showing.access import Access, Era
+from gitsource.publish.showing.views import Views
 from gitsource.publish.words import Node
 from gitsource.security.authorize.documents import COLLECTION
 from gitsource.security.authorize.policy import Policy

@@ -4,7 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from gitsource.publish.admission import REMEMBERED, Admission, Bucket, host_of, is_local, key_of
+from gitsource.publish.entry.admission import (
+    REMEMBERED,
+    Admission,
+    Bucket,
+    host_of,
+    is_local,
+    key_of,
+)
 from gitsource.security.peer import Peer
 from gitsource.settings.serving import Limits
 

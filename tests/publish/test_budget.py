@@ -7,7 +7,7 @@ import pytest
 
 from gitsource.errors import OverLimit
 from gitsource.model import Collection, Origin, Resource
-from gitsource.publish.budget import SUBSCRIPTION, Budget
+from gitsource.publish.entry.budget import SUBSCRIPTION, Budget
 from gitsource.publish.words import NAME, Named
 from gitsource.settings.serving import Limits
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from gitsource.catalog.whole import Catalog
 from gitsource.errors import OverLimit
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot, empty_collection
-from gitsource.publish.chunks import FIELD_ROOM, HEAD_ROOM, Chunks
-from gitsource.publish.exchange import STATED, Exchange
+from gitsource.publish.classic.exchange import STATED, Exchange
+from gitsource.publish.sending.chunks import FIELD_ROOM, HEAD_ROOM, Chunks
 from gitsource.publish.words import Acked, Delta, Error, Full, Nacked, Request
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.reports import SinkReport

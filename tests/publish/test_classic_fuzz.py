@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from classic_sink import IncrementWords, ResourceWords, Sink, StateWords, connected
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.catalog.whole import Catalog
-from gitsource.publish.classic import Classic
+from gitsource.publish.classic.legacy import Legacy
+from gitsource.publish.classic.wires import Classic
 from gitsource.publish.ending import End
-from gitsource.publish.legacy import Legacy
 from gitsource.publish.session import Session
 from gitsource.publish.shared import Shared
 from gitsource.settings.serving import Limits

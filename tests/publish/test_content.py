@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from gitsource.publish.content import identity_of
+from gitsource.publish.sending.content import identity_of
 
 
 def test_no_two_peers_are_the_same_sink_whatever_they_are_called_and_say():

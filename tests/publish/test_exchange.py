@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from exchange_transcript import SHORT
 from gitsource.catalog.whole import Catalog
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
-from gitsource.publish.exchange import STATED, TRANSITIONS, Event, Exchange, State
+from gitsource.publish.classic.exchange import STATED, TRANSITIONS, Event, Exchange, State
 from gitsource.publish.words import Acked, Delta, Error, Full, Nacked, Request, Stale, Subscribed
 from gitsource.snapshot.cache import SnapshotCache
 from gitsource.snapshot.reports import SinkReport

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gitsource.publish.gate import CONTENTS, HELD_BYTES, OVERTIME, Gate
+from gitsource.publish.sending.gate import CONTENTS, HELD_BYTES, OVERTIME, Gate
 
 
 def nothing():

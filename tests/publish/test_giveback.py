@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gitsource.publish.giveback import LARGE, WORTH, GiveBack, trim
+from gitsource.publish.sending.giveback import LARGE, WORTH, GiveBack, trim
 
 
 class Given(list):

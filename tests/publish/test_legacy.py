@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.catalog.whole import Catalog
 from gitsource.errors import ExchangeError
-from gitsource.publish.legacy import Legacy, decode, decode_incremental
+from gitsource.publish.classic.legacy import Legacy, decode, decode_incremental
 from gitsource.publish.words import Acked, Error, Nacked, Node, Stale, Subscribed
 from gitsource.settings.serving import Limits
 from gitsource.snapshot.cache import SnapshotCache

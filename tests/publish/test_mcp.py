@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2, resource_pb2
 from gitsource.errors import ExchangeError
 from gitsource.model import Collection, Origin, Resource
-from gitsource.publish.mcp import (
+from gitsource.publish.classic.mcp import (
     BODIES,
     BODY_BYTES,
     COLLECTION_BYTES,

@@ -8,7 +8,7 @@ import pytest
 
 from doors import METHOD, Ledger, eventually, got, knocking, open_door, outcome, secured
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
-from gitsource.publish.budget import SUBSCRIPTION
+from gitsource.publish.entry.budget import SUBSCRIPTION
 from gitsource.publish.server import AGGREGATED
 from gitsource.publish.words import NAME
 from gitsource.recording import Recording

@@ -18,10 +18,10 @@ from ruamel.yaml import YAML
 
 from gitsource.cli.sink import PROTOCOLS
 from gitsource.model import empty_collection
-from gitsource.publish import states
+from gitsource.publish.classic import states
+from gitsource.publish.classic.exchange import PATIENCE, SETTLE, STATED
+from gitsource.publish.classic.mcp import COLLECTION_BYTES
 from gitsource.publish.ending import GOING_AWAY
-from gitsource.publish.exchange import PATIENCE, SETTLE, STATED
-from gitsource.publish.mcp import COLLECTION_BYTES
 from gitsource.publish.server import ADS, AGGREGATED, KEEPALIVE, RESOURCE_SOURCE
 from gitsource.publish.xds import watch
 from gitsource.publish.xds.selection import CHUNK

@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 
-from gitsource.publish.relay import BLOCK, Handshake, Relay
+from gitsource.publish.entry.relay import BLOCK, Handshake, Relay
 from svids import Mesh
 
 MESH = Mesh()

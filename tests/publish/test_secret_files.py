@@ -10,9 +10,9 @@ import pytest
 from gitsource._proto.gitsource.xds.v1.secret_pb2 import Secret
 from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
-from gitsource.publish import secret_files
-from gitsource.publish.secret_files import SecretFiles
-from gitsource.publish.secrets import COLLECTION, LARGEST, SECRET, Overlay, Reading
+from gitsource.publish.secrets import files as secret_files
+from gitsource.publish.secrets.files import SecretFiles
+from gitsource.publish.secrets.overlay import COLLECTION, LARGEST, SECRET, Overlay, Reading
 from gitsource.snapshot.cache import DEFAULT, SnapshotCache
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from gitsource._proto.gitsource.xds.v1.secret_pb2 import Secret
 from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
-from gitsource.publish.secret_files import told
-from gitsource.publish.secrets import (
+from gitsource.publish.secrets.files import told
+from gitsource.publish.secrets.overlay import (
     COLLECTION,
     SECRET,
     Alarm,

@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from gitsource.catalog.whole import Catalog
 from gitsource.errors import ConfigurationError
-from gitsource.publish.hanging_up import hang_up
+from gitsource.publish.entry.hanging_up import hang_up
 from gitsource.publish.server import McpServer
 from gitsource.settings.serving import Limits
 from gitsource.settings.units import Address

@@ -9,9 +9,9 @@ import pytest
 
 from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.catalog.whole import Catalog
-from gitsource.publish.classic import Classic
+from gitsource.publish.classic.wires import Classic
 from gitsource.publish.ending import End
-from gitsource.publish.gate import Gate
+from gitsource.publish.sending.gate import Gate
 from gitsource.publish.session import UNGATED, Session
 from gitsource.publish.shared import Shared
 from gitsource.settings.serving import Limits

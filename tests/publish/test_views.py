@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
-from gitsource.publish.views import ALL, Views
+from gitsource.publish.showing.views import ALL, Views
 from gitsource.publish.words import Node
 from gitsource.settings.views import ViewLocality, ViewNodes, ViewResources, ViewRow
 from gitsource.snapshot.cache import DEFAULT, SnapshotCache

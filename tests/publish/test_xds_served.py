@@ -16,8 +16,8 @@ from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
 from gitsource.operating.refusals import Refusals
 from gitsource.operating.sinks import Sinks
-from gitsource.publish.secret_files import SecretFiles
-from gitsource.publish.secrets import Overlay
+from gitsource.publish.secrets.files import SecretFiles
+from gitsource.publish.secrets.overlay import Overlay
 from gitsource.settings.rights import Authorization
 from gitsource.settings.views import ViewLocality, ViewNodes, ViewResources, ViewRow
 from raw_sink import PATIENCE, channel

@@ -9,7 +9,7 @@ import pytest
 from agent import agent
 from doors import acked, got, knocking, open_door, outcome
 from gitsource.errors import ConfigurationError
-from gitsource.publish.sinks_door import SinksDoor
+from gitsource.publish.entry.whole import SinksDoor
 from gitsource.settings.doors import Identity, Tls, TrustDomain
 from gitsource.settings.whole import Settings
 from svids import DOMAIN, Mesh, spiffe

@@ -18,8 +18,8 @@ from math import inf
 from gitsource.catalog.whole import Catalog
 from gitsource.errors import ExchangeError, OverLimit
 from gitsource.model import Collection, Snapshot
-from gitsource.publish.content import Identity, Kept, identity_of, itself
-from gitsource.publish.exchange import PATIENCE, SETTLE
+from gitsource.publish.classic.exchange import PATIENCE, SETTLE
+from gitsource.publish.sending.content import Identity, Kept, identity_of, itself
 from gitsource.publish.words import (
     Acked,
     Error,

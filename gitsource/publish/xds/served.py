@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from gitsource.catalog.whole import Catalog
 from gitsource.model import Collection
-from gitsource.publish.content import Kept
+from gitsource.publish.sending.content import Kept
 from gitsource.publish.words import Node
 from gitsource.publish.xds.ads import NAMES, REMOVAL_TIMEOUT, SUBSCRIPTIONS, Ads, Memory
 from gitsource.publish.xds.repeats import Repeats

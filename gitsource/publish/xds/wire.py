@@ -20,7 +20,7 @@ from gitsource._proto.gitsource.xds.v1 import discovery_pb2
 from gitsource.errors import ExchangeError
 from gitsource.messages import fields
 from gitsource.model import Collection, Resource
-from gitsource.publish.mcp import named, node_id, refusal
+from gitsource.publish.classic.mcp import named, node_id, refusal
 from gitsource.publish.words import Node
 from gitsource.publish.xds.annotations import aliases_of, ttl_of
 from gitsource.publish.xds.body import body_of

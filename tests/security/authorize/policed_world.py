@@ -8,8 +8,8 @@ from policed_streams import CDS, SDS, TYPES, Loop, Sink, message
 from gitsource._proto.istio.mcp.v1alpha1 import resource_pb2
 from gitsource.catalog.whole import Catalog
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
-from gitsource.publish.classic import Classic
-from gitsource.publish.legacy import Legacy
+from gitsource.publish.classic.legacy import Legacy
+from gitsource.publish.classic.wires import Classic
 from gitsource.publish.shared import Shared
 from gitsource.publish.xds.ads import Memory
 from gitsource.publish.xds.served import Xds

@@ -19,7 +19,7 @@ from policed_world import (
 )
 
 from gitsource.publish.ending import End
-from gitsource.publish.sight import SHUT
+from gitsource.publish.showing.sight import SHUT
 from gitsource.security.authorize.documents import COLLECTION
 from gitsource.security.peer import NOBODY
 from gitsource.settings.rights import Authorization, Rule, RuleResources, Subject

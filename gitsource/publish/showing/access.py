@@ -21,7 +21,7 @@ from typing import Any
 from gitsource.model import Collection, Snapshot
 from gitsource.observe.happenings import Fact, Happening
 from gitsource.observe.neutral import neutral
-from gitsource.publish.views import Gone, Kept, Views
+from gitsource.publish.showing.views import Gone, Kept, Views
 from gitsource.publish.words import Node
 from gitsource.security.authorize.documents import COLLECTION, in_force
 from gitsource.security.authorize.rights import EVERYTHING, Rights

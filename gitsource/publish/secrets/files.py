@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from gitsource.observe.neutral import neutral
-from gitsource.publish.secrets import LARGEST, Alarm, Reading, is_name
+from gitsource.publish.secrets.overlay import LARGEST, Alarm, Reading, is_name
 
 if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver

@@ -13,10 +13,10 @@ from copy import copy
 from gitsource.catalog.whole import Catalog
 from gitsource.errors import OverLimit
 from gitsource.model import Collection, Snapshot
-from gitsource.publish import mcp
-from gitsource.publish.chunks import Chunks
-from gitsource.publish.content import Kept
-from gitsource.publish.exchange import Exchange
+from gitsource.publish.classic import mcp
+from gitsource.publish.classic.exchange import Exchange
+from gitsource.publish.sending.chunks import Chunks
+from gitsource.publish.sending.content import Kept
 from gitsource.publish.wire import Machine
 from gitsource.publish.words import Heard, Node, Push, Request, Stale
 from gitsource.settings.serving import Limits

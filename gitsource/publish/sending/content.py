@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Protocol, TypeAlias
 
 from gitsource.model import Collection, Snapshot, content_digest, digest_line, empty_collection
-from gitsource.publish.chunks import Changes, Chunks, Step, as_stated
-from gitsource.publish.states import Stated, Watch
+from gitsource.publish.classic.states import Stated, Watch
+from gitsource.publish.sending.chunks import Changes, Chunks, Step, as_stated
 from gitsource.publish.words import Delta, Full
 
 Identity: TypeAlias = str | int

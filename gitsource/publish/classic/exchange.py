@@ -24,9 +24,9 @@ from dataclasses import dataclass, replace
 from gitsource.catalog.whole import Catalog
 from gitsource.errors import OverLimit
 from gitsource.model import Collection, Snapshot
-from gitsource.publish.chunks import Chunks, as_stated
-from gitsource.publish.content import Contents, Identity, Kept, identity_of, itself
-from gitsource.publish.states import TRANSITIONS, Event, InFlight, State, Stated, Watch
+from gitsource.publish.classic.states import TRANSITIONS, Event, InFlight, State, Stated, Watch
+from gitsource.publish.sending.chunks import Chunks, as_stated
+from gitsource.publish.sending.content import Contents, Identity, Kept, identity_of, itself
 from gitsource.publish.words import (
     Acked,
     Heard,

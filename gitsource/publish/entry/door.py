@@ -23,8 +23,8 @@ import grpc
 import grpc.aio
 
 from gitsource.observe.happenings import Fact, Happening, Record, unrecorded
-from gitsource.publish.admission import Admission
-from gitsource.publish.front import Front
+from gitsource.publish.entry.admission import Admission
+from gitsource.publish.entry.front import Front
 from gitsource.publish.services import ASKING
 from gitsource.security.failures import Failures
 from gitsource.security.identity import Unproved

@@ -29,8 +29,8 @@ from gitsource.doors.listener import split_address
 from gitsource.errors import ConfigurationError
 from gitsource.observe.happenings import Fact, Happening, Record, unrecorded
 from gitsource.observe.neutral import neutral
-from gitsource.publish.admission import Admission, host_of, key_of
-from gitsource.publish.relay import Handshake, Relay
+from gitsource.publish.entry.admission import Admission, host_of, key_of
+from gitsource.publish.entry.relay import Handshake, Relay
 from gitsource.security.identity import Unproved, claims_of
 from gitsource.security.papers import InForce
 from gitsource.security.peer import NOBODY, Peer

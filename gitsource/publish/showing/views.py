@@ -22,7 +22,7 @@ from functools import partial
 from typing import Protocol, TypeAlias
 
 from gitsource.model import Collection, Resource, Snapshot, content_digest, empty_collection
-from gitsource.publish.marks import (
+from gitsource.publish.showing.marks import (
     EVERYTHING,
     Clauses,
     Item,

@@ -16,7 +16,7 @@ from typing import Any
 
 from gitsource.observe.happenings import Record, unrecorded
 from gitsource.observe.telemetry import DoorGauges
-from gitsource.publish.front import Terms
+from gitsource.publish.entry.front import Terms
 from gitsource.publish.server import Entry, McpServer
 from gitsource.security.from_settings import material_of, tokens_of
 from gitsource.security.identity import Rules, Unproved, peer_of

@@ -19,10 +19,10 @@ from gitsource._proto.istio.mcp.v1alpha1 import mcp_pb2
 from gitsource.catalog.whole import Catalog
 from gitsource.errors import ExchangeError
 from gitsource.model import Collection, Snapshot
-from gitsource.publish.chunks import Chunks
-from gitsource.publish.classic import Bounded
-from gitsource.publish.content import Kept
-from gitsource.publish.mcp import Encoder, Layout, named, node_id, refusal
+from gitsource.publish.classic.mcp import Encoder, Layout, named, node_id, refusal
+from gitsource.publish.classic.wires import Bounded
+from gitsource.publish.sending.chunks import Chunks
+from gitsource.publish.sending.content import Kept
 from gitsource.publish.wire import Machine
 from gitsource.publish.words import Error, Heard, Node, Push, Request
 from gitsource.settings.serving import Limits

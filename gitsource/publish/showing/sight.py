@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gitsource.model import Collection, Snapshot
-from gitsource.publish.access import Access, Era
+from gitsource.publish.showing.access import Access, Era
 from gitsource.publish.words import Node
 from gitsource.security.authorize.rights import NOTHING, Rights
 from gitsource.security.peer import Peer

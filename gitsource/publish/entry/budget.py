@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from gitsource.errors import OverLimit
 from gitsource.model import Collection
-from gitsource.publish.admission import is_local
+from gitsource.publish.entry.admission import is_local
 from gitsource.publish.words import Named, weight
 from gitsource.settings.serving import Limits
 
