@@ -18,7 +18,7 @@ from statistics import median
 
 from gitsource._proto.istio.mcp.v1alpha1.resource_pb2 import Resource as Envelope
 from gitsource.model import Collection, Origin, Resource, Revision, Snapshot
-from gitsource.publish.views import Views
+from gitsource.publish.showing.views import Views
 from gitsource.publish.words import Node
 from gitsource.settings.units import Globs, Words
 from gitsource.settings.views import ViewNodes, ViewResources, ViewRow
