@@ -34,6 +34,7 @@ from gitsource.publish.ending import GOING_AWAY, End, Ending
 from gitsource.publish.server import McpServer, metadata_of
 from gitsource.publish.session import Session
 from gitsource.publish.shared import Shared
+from gitsource.security.papers import Memory, unasked
 from gitsource.security.peer import Peer
 from gitsource.settings.serving import DialRow, Limits
 from gitsource.settings.whole import Settings
@@ -329,11 +330,7 @@ def _read(row: DialRow, folder: Path) -> _Papers:
         _content(row, name, folder) for name in ("ca", "cert", "key", "token_file")
     )
     try:
-        trial = ssl.create_default_context()
-        if ca:
-            trial.load_verify_locations(cadata=ca.decode("ascii"))
-        if row.cert and row.key:
-            trial.load_cert_chain(folder / row.cert, folder / row.key)
+        _try_out(row, ca, cert, key)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         files = ", ".join(str(folder / path) for path in (row.ca, row.cert, row.key) if path)
         what = f"ca, cert and key ({files}) are no certificates and key that fit"
@@ -345,6 +342,21 @@ def _read(row: DialRow, folder: Path) -> _Papers:
         raise _no_good(row, "token_file holds no token: one line of ASCII")
     credentials = grpc.ssl_channel_credentials(ca or None, key or None, cert or None)
     return _Papers(credentials, told)
+
+
+def _try_out(row: DialRow, ca: bytes, cert: bytes, key: bytes) -> None:
+    """
+    Raise ValueError or OSError unless what the files of *row* held (PEM) can be used.
+
+    It is these bytes that are tried, and not what the files hold by now: over a broken key gRPC
+    aborts the process.
+    """
+    trial = ssl.create_default_context()
+    if row.ca:
+        trial.load_verify_locations(cadata=ca.decode("ascii"))
+    if row.cert and row.key:
+        with Memory(cert) as shown, Memory(key) as secret:
+            trial.load_cert_chain(shown, secret, password=unasked)
 
 
 def _content(row: DialRow, name: str, folder: Path) -> bytes:

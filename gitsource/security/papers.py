@@ -233,9 +233,9 @@ def _show(context: ssl.SSLContext, papers: Papers) -> None:
         raise Unusable(f"{chain} holds no certificate (PEM)")
     if b"PRIVATE KEY-----" not in papers.key:
         raise Unusable(f"{key} holds no private key (PEM)")
-    with _Memory(papers.chain) as shown, _Memory(papers.key) as secret:
+    with Memory(papers.chain) as shown, Memory(papers.key) as secret:
         try:
-            context.load_cert_chain(shown, secret, password=_unasked)
+            context.load_cert_chain(shown, secret, password=unasked)
         except ssl.SSLError as error:
             if error.reason == "KEY_VALUES_MISMATCH":
                 raise Unusable(f"{key} does not fit {chain}") from error
@@ -265,7 +265,7 @@ def _revocations(context: ssl.SSLContext, papers: Papers, *, every: bool) -> Rev
         raise Unusable(f"{called} holds no revocation list (PEM)")
     try:
         found = revocations_of(papers.crl, every=every)
-        with _Memory(papers.crl) as path:
+        with Memory(papers.crl) as path:
             context.load_verify_locations(cafile=path)
     except (ValueError, OSError) as error:
         raise Unusable(f"{called} is broken") from error
@@ -283,12 +283,12 @@ def _named(revocations: Revocations) -> frozenset[tuple[bytes, int]]:
     )
 
 
-def _unasked() -> str:
+def unasked() -> str:
     """Return no password: OpenSSL would ask the terminal for one."""
     return ""
 
 
-class _Memory:
+class Memory:
     """A file that is nowhere on disk: OpenSSL takes some things by path alone."""
 
     def __init__(self, content: bytes) -> None:

@@ -95,28 +95,28 @@ class Tls:
         cls, ca: Path | None, cert: Path | None, key: Path | None, server_name: str
     ) -> Tls:
         """Return what the files hold; raises ConfigurationError if they are no good."""
+        # Here and not above: cryptography takes its time, and most sinks show no papers.
+        from gitsource.security.papers import Memory, unasked
+
         if (cert is None) != (key is None):
             raise ConfigurationError("--cert and --key go together", hint="give both, or neither")
         try:
-            trial = ssl.create_default_context()
-            if ca is not None:
-                trial.load_verify_locations(cafile=ca)
-            if cert is not None and key is not None:
-                trial.load_cert_chain(cert, key, password=_unasked)
             authority, shown, secret = (
                 None if path is None else path.read_bytes() for path in (ca, cert, key)
             )
+            trial = ssl.create_default_context()
+            # What was read and not what is there by now: gRPC aborts over what is broken.
+            if authority is not None:
+                trial.load_verify_locations(cadata=authority.decode("ascii"))
+            if shown is not None and secret is not None:
+                with Memory(shown) as chain, Memory(secret) as private:
+                    trial.load_cert_chain(chain, private, password=unasked)
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             raise ConfigurationError(
                 f"--ca, --cert, --key: {error}",
                 hint="name PEM files: certificates, and a key without a password",
             ) from error
         return cls(authority, shown, secret, server_name)
-
-
-def _unasked() -> str:
-    """Return no password: OpenSSL would ask the terminal for one."""
-    return ""
 
 
 # --------------------------------------------------------------------------- the sink dials

@@ -274,6 +274,8 @@ async def test_a_sink_nobody_vouches_for_gets_nothing(papers, caplog):
         ("ca.pem", None, "ca cannot be read"),
         ("ca.pem", b"no certificate", "ca, cert and key"),
         ("key.pem", b"no key", "ca, cert and key"),
+        ("key.pem", b"", "ca, cert and key"),
+        ("ca.pem", b"", "ca, cert and key"),
         ("token", b"two\nlines", "token_file holds no token"),
         ("token", b"", "token_file holds no token"),
     ],
